@@ -1,0 +1,28 @@
+// Temporary memory inside a kernel, from the caching allocator.
+#pragma once
+
+#include <cstdint>
+
+namespace addax {
+
+/// 64-byte aligned bytes of the CPU allocator; `what` names the op in OutOfMemory.
+void* cpu_allocate(int64_t bytes, const char* what);
+void cpu_free(void* data, int64_t bytes);
+
+template <class T>
+class Scratch {
+ public:
+  Scratch(int64_t count, const char* what)
+      : bytes_(count * static_cast<int64_t>(sizeof(T))), data_(static_cast<T*>(cpu_allocate(bytes_, what))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { cpu_free(data_, bytes_); }
+  T* get() const { return data_; }
+  T& operator[](int64_t i) const { return data_[i]; }
+
+ private:
+  int64_t bytes_;
+  T* data_;
+};
+
+}  // namespace addax

@@ -1,0 +1,199 @@
+// Storage, TensorImpl and the Tensor handle.
+#include "addax/tensor.h"
+
+#include <cmath>
+#include <iomanip>
+
+#include "core/dispatch.h"
+#include "core/scratch.h"
+
+namespace addax {
+namespace {
+
+uint64_t next_id() {
+  static std::atomic<uint64_t> counter{1};
+  // Each thread takes ids in runs, so that the shared counter is touched rarely.
+  thread_local uint64_t id = 0, end = 0;
+  if (id == end) {
+    constexpr uint64_t kRun = 4096;
+    id = counter.fetch_add(kRun, std::memory_order_relaxed);
+    end = id + kRun;
+  }
+  return id++;
+}
+
+Tensor make(Ref<Storage> storage, const Layout& layout, Dtype dtype) {
+  return Tensor(std::move(storage), layout, dtype);
+}
+
+Ref<Storage> allocate(int64_t bytes, const char* what) {
+  Storage* s = new Storage;
+  Ref<Storage> ref(s);
+  s->data = cpu_allocate(bytes, what);
+  s->bytes = bytes;
+  return ref;
+}
+
+template <class F>
+void for_each_offset(const Layout& layout, F&& f) {
+  const int rank = layout.shape.rank();
+  if (numel(layout.shape) == 0) return;
+  Dims index = Dims::filled(rank, 0);
+  int64_t offset = 0;
+  while (true) {
+    f(offset);
+    int d = rank - 1;
+    for (; d >= 0; --d) {
+      offset += layout.strides[d];
+      if (++index[d] < layout.shape[d]) break;
+      offset -= layout.strides[d] * layout.shape[d];
+      index[d] = 0;
+    }
+    if (d < 0) return;
+  }
+}
+
+}  // namespace
+
+void Storage::destroy(Storage* s) {
+  if (s->foreign)
+    s->foreign(s->data);
+  else
+    cpu_free(s->data, s->bytes);
+  delete s;
+}
+
+void TensorImpl::destroy(TensorImpl* t) { delete t; }
+
+Tensor::Tensor(Ref<Storage> storage, Layout layout, Dtype dtype) {
+  auto* impl = new TensorImpl;
+  impl->storage = std::move(storage);
+  impl->layout = layout;
+  impl->dtype = dtype;
+  impl->id = next_id();
+  impl_ = Ref<TensorImpl>(impl);
+}
+
+Tensor Tensor::empty(const Shape& shape, Dtype dtype, const char* what) {
+  int64_t bytes;
+  for (int64_t d : shape)
+    if (d < 0) fail<ShapeError>(what, ": dimensions must be >= 0, got shape ", shape);
+  if (__builtin_mul_overflow(addax::numel(shape), size_of(dtype), &bytes))
+    fail<ShapeError>(what, ": ", shape, " ", dtype, " has more bytes than int64 can count");
+  return make(allocate(bytes, what), Layout::contiguous(shape), dtype);
+}
+
+Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
+  Tensor t = empty(shape, dtype);
+  const int64_t n = t.numel();
+  with_any(dtype, [&](auto tag) {
+    using T = decltype(tag);
+    T v;
+    if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+      v = T(static_cast<float>(value));
+    else if constexpr (std::is_same_v<T, bool>)
+      v = value != 0;
+    else if constexpr (std::is_integral_v<T>)
+      v = value < 0 ? static_cast<T>(static_cast<int64_t>(value)) : static_cast<T>(static_cast<uint64_t>(value));
+    else
+      v = static_cast<T>(value);
+    std::fill_n(t.data<T>(), n, v);
+  });
+  return t;
+}
+
+Tensor Tensor::placeholder(const Shape& shape, Dtype dtype) { return make({}, Layout::contiguous(shape), dtype); }
+
+template <class T>
+Tensor Tensor::from_data(const T* data, const Shape& shape) {
+  Dtype dtype = Dtype::Float32;
+  if constexpr (std::is_same_v<T, bool>)
+    dtype = Dtype::Bool;
+  else if constexpr (std::is_same_v<T, Float16>)
+    dtype = Dtype::Float16;
+  else if constexpr (std::is_same_v<T, BFloat16>)
+    dtype = Dtype::BFloat16;
+  else if constexpr (std::is_same_v<T, double>)
+    dtype = Dtype::Float64;
+  else if constexpr (std::is_integral_v<T>)
+    dtype = static_cast<Dtype>((std::is_signed_v<T> ? 1 : 5) + (sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3));
+  Tensor t = empty(shape, dtype);
+  std::copy_n(data, t.numel(), t.data<T>());
+  return t;
+}
+template ADDAX_API Tensor Tensor::from_data(const bool*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const int8_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const int16_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const int32_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const int64_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const uint8_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const uint16_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const uint32_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const uint64_t*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const float*, const Shape&);
+template ADDAX_API Tensor Tensor::from_data(const double*, const Shape&);
+
+bool Tensor::is_unique() const {
+  return impl_->refs.load(std::memory_order_acquire) == 1 && impl_->storage &&
+         impl_->storage->refs.load(std::memory_order_acquire) == 1;
+}
+
+void* Tensor::raw() const {
+  if (is_placeholder())
+    fail<Error>("a symbolic tensor of shape ", shape(), " and dtype ", dtype(),
+                " has no value: it stands for any input while a model is built or a function is traced. Compute with "
+                "addax.ops instead of reading it; for a choice that depends on it use addax.ops.where or cond");
+  return static_cast<char*>(impl_->storage->data) + impl_->layout.offset * size_of(impl_->dtype);
+}
+
+double Tensor::item() const {
+  if (numel() != 1) fail<ShapeError>("item: expected a tensor of one element, got shape ", shape());
+  return with_any(dtype(), [&](auto tag) -> double {
+    using T = decltype(tag);
+    if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+      return static_cast<double>(static_cast<float>(*data<T>()));
+    else
+      return static_cast<double>(*data<T>());
+  });
+}
+
+Tensor Tensor::contiguous() const {
+  if (is_contiguous()) return *this;
+  if (is_placeholder()) return placeholder(shape(), dtype());
+  Tensor out = empty(shape(), dtype());
+  with_bytes(dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* src = data<T>();
+    T* dst = out.data<T>();
+    for_each_offset(layout(), [&](int64_t offset) { *dst++ = src[offset]; });
+  });
+  return out;
+}
+
+Tensor Tensor::view(const Layout& layout) const { return make(impl_->storage, layout, impl_->dtype); }
+Tensor Tensor::detach() const { return view(impl_->layout); }
+
+Tensor Tensor::ghost() const {
+  auto* impl = new TensorImpl;
+  impl->layout = Layout::contiguous(impl_->layout.shape);
+  impl->dtype = impl_->dtype;
+  impl->id = impl_->id;
+  Tensor t;
+  t.impl_ = Ref<TensorImpl>(impl);
+  return t;
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  if (!tensor) return out << "undefined";
+  out << "Tensor(shape=" << tensor.shape() << ", dtype=" << tensor.dtype();
+  if (!tensor.is_placeholder() && tensor.numel() <= 16) {
+    out << ", [";
+    const Tensor c = tensor.contiguous();
+    for (int64_t i = 0; i < c.numel(); ++i)
+      out << (i ? ", " : "") << c.view({{}, {}, c.layout().offset + i}).item();
+    out << ']';
+  }
+  return out << ')';
+}
+
+}  // namespace addax

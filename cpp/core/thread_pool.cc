@@ -1,0 +1,225 @@
+// One pool for the whole process. A child of fork starts with no workers and makes its own on first use.
+#include "core/thread_pool.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "addax/device.h"
+#include "addax/error.h"
+#include "core/parallel.h"
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+namespace addax {
+namespace {
+
+thread_local bool inside_body = false;
+
+struct Job {
+  FunctionRef<void(int64_t, int64_t)> body;
+  int64_t n, block, pieces;
+  std::atomic<int64_t> next{0};
+  std::atomic<int64_t> done{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;
+  std::mutex error_mutex;
+
+  void work() {
+    const bool outer = inside_body;
+    inside_body = true;
+    int64_t finished = 0;
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces; ++finished) {
+      if (failed.load(std::memory_order_relaxed)) continue;
+      try {
+        const int64_t begin = i * block;
+        body(begin, begin + block < n ? begin + block : n);
+      } catch (...) {
+        std::lock_guard<std::mutex> lock(error_mutex);
+        if (!error) error = std::current_exception();
+        failed = true;
+      }
+    }
+    inside_body = outer;
+    if (finished) done.fetch_add(finished, std::memory_order_acq_rel);
+  }
+};
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads) : target_(threads) {}
+
+  int size() const { return target_.load(); }
+
+  void resize(int threads) {
+    std::lock_guard<std::mutex> running(run_mutex_);
+    stop_workers();
+    target_ = threads;
+  }
+
+  void run(Job& job) {
+    // One parallel region at a time; a second caller works alone, with the same pieces and so the same bits.
+    std::unique_lock<std::mutex> running(run_mutex_, std::try_to_lock);
+    if (!running.owns_lock() || target_ == 1) {
+      job.work();
+      while (job.done.load(std::memory_order_acquire) < job.pieces) std::this_thread::yield();
+      return;
+    }
+    start_workers();
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      job_ = &job;
+      ++generation_;
+    }
+    if (job.pieces - 1 >= static_cast<int64_t>(workers_.size()))
+      wake_.notify_all();
+    else
+      for (int64_t i = 1; i < job.pieces; ++i) wake_.notify_one();
+    job.work();
+    std::unique_lock<std::mutex> lock(mutex_);
+    idle_.wait(lock, [&] { return busy_ == 0 && job.done.load(std::memory_order_acquire) == job.pieces; });
+    job_ = nullptr;
+  }
+
+  // After fork only the calling thread exists in the child.
+  void forget_workers() {
+    for (auto& w : workers_) w.release();
+    workers_.clear();
+    new (&mutex_) std::mutex;
+    new (&run_mutex_) std::mutex;
+    new (&wake_) std::condition_variable;
+    new (&idle_) std::condition_variable;
+    job_ = nullptr;
+    busy_ = 0;
+    stopping_ = false;
+  }
+
+  void lock_for_fork() {
+    run_mutex_.lock();
+    mutex_.lock();
+  }
+  void unlock_after_fork() {
+    mutex_.unlock();
+    run_mutex_.unlock();
+  }
+
+ private:
+  void start_workers() {
+    while (static_cast<int>(workers_.size()) < target_ - 1)
+      workers_.push_back(std::make_unique<std::thread>([this] { loop(); }));
+  }
+
+  void stop_workers() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (auto& w : workers_) w->join();
+    workers_.clear();
+    stopping_ = false;
+  }
+
+  void loop() {
+    uint64_t seen = 0;
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [&] { return stopping_ || (job_ && generation_ != seen); });
+      if (stopping_) return;
+      seen = generation_;
+      Job* job = job_;
+      ++busy_;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      if (--busy_ == 0) idle_.notify_one();
+    }
+  }
+
+  std::atomic<int> target_;
+  std::vector<std::unique_ptr<std::thread>> workers_;
+  std::mutex run_mutex_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_, idle_;
+  Job* job_ = nullptr;
+  uint64_t generation_ = 0;
+  int busy_ = 0;
+  bool stopping_ = false;
+};
+
+// Never destroyed: sleeping workers end with the process.
+ThreadPool& pool() {
+  static ThreadPool* p = [] {
+    auto* made = new ThreadPool(default_num_threads());
+    static ThreadPool* forked = made;
+    pthread_atfork([] { forked->lock_for_fork(); }, [] { forked->unlock_after_fork(); },
+                   [] { forked->forget_workers(); });
+    return made;
+  }();
+  return *p;
+}
+
+}  // namespace
+
+int default_num_threads() {
+  if (const char* text = std::getenv("ADDAX_NUM_THREADS")) {
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    if (end == text || *end || n < 1 || n > 4096)
+      fail<ValueError>("ADDAX_NUM_THREADS: expected a whole number from 1 to 4096, got '", text, "'");
+    return static_cast<int>(n);
+  }
+  int logical = static_cast<int>(std::thread::hardware_concurrency());
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    logical = CPU_COUNT(&set);
+    std::set<std::string> cores;  // sibling lists name each physical core once
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (!CPU_ISSET(cpu, &set)) continue;
+      std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+      std::string line;
+      if (std::getline(file, line)) cores.insert(line);
+    }
+    if (!cores.empty()) return static_cast<int>(cores.size());
+  }
+#endif
+  return logical > 0 ? logical : 1;
+}
+
+int num_threads() { return pool().size(); }
+
+void set_num_threads(int n) {
+  if (n < 1 || n > 4096) fail<ValueError>("set_num_threads: expected a whole number from 1 to 4096, got ", n);
+  if (inside_body) fail<Error>("set_num_threads: cannot change the pool from inside a kernel");
+  pool().resize(n);
+}
+
+void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> body) {
+  if (n <= 0) return;
+  if (block < 1) block = 1;
+  if (n <= block) {
+    body(0, n);
+    return;
+  }
+  Job job{body, n, block, (n + block - 1) / block, {}, {}, {}, {}, {}};
+  if (inside_body)
+    job.work();
+  else
+    pool().run(job);
+  if (job.error) std::rethrow_exception(job.error);
+}
+
+}  // namespace addax

@@ -1,0 +1,21 @@
+// One column's kernels, family by family.
+#include "cpu/kernels.h"
+
+namespace addax::cpu::ADDAX_ISA {
+
+void register_all(KernelSink& sink) {
+  register_elementwise(sink);
+  register_reduce(sink);
+  register_movement(sink);
+  register_index(sink);
+  register_sort(sink);
+  register_matmul(sink);
+  register_conv(sink);
+  register_pool(sink);
+  register_norm(sink);
+  register_loss(sink);
+  register_random(sink);
+  register_optimizer(sink);
+}
+
+}  // namespace addax::cpu::ADDAX_ISA

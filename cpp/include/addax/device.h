@@ -1,0 +1,49 @@
+// A device: where bytes live and which kernel column runs.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+
+#include "addax/api.h"
+
+namespace addax {
+
+enum class DeviceType : uint8_t { Cpu, Cuda };
+inline constexpr int kNumDeviceTypes = 2;
+
+struct Device {
+  DeviceType type = DeviceType::Cpu;
+  int16_t index = 0;
+
+  friend bool operator==(Device a, Device b) { return a.type == b.type && a.index == b.index; }
+  friend bool operator!=(Device a, Device b) { return !(a == b); }
+};
+
+/// "cpu:0", "cuda:1".
+ADDAX_API std::ostream& operator<<(std::ostream& out, Device device);
+
+/// Counters of one device's caching allocator, in bytes.
+struct MemoryStats {
+  int64_t live = 0;         // handed out now
+  int64_t peak = 0;         // most ever live since the last reset
+  int64_t cached = 0;       // freed, kept for reuse
+  int64_t allocations = 0;  // calls that reached the system
+};
+
+ADDAX_API MemoryStats memory_stats();
+ADDAX_API void reset_peak_memory();
+/// Returns cached blocks to the system.
+ADDAX_API void empty_cache();
+/// Refuses to hold more than this many live bytes; 0 lifts the limit.
+ADDAX_API void set_memory_limit(int64_t bytes);
+
+/// Threads that share the work of one kernel, the caller included.
+ADDAX_API int num_threads();
+/// Throws ValueError unless n >= 1. Results do not depend on n.
+ADDAX_API void set_num_threads(int n);
+/// The instruction set whose kernels run: "baseline", "avx2", "avx512", "neon".
+ADDAX_API const char* cpu_isa();
+/// One line on the BLAS in use: name, version, core type.
+ADDAX_API const char* blas_info();
+
+}  // namespace addax

@@ -1,0 +1,6 @@
+// The conv family as C++ functions.
+#pragma once
+
+#include "addax/tensor.h"
+
+namespace addax {}  // namespace addax

@@ -1,0 +1,9 @@
+// conv: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_conv(OpTable&) {}
+
+}  // namespace addax

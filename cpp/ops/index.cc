@@ -1,0 +1,9 @@
+// index: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_index(OpTable&) {}
+
+}  // namespace addax

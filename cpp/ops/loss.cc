@@ -1,0 +1,9 @@
+// loss: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_loss(OpTable&) {}
+
+}  // namespace addax

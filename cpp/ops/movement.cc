@@ -1,0 +1,9 @@
+// movement: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_movement(OpTable&) {}
+
+}  // namespace addax

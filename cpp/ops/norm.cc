@@ -1,0 +1,9 @@
+// norm: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_norm(OpTable&) {}
+
+}  // namespace addax

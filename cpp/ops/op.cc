@@ -1,0 +1,185 @@
+// The op table and apply, the only door to computation.
+#include "ops/op.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "cpu/select.h"
+#include "ops/families.h"
+#include "ops/kernel.h"
+#include "ops/record.h"
+
+namespace addax {
+
+thread_local Recorder* active_recorder = nullptr;
+
+namespace {
+
+std::map<std::string, OpDef*, std::less<>>& names() {
+  static auto* map = new std::map<std::string, OpDef*, std::less<>>;
+  return *map;
+}
+
+int edit_distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    int diagonal = row[0];
+    row[0] = static_cast<int>(i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const int cost = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = row[j];
+      row[j] = cost;
+    }
+  }
+  return row.back();
+}
+
+View view_of(const Tensor& t) {
+  if (!t) return {};
+  return {t.raw(), t.dtype(), t.shape(), t.strides()};
+}
+
+// Views of the arguments, on the stack for the usual few.
+class Views {
+ public:
+  explicit Views(Span<const Tensor> tensors) : size_(tensors.size()) {
+    if (size_ > kInline) many_.resize(size_);
+    View* views = data();
+    for (size_t i = 0; i < size_; ++i) views[i] = view_of(tensors[i]);
+  }
+  View* data() { return size_ > kInline ? many_.data() : few_; }
+  Span<const View> span() { return {data(), size_}; }
+
+ private:
+  static constexpr size_t kInline = 8;
+  size_t size_;
+  View few_[kInline];
+  std::vector<View> many_;
+};
+
+bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& out) {
+  return ((op.donates >> i) & 1u) && input && input.is_unique() && !input.storage()->read_only &&
+         input.is_contiguous() && input.dtype() == out.dtype && input.shape() == out.shape;
+}
+
+int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate, Tensor* out) {
+  const int n = static_cast<int>(inputs.size());
+  if (n < op.min_inputs || (op.max_inputs >= 0 && n > op.max_inputs))
+    fail<ValueError>(op.name, ": expected ", op.min_inputs,
+                     op.max_inputs == op.min_inputs ? std::string()
+                     : op.max_inputs < 0            ? " or more"
+                                                    : " to " + std::to_string(op.max_inputs),
+                     " inputs, got ", n);
+  InferContext c{op, attrs, inputs, {}, 0};
+  op.infer(c);
+  const int count = c.num_outputs;
+
+  bool symbolic = false;
+  for (const Tensor& t : inputs) symbolic |= t && t.is_placeholder();
+  if (symbolic) {
+    for (int i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
+  } else {
+    Layout layout;
+    if (op.view && op.view(inputs[0].layout(), c.outputs[0].shape, attrs, layout)) {
+      out[0] = inputs[0].view(layout);
+    } else {
+      const Kernel kernel = op.kernels[static_cast<size_t>(DeviceType::Cpu)];
+      if (!kernel) fail<Error>(op.name, ": no kernel for cpu");
+      bool empty = true;
+      for (int i = 0; i < count; ++i) {
+        const Spec& spec = c.outputs[i];
+        if (may_donate && i < n && can_donate(op, i, inputs[i], spec))
+          out[i] = inputs[i].detach();
+        else
+          out[i] = Tensor::empty(spec.shape, spec.dtype, op.name);
+        empty &= out[i].numel() == 0;
+      }
+      if (!empty) {
+        Tensors held;  // contiguous copies live until the kernel is done
+        Views in(inputs);
+        if (!op.strided)
+          for (int i = 0; i < n; ++i)
+            if (inputs[i] && !inputs[i].is_contiguous()) {
+              held.push_back(inputs[i].contiguous());
+              in.data()[i] = view_of(held.back());
+            }
+        Views results(Span<const Tensor>(out, static_cast<size_t>(count)));
+        kernel(KernelArgs{in.span(), results.span(), attrs, op});
+      }
+    }
+  }
+  if (active_recorder && op.differentiable)
+    active_recorder->record(op, attrs, inputs, Span<const Tensor>(out, static_cast<size_t>(count)));
+  return count;
+}
+
+}  // namespace
+
+OpDef& OpTable::add(const char* family, const char* name) {
+  auto [it, added] = names().emplace(name, nullptr);
+  if (!added) fail<Error>("op table: '", name, "' is registered twice");
+  auto* row = new OpDef;
+  row->family = family;
+  row->name = name;
+  row->index = static_cast<int>(rows_.size());
+  rows_.push_back(row);
+  it->second = row;
+  return *row;
+}
+
+const OpDef* OpTable::find(std::string_view name) const {
+  auto it = names().find(name);
+  return it == names().end() ? nullptr : it->second;
+}
+
+void OpTable::set_kernel(std::string_view name, DeviceType device, Kernel kernel) {
+  auto it = names().find(name);
+  if (it == names().end()) fail<Error>("op table: kernel for unknown op '", name, "'");
+  it->second->kernels[static_cast<size_t>(device)] = kernel;
+}
+
+OpTable& op_table() {
+  static OpTable* table = [] {
+    auto* t = new OpTable;
+    register_elementwise(*t);
+    register_reduce(*t);
+    register_movement(*t);
+    register_index(*t);
+    register_sort(*t);
+    register_matmul(*t);
+    register_conv(*t);
+    register_pool(*t);
+    register_norm(*t);
+    register_loss(*t);
+    register_random(*t);
+    register_optimizer(*t);
+    cpu::register_kernels(*t);
+    return t;
+  }();
+  return *table;
+}
+
+const OpDef& find_op(std::string_view name) {
+  const OpTable& table = op_table();
+  if (const OpDef* op = table.find(name)) return *op;
+  std::string near;
+  for (const OpDef* row : table.rows())
+    if (edit_distance(name, row->name) <= 2) near += (near.empty() ? "" : ", ") + std::string(row->name);
+  fail<ValueError>("op table: no op named '", name, "'", near.empty() ? "" : "; did you mean " + near + "?");
+}
+
+Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate) {
+  Tensor out[kMaxOutputs];
+  const int count = run(op, inputs, attrs, may_donate, out);
+  return Tensors(std::make_move_iterator(out), std::make_move_iterator(out + count));
+}
+
+Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs) {
+  Tensor out[kMaxOutputs];
+  run(op, inputs, attrs, false, out);
+  return std::move(out[0]);
+}
+
+}  // namespace addax

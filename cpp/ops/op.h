@@ -1,0 +1,125 @@
+// OpDef, a row of the op table: shape rule, gradient, kernels. The table itself and its look-up.
+//
+// To add an op (not elementwise; those are one row of elementwise.def): in cpp/ops/<family>.cc write its attrs, infer
+// and vjp and add the row in register_<family>; in cpp/cpu/<family>.cc write its kernel; then the JAX row, the public
+// Python function and the sample row. tests/test_complete.py names whatever is missing.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "addax/tensor.h"
+#include "ops/attrs.h"
+
+namespace addax {
+
+struct OpDef;
+struct KernelArgs;
+
+struct Spec {
+  Shape shape;
+  Dtype dtype = Dtype::Float32;
+};
+
+inline constexpr int kMaxOutputs = 6;
+
+/// What `infer` sees and fills. Inputs may be placeholders: only shape() and dtype() may be asked.
+struct InferContext {
+  const OpDef& op;
+  const Attrs& attrs;
+  Span<const Tensor> in;
+  std::array<Spec, kMaxOutputs> outputs;
+  int num_outputs = 0;
+
+  void out(const Shape& shape, Dtype dtype) { outputs[static_cast<size_t>(num_outputs++)] = {shape, dtype}; }
+};
+
+/// What `vjp` sees. Inputs and outputs that the row does not save are ghosts (shape and dtype only).
+/// grads[i] is undefined where output i received no gradient; at least one is defined.
+struct VjpContext {
+  const OpDef& op;
+  const Attrs& attrs;
+  Span<const Tensor> in;
+  Span<const Tensor> out;
+  Span<const Tensor> grads;
+  uint32_t needs;  // bit i: input i wants a gradient
+
+  bool need(int i) const { return (needs >> i) & 1u; }
+};
+
+using Infer = void (*)(InferContext&);
+/// One tensor per input, undefined where none is needed. Written with ops, so it records and traces like anything else.
+using Vjp = Tensors (*)(const VjpContext&);
+using Kernel = void (*)(const KernelArgs&);
+/// The same result written with simpler ops: the oracle of the kernel in tests and the source of higher gradients.
+using Compose = Tensors (*)(Span<const Tensor> in, const Attrs& attrs);
+/// Fills `out` and returns true if the result is a view of the input; false asks for the kernel.
+using ViewRule = bool (*)(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
+
+enum class Fusion : uint8_t { Pointwise, View, Reduce, Opaque };
+
+/// Which values the gradient reads: the tape keeps only these alive.
+inline constexpr uint32_t kSaveNone = 0;
+inline constexpr uint32_t kSaveAll = ~0u;
+
+struct OpDef {
+  const char* name = "";
+  const char* family = "";
+  int min_inputs = 1;
+  int max_inputs = 1;  // -1: any number
+  Infer infer = nullptr;
+  Vjp vjp = nullptr;
+  bool differentiable = true;         // false: NONDIFF, no gradient by definition; vjp stays null
+  uint32_t save_inputs = kSaveAll;    // bit i: vjp reads the value of input i
+  uint32_t save_outputs = kSaveNone;  // bit i: vjp reads the value of output i
+  Compose compose = nullptr;
+  ViewRule view = nullptr;
+  bool strided = false;     // kernel takes any strides; otherwise apply passes contiguous inputs
+  uint32_t donates = 0;     // bit i: output i may reuse the storage of input i when nothing else holds it
+  Fusion fusion = Fusion::Opaque;
+  int rule = 0;             // elementwise: the dtype rule (see elementwise.h)
+  int index = 0;            // position in the table
+  std::shared_ptr<AttrsBase> (*make_attrs)() = nullptr;  // default attributes; null: the op has none
+  std::array<Kernel, kNumDeviceTypes> kernels{};
+
+  template <class T>
+  OpDef& attrs() {
+    make_attrs = [] { return std::static_pointer_cast<AttrsBase>(std::make_shared<AttrsOf<T>>()); };
+    return *this;
+  }
+};
+
+class OpTable {
+ public:
+  /// Adds a row. The reference stays valid. Throws Error if the name is taken.
+  OpDef& add(const char* family, const char* name);
+  const OpDef* find(std::string_view name) const;
+  /// Sets a kernel of one device column. Throws Error for an unknown op.
+  void set_kernel(std::string_view name, DeviceType device, Kernel kernel);
+  const std::vector<OpDef*>& rows() const { return rows_; }
+
+ private:
+  std::vector<OpDef*> rows_;  // rows live as long as the process
+};
+
+/// The table with all families and the CPU column, built on first use.
+OpTable& op_table();
+/// The row of that name. Throws ValueError with the closest names.
+const OpDef& find_op(std::string_view name);
+
+/// The only door to computation: infer; placeholders in give placeholders out; otherwise view or kernel; then record on
+/// the tapes that watch an input.
+/// `may_donate`: the caller gives up its inputs, so rows that donate may reuse storage that nothing else holds.
+Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {}, bool may_donate = false);
+/// The same for ops with one output, without the vector.
+Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {});
+
+}  // namespace addax
+
+/// `ADDAX_OP(add)` inside a function: a look-up that happens once.
+#define ADDAX_OP(name)                                              \
+  ([]() -> const ::addax::OpDef& {                                  \
+    static const ::addax::OpDef& op = ::addax::find_op(#name);      \
+    return op;                                                      \
+  }())

@@ -1,0 +1,9 @@
+// optimizer: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_optimizer(OpTable&) {}
+
+}  // namespace addax

@@ -1,0 +1,9 @@
+// pool: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_pool(OpTable&) {}
+
+}  // namespace addax

@@ -1,0 +1,9 @@
+// random: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_random(OpTable&) {}
+
+}  // namespace addax

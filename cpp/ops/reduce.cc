@@ -1,0 +1,9 @@
+// reduce: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_reduce(OpTable&) {}
+
+}  // namespace addax

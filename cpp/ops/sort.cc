@@ -1,0 +1,9 @@
+// sort: attributes, shape rules and gradients.
+#include "ops/families.h"
+#include "ops/op.h"
+
+namespace addax {
+
+void register_sort(OpTable&) {}
+
+}  // namespace addax
