@@ -142,6 +142,7 @@ class Span {
   Span(C& c) : data_(c.data()), size_(c.size()) {}
   Span(std::initializer_list<std::remove_const_t<T>> l) : data_(l.begin()), size_(l.size()) {}
   T& operator[](size_t i) const { return data_[i]; }
+  T* data() const { return data_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   T* begin() const { return data_; }
