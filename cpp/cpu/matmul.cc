@@ -1,8 +1,376 @@
-// CPU kernels of the matmul family.
-#include "cpu/kernels.h"
+// CPU kernel of matmul: which product goes to register tiles, to a matrix-vector loop or to BLAS depends on sizes and
+// strides alone, and so do the bits.
+#include "ops/matmul.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/blas.h"
+#include "cpu/gemm/tile.h"
 
 namespace addax::cpu::ADDAX_ISA {
+namespace {
 
-void register_matmul(KernelSink&) {}
+constexpr int64_t kTileWork = 1 << 15;      // multiply-adds up to which tiles beat a call of BLAS
+constexpr int64_t kTaskWork = 1 << 17;      // multiply-adds worth handing to a thread
+constexpr int64_t kParallelWork = 1 << 20;  // multiply-adds from which one product of a batch is cut by itself
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <class T>
+struct Matrix {
+  const T* data;
+  int64_t row_step, col_step;
+
+  Matrix transposed() const { return {data, col_step, row_step}; }
+  const T& at(int64_t i, int64_t j) const { return data[i * row_step + j * col_step]; }
+};
+
+// Copies to row-major memory, converting.
+template <class S, class T>
+void pack(Matrix<S> from, int64_t rows, int64_t cols, T* to) {
+  const int64_t block = std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, cols));
+  parallel_for(rows, block, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const S* row = from.data + i * from.row_step;
+      if (from.col_step == 1)
+        for (int64_t j = 0; j < cols; ++j) to[i * cols + j] = static_cast<T>(row[j]);
+      else
+        for (int64_t j = 0; j < cols; ++j) to[i * cols + j] = static_cast<T>(row[j * from.col_step]);
+    }
+  });
+}
+
+template <class T>
+class Packed {
+ public:
+  template <class S>
+  Packed(Matrix<S> from, int64_t rows, int64_t cols) : data_(rows * cols, "matmul"), cols_(cols) {
+    pack(from, rows, cols, data_.get());
+  }
+  Matrix<T> matrix() const { return {data_.get(), cols_, 1}; }
+
+ private:
+  Scratch<T> data_;
+  int64_t cols_;
+};
+
+// ---- tiles ----------------------------------------------------------------------------------------------------------
+
+// Covers [0, n), n >= kLanes, with calls f(column, vectors); the last may overlap the one before it.
+template <class T, class F>
+void cover_columns(int64_t n, F&& f) {
+  constexpr int64_t kL = kLanes<T>;
+  int64_t j = 0;
+  for (; j + 2 * kL <= n; j += 2 * kL) f(j, 2);
+  if (j == n) return;
+  if (n - j > kL) {
+    f(j, 1);
+    j += kL;
+  }
+  f(n - j == kL ? j : n - kL, 1);
+}
+
+// Tiles of nearly equal height that cover m rows: f(row, rows).
+template <class F>
+void cover_rows(int64_t m, F&& f) {
+  const int64_t tiles = ceil_div(m, kTileRows);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t begin = t * m / tiles;
+    f(begin, static_cast<int>((t + 1) * m / tiles - begin));
+  }
+}
+
+// b has col_step 1 and at least kLanes columns.
+template <class T>
+void tile_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc) {
+  const Run run{0, k};
+  cover_columns<T>(n, [&](int64_t j, int vectors) {
+    cover_rows(m, [&](int64_t i, int rows) {
+      tile_of<T>(rows, vectors)(a.data + i * a.row_step, a.row_step, a.col_step, {&run, 1}, b.data + j, b.row_step,
+                                c + i * ldc + j, ldc, false);
+    });
+  });
+}
+
+// Few columns: b is padded to one vector.
+template <class T>
+void narrow_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc) {
+  constexpr int64_t kL = kLanes<T>;
+  Scratch<T> padded(k * kL, "matmul");
+  for (int64_t p = 0; p < k; ++p)
+    for (int64_t j = 0; j < kL; ++j) padded[p * kL + j] = j < n ? b.at(p, j) : T(0);
+  const Run run{0, k};
+  T result[kTileRows * kL];
+  cover_rows(m, [&](int64_t i, int rows) {
+    tile_of<T>(rows, 1)(a.data + i * a.row_step, a.row_step, a.col_step, {&run, 1}, padded.get(), kL, result, kL,
+                        false);
+    for (int r = 0; r < rows; ++r) std::copy_n(result + r * kL, n, c + (i + r) * ldc);
+  });
+}
+
+// ---- matrix times vector --------------------------------------------------------------------------------------------
+
+template <class T>
+T add_lanes(typename Simd<T>::Vector v) {
+  T sum = 0;
+  for (int i = 0; i < kLanes<T>; ++i) sum += v[i];
+  return sum;
+}
+
+// y[r] = the dot product of row r of the matrix with x, for R rows of unit stride.
+template <class T, int R>
+void dot_rows(const T* a, int64_t row_step, int64_t k, const T* x, T* y) {
+  using S = Simd<T>;
+  constexpr int64_t kL = kLanes<T>;
+  typename S::Vector sum[R][2] = {};
+  int64_t p = 0;
+  for (; p + 2 * kL <= k; p += 2 * kL)
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) sum[r][v] += S::load(a + r * row_step + p + v * kL) * S::load(x + p + v * kL);
+  for (; p + kL <= k; p += kL)
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sum[r][0] += S::load(a + r * row_step + p) * S::load(x + p);
+  for (int r = 0; r < R; ++r) {
+    T total = add_lanes<T>(sum[r][0] + sum[r][1]);
+    for (int64_t q = p; q < k; ++q) total += a[r * row_step + q] * x[q];
+    y[r] = total;
+  }
+}
+
+// y = a x with a (m, k), for either unit stride of a.
+template <class T>
+void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
+  constexpr int64_t kWide = 8;
+  constexpr int64_t kL = kLanes<T>;
+  const int64_t block = ceil_div(std::max<int64_t>(kTaskWork / k, 1), kWide * kL) * kWide * kL;
+  if (a.col_step != 1 && a.row_step == 1 && m >= kL) {
+    parallel_for(m, block, [&](int64_t begin, int64_t end) {
+      const Run run{0, k};
+      for (; begin + kWide * kL <= end; begin += kWide * kL)
+        tile<T, 1, kWide>(x, 0, x_step, {&run, 1}, a.data + begin, a.col_step, y + begin, 0, false);
+      if (end - begin >= kL)
+        cover_columns<T>(end - begin, [&](int64_t j, int vectors) {
+          tile_of<T>(1, vectors)(x, 0, x_step, {&run, 1}, a.data + begin + j, a.col_step, y + begin + j, 0, false);
+        });
+      else
+        for (; begin < end; ++begin) {
+          T total = 0;
+          for (int64_t p = 0; p < k; ++p) total += a.at(begin, p) * x[p * x_step];
+          y[begin] = total;
+        }
+    });
+    return;
+  }
+  if (x_step != 1) return matrix_vector(m, k, a, Packed<T>(Matrix<T>{x, x_step, 1}, k, 1).matrix().data, 1, y);
+  if (a.col_step != 1) return matrix_vector(m, k, Packed<T>(a, m, k).matrix(), x, 1, y);
+  parallel_for(m, block, [&](int64_t begin, int64_t end) {
+    for (; begin + 4 <= end; begin += 4) dot_rows<T, 4>(a.data + begin * a.row_step, a.row_step, k, x, y + begin);
+    for (; begin < end; ++begin) dot_rows<T, 1>(a.data + begin * a.row_step, 0, k, x, y + begin);
+  });
+}
+
+// ---- float and double -----------------------------------------------------------------------------------------------
+
+// As BLAS takes it: plain or transposed row-major.
+template <class T>
+bool is_plain(Matrix<T> x, int64_t rows, int64_t cols) {
+  return (x.col_step == 1 || cols == 1) && (x.row_step >= cols || rows == 1);
+}
+
+template <class T>
+void blas_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc, bool parallel) {
+  const bool ta = !is_plain(a, m, k), tb = !is_plain(b, k, n);
+  if (ta && !is_plain(a.transposed(), k, m))
+    return blas_product(m, n, k, Packed<T>(a, m, k).matrix(), b, c, ldc, parallel);
+  if (tb && !is_plain(b.transposed(), n, k))
+    return blas_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, ldc, parallel);
+  // The step of a dim of size 1 says nothing; BLAS wants it to span a row all the same.
+  const int64_t lda = ta ? (k == 1 ? m : a.col_step) : (m == 1 ? k : a.row_step);
+  const int64_t ldb = tb ? (n == 1 ? k : b.col_step) : (k == 1 ? n : b.row_step);
+  if (parallel)
+    blas::parallel_gemm(ta, tb, m, n, k, T(1), a.data, lda, b.data, ldb, T(0), c, ldc);
+  else
+    blas::gemm(ta, tb, m, n, k, T(1), a.data, lda, b.data, ldb, T(0), c, ldc);
+}
+
+// c = a b. With `parallel` the work may be cut; either way the bits follow from the arguments.
+template <class T>
+void product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc, bool parallel) {
+  if (n == 1) return matrix_vector(m, k, a, b.data, b.row_step, c);
+  if (m == 1) return matrix_vector(n, k, b.transposed(), a.data, a.col_step, c);
+  if (m * n * k > kTileWork) return blas_product(m, n, k, a, b, c, ldc, parallel);
+  if (n < kLanes<T>) return narrow_product(m, n, k, a, b, c, ldc);
+  if (b.col_step != 1) return tile_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, ldc);
+  tile_product(m, n, k, a, b, c, ldc);
+}
+
+// ---- float16 and bfloat16: panels in float, one rounding ------------------------------------------------------------
+
+template <class H>
+void half_product(int64_t m, int64_t n, int64_t k, Matrix<H> a, Matrix<H> b, H* c, int64_t ldc) {
+  constexpr int64_t kPieces = 16, kUnit = 48;
+  const bool by_rows = m >= n;
+  const Packed<float> whole(by_rows ? b : a, by_rows ? k : m, by_rows ? n : k);
+  const int64_t extent = by_rows ? m : n;
+  const int64_t block = m * n * k <= kTaskWork ? extent : ceil_div(ceil_div(extent, kPieces), kUnit) * kUnit;
+  parallel_for(extent, block, [&](int64_t begin, int64_t end) {
+    const int64_t rows = by_rows ? end - begin : m, cols = by_rows ? n : end - begin;
+    Scratch<float> result(rows * cols, "matmul");
+    if (by_rows) {
+      const Packed<float> panel(Matrix<H>{a.data + begin * a.row_step, a.row_step, a.col_step}, rows, k);
+      product(rows, cols, k, panel.matrix(), whole.matrix(), result.get(), cols, false);
+    } else {
+      const Packed<float> panel(Matrix<H>{b.data + begin * b.col_step, b.row_step, b.col_step}, k, cols);
+      product(rows, cols, k, whole.matrix(), panel.matrix(), result.get(), cols, false);
+    }
+    H* to = by_rows ? c + begin * ldc : c + begin;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j) to[i * ldc + j] = static_cast<H>(result[i * cols + j]);
+  });
+}
+
+// ---- integers, which wrap around, and bool --------------------------------------------------------------------------
+
+template <class T, class MultiplyAdd>
+void integer_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, MultiplyAdd&& multiply_add) {
+  if (b.col_step != 1 && n > 1) return integer_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, multiply_add);
+  constexpr int64_t kRows = 4, kCols = 512;
+  parallel_for(m, std::max(kRows, ceil_div(kTaskWork, n * k) / kRows * kRows), [&](int64_t begin, int64_t end) {
+    for (int64_t j = 0; j < n; j += kCols) {
+      const int64_t cols = std::min(kCols, n - j);
+      for (int64_t i = begin; i < end; i += kRows) {
+        T sum[kRows][kCols];
+        for (auto& row : sum) std::fill_n(row, cols, T(0));
+        for (int64_t p = 0; p < k; ++p)
+          for (int64_t r = 0; r < std::min(kRows, end - i); ++r) {
+            const T value = a.at(i + r, p);
+            const T* row = b.data + p * b.row_step + j;
+            for (int64_t q = 0; q < cols; ++q) sum[r][q] = multiply_add(sum[r][q], value, row[q]);
+          }
+        for (int64_t r = 0; r < std::min(kRows, end - i); ++r) std::copy_n(sum[r], cols, c + (i + r) * n + j);
+      }
+    }
+  });
+}
+
+// ---- batches --------------------------------------------------------------------------------------------------------
+
+// The product with its transpose flags resolved, its batch dims merged where strides allow, and those that only a
+// moves along folded into the rows of a.
+struct Plan {
+  int64_t m, n, k;
+  int64_t a_row, a_col, b_row, b_col;
+  int64_t count = 1;
+  Dims batch, a_batch, b_batch;  // sizes and steps
+
+  explicit Plan(const KernelArgs& args) {
+    const auto& attrs = args.attrs.as<MatmulAttrs>();
+    const View &a = args.in[0], &b = args.in[1], &out = args.out[0];
+    const int ra = a.rank(), rb = b.rank(), ro = out.rank();
+    m = out.shape[ro - 2];
+    n = out.shape[ro - 1];
+    k = a.shape[attrs.transpose_a ? ra - 2 : ra - 1];
+    a_row = a.strides[attrs.transpose_a ? ra - 1 : ra - 2];
+    a_col = a.strides[attrs.transpose_a ? ra - 2 : ra - 1];
+    b_row = b.strides[attrs.transpose_b ? rb - 1 : rb - 2];
+    b_col = b.strides[attrs.transpose_b ? rb - 2 : rb - 1];
+    for (int i = 0; i < ro - 2; ++i) {
+      const int64_t size = out.shape[i];
+      if (size == 1) continue;
+      const int64_t a_step = batch_step(a, i - (ro - ra)), b_step = batch_step(b, i - (ro - rb));
+      if (!batch.empty() && a_batch.back() == a_step * size && b_batch.back() == b_step * size) {
+        batch.back() *= size;
+        a_batch.back() = a_step;
+        b_batch.back() = b_step;
+      } else {
+        batch.push_back(size);
+        a_batch.push_back(a_step);
+        b_batch.push_back(b_step);
+      }
+    }
+    while (!batch.empty() && b_batch.back() == 0 && (m == 1 || a_batch.back() == m * a_row)) {
+      if (m == 1) a_row = a_batch.back();
+      m *= batch.back();
+      batch.pop_back();
+      a_batch.pop_back();
+      b_batch.pop_back();
+    }
+    for (int64_t size : batch) count *= size;
+  }
+
+  static int64_t batch_step(const View& x, int dim) { return dim < 0 || x.shape[dim] == 1 ? 0 : x.strides[dim]; }
+
+  // Where product i starts in a and in b.
+  std::pair<int64_t, int64_t> offsets(int64_t i) const {
+    int64_t a = 0, b = 0;
+    for (int d = batch.rank() - 1; d >= 0; --d) {
+      a += i % batch[d] * a_batch[d];
+      b += i % batch[d] * b_batch[d];
+      i /= batch[d];
+    }
+    return {a, b};
+  }
+};
+
+template <class T>
+void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, bool parallel) {
+  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
+    half_product(p.m, p.n, p.k, a, b, c, p.n);
+  else if constexpr (std::is_floating_point_v<T>)
+    product(p.m, p.n, p.k, a, b, c, p.n, parallel);
+  else if constexpr (std::is_same_v<T, bool>)
+    integer_product(p.m, p.n, p.k, a, b, c, [](bool sum, bool x, bool y) { return sum | (x & y); });
+  else
+    integer_product(p.m, p.n, p.k, a, b, c, [](T sum, T x, T y) { return static_cast<T>(sum + x * y); });
+}
+
+template <class T>
+void run(const Plan& p, const T* a, const T* b, T* c) {
+  const auto nth = [&](int64_t i, bool parallel) {
+    const auto [a_offset, b_offset] = p.offsets(i);
+    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n, parallel);
+  };
+  const int64_t work = p.m * p.n * p.k;
+  if (p.count == 1 || work >= kParallelWork)
+    for (int64_t i = 0; i < p.count; ++i) nth(i, true);
+  else
+    parallel_for(p.count, ceil_div(kTaskWork, work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) nth(i, false);
+    });
+}
+
+void matmul(const KernelArgs& args) {
+  const Plan plan(args);
+  const View& out = args.out[0];
+  if (plan.k == 0) {
+    std::memset(out.data, 0, static_cast<size_t>(out.numel() * size_of(out.dtype)));
+    return;
+  }
+  with_any(out.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    run(plan, args.in[0].as<const T>(), args.in[1].as<const T>(), out.as<T>());
+  });
+}
+
+template <class T, int... I>
+constexpr std::array<std::array<Tile<T>, 2>, sizeof...(I)> tiles(std::integer_sequence<int, I...>) {
+  return {{{tile<T, I + 1, 1>, tile<T, I + 1, 2>}...}};
+}
+
+}  // namespace
+
+template <class T>
+Tile<T> tile_of(int rows, int vectors) {
+  static constexpr auto kTiles = tiles<T>(std::make_integer_sequence<int, kTileRows>());
+  return kTiles[static_cast<size_t>(rows - 1)][static_cast<size_t>(vectors - 1)];
+}
+template Tile<float> tile_of(int, int);
+template Tile<double> tile_of(int, int);
+
+void register_matmul(KernelSink& sink) { sink.set("matmul", matmul); }
 
 }  // namespace addax::cpu::ADDAX_ISA

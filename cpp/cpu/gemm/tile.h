@@ -1,0 +1,85 @@
+// The register tile under small products and convolutions: c[R, V vectors] = sum over k of a[R, k] * b[k, V vectors].
+// Large products go to core/blas.h instead.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/kernels.h"
+
+namespace addax::cpu::ADDAX_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int kVectorBytes = 32;
+#else
+inline constexpr int kVectorBytes = 16;
+#endif
+
+// Rows of the largest tile: as many accumulators as registers allow beside two columns of b and one value of a.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int kTileRows = 12;
+#else
+inline constexpr int kTileRows = 6;
+#endif
+
+/// Elements in one vector register.
+template <class T>
+inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <class T>
+struct Simd {
+  typedef T Vector __attribute__((vector_size(kVectorBytes)));
+  typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
+
+  static Vector load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
+  static void store(T* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
+};
+
+/// A stretch of the summed dim: its place in a, relative to the tile's first row, and its length. In b the stretches
+/// follow each other.
+struct Run {
+  int64_t offset, length;
+};
+
+/// Row r of a starts at a + r * row_step and advances by k_step; rows of b are ldb apart, rows of c ldc. With
+/// `accumulate` the sum is added to c.
+template <class T>
+using Tile = void (*)(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, const T* b, int64_t ldb, T* c,
+                      int64_t ldc, bool accumulate);
+
+template <class T, int R, int V>
+void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, const T* b, int64_t ldb, T* c,
+          int64_t ldc, bool accumulate) {
+  using S = Simd<T>;
+  constexpr int kL = kLanes<T>;
+  typename S::Vector sum[R][V] = {};
+  for (const Run& run : runs) {
+    const T* p = a + run.offset;
+    for (int64_t k = 0; k < run.length; ++k, p += k_step, b += ldb) {
+      typename S::Vector row[V];
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) row[v] = S::load(b + v * kL);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const T value = p[r * row_step];
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sum[r][v] += value * row[v];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) {
+      T* to = c + r * ldc + v * kL;
+      S::store(to, accumulate ? S::load(to) + sum[r][v] : sum[r][v]);
+    }
+}
+
+/// The tile of `rows` in [1, kTileRows] by `vectors` in [1, 2].
+template <class T>
+Tile<T> tile_of(int rows, int vectors);
+
+}  // namespace addax::cpu::ADDAX_ISA
