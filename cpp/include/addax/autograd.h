@@ -8,32 +8,43 @@
 
 namespace addax {
 
-/// Records what is computed from watched tensors while it is active on this thread. Dies with its last reference;
+class Variable;
+
+/// Records what is computed from watched tensors while it is active on this thread. It dies with its last reference;
 /// nothing global points at it.
 class ADDAX_API Tape {
  public:
-  Tape();
+  /// `watch_variables`: trainable variables are watched when they are read.
+  explicit Tape(bool watch_variables = true);
+  /// Stops recording if it still is.
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// Becomes the innermost active tape of the calling thread / stops being active.
+  /// Becomes the innermost active tape of the calling thread.
   void start();
   void stop();
   bool recording() const;
-  /// Treats the tensor as an input to differentiate with respect to.
+  /// Treats the tensor as something to differentiate with respect to.
   void watch(const Tensor& tensor);
+  void watch(const Variable& variable);
   bool watches(const Tensor& tensor) const;
+  /// Forgets everything recorded and watched.
   void reset();
-  /// Gradient of sum(targets * output_grads) with respect to each source; undefined where unconnected. An undefined
-  /// output gradient means ones. `keep` false frees the record while walking it.
-  Tensors gradient(const Tensors& targets, const Tensors& sources, const Tensors& output_grads, bool keep);
 
-  /// Recorded operations, for tests.
+  /// Gradient of sum(targets * output_grads) with respect to each source; undefined where unconnected. An undefined
+  /// output gradient means ones. Unless `keep`, the record is freed while it is walked.
+  Tensors gradient(const Tensors& targets, const Tensors& sources, const Tensors& output_grads, bool keep);
+  /// The same with respect to variables, over every value of theirs that was read under this tape.
+  Tensors gradient(const Tensors& targets, Span<const Variable* const> sources, const Tensors& output_grads,
+                   bool keep);
+
+  /// Ids of the variables watched so far, in order of first reading.
+  std::vector<uint64_t> watched_variables() const;
+  /// Number of recorded operations.
   size_t size() const;
 
   struct Impl;
-  Impl& impl() { return *impl_; }
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -44,6 +55,8 @@ class ADDAX_API StopRecording {
  public:
   StopRecording();
   ~StopRecording();
+  StopRecording(const StopRecording&) = delete;
+  StopRecording& operator=(const StopRecording&) = delete;
 };
 
 /// True if an active tape of this thread would record an op over this tensor.

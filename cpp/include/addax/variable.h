@@ -1,15 +1,18 @@
 // Variable: the box that holds a value which training replaces.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 #include "addax/tensor.h"
 
 namespace addax {
 
+class Attrs;
+
 class ADDAX_API Variable {
  public:
-  explicit Variable(Tensor value, bool trainable = true);
+  /// Copies memory that belongs to someone else (NumPy, DLPack), so that no outsider can change the value.
+  explicit Variable(const Tensor& value, bool trainable = true);
   Variable(const Variable&) = delete;
   Variable& operator=(const Variable&) = delete;
 
@@ -17,21 +20,24 @@ class ADDAX_API Variable {
   Tensor read() const;
   /// The value now, seen by no tape.
   const Tensor& peek() const { return value_; }
-  /// Replaces the value; shape and dtype must stay. Tensors read before keep the old value.
+  /// Replaces the value. Shape and dtype must stay: throws ShapeError or DtypeError. Tensors read before keep the old
+  /// value.
   void assign(const Tensor& value);
+  /// Never reused in this process.
   uint64_t id() const { return id_; }
 
   bool trainable;
 
  private:
   friend ADDAX_API void update(std::string_view op, Span<Variable* const> state, Span<const Tensor> inputs,
-                               const class Attrs& attrs);
+                               const Attrs& attrs);
   Tensor value_;
   uint64_t id_;
 };
 
 /// Runs an op whose first inputs are the variables and whose outputs are their new values. Memory is reused in place
-/// unless a tensor read earlier still holds it: whoever holds an old value keeps it unchanged.
+/// unless something else still holds it: whoever read an old value keeps it unchanged. If the op throws, no variable
+/// has changed.
 ADDAX_API void update(std::string_view op, Span<Variable* const> state, Span<const Tensor> inputs, const Attrs& attrs);
 
 }  // namespace addax

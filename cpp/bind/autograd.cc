@@ -1,0 +1,118 @@
+// Variable, Tape and custom gradients.
+#include <pybind11/stl.h>
+
+#include "addax/autograd.h"
+#include "addax/variable.h"
+#include "bind/bind.h"
+
+namespace addax::bind {
+namespace {
+
+// A Python callable that may be dropped by a thread without the GIL.
+std::shared_ptr<py::function> shared(py::function f) {
+  return {new py::function(std::move(f)), [](py::function* p) {
+            py::gil_scoped_acquire gil;
+            delete p;
+          }};
+}
+
+py::object optional(const Tensor& t) {
+  return t ? py::reinterpret_steal<py::object>(wrap(t)) : py::none();
+}
+
+Tensors optional_tensors(const py::object& list) {
+  Tensors out;
+  if (list.is_none()) return out;
+  for (const py::handle item : list) out.push_back(item.is_none() ? Tensor() : py::cast<Tensor>(item));
+  return out;
+}
+
+py::list as_list(const Tensors& tensors) {
+  py::list out;
+  for (const Tensor& t : tensors) out.append(optional(t));
+  return out;
+}
+
+// Sources may mix tensors and variables: two walks over the same record, in the order given.
+py::list gradient(Tape& tape, const Tensors& targets, const py::sequence& sources, const py::object& output_grads,
+                  bool keep) {
+  const Tensors seeds = optional_tensors(output_grads);
+  Tensors tensors;
+  std::vector<const Variable*> variables;
+  for (const py::handle s : sources) {
+    if (const Tensor* t = as_tensor(s.ptr()))
+      tensors.push_back(*t);
+    else
+      variables.push_back(py::cast<const Variable*>(s));
+  }
+  Tensors of_tensors, of_variables;
+  {
+    py::gil_scoped_release release;
+    if (!tensors.empty()) of_tensors = tape.gradient(targets, tensors, seeds, keep || !variables.empty());
+    if (!variables.empty()) of_variables = tape.gradient(targets, variables, seeds, keep);
+  }
+  py::list out;
+  size_t t = 0, v = 0;
+  for (const py::handle s : sources) out.append(optional(as_tensor(s.ptr()) ? of_tensors[t++] : of_variables[v++]));
+  return out;
+}
+
+struct StopScope {
+  std::unique_ptr<StopRecording> stop;
+};
+
+}  // namespace
+
+void bind_autograd(py::module_& m) {
+  py::class_<Variable>(m, "Variable", "The box of a value that training replaces.")
+      .def(py::init<const Tensor&, bool>(), py::arg("value"), py::arg("trainable") = true)
+      .def("read", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.read())); },
+           "The value now; tapes that watch variables note the reading.")
+      .def("peek", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.peek())); },
+           "The value now, seen by no tape.")
+      .def("assign", &Variable::assign, py::arg("value"))
+      .def_readwrite("trainable", &Variable::trainable)
+      .def_property_readonly("id", &Variable::id)
+      .def_property_readonly("shape",
+                             [](const Variable& v) {
+                               const Shape& s = v.peek().shape();
+                               return py::tuple(py::cast(std::vector<int64_t>(s.begin(), s.end())));
+                             })
+      .def_property_readonly("dtype", [](const Variable& v) { return std::string(name_of(v.peek().dtype())); });
+
+  py::class_<Tape>(m, "Tape", "Records operations over watched tensors.")
+      .def(py::init<bool>(), py::arg("watch_accessed_variables") = true)
+      .def("start", &Tape::start)
+      .def("stop", &Tape::stop)
+      .def("reset", &Tape::reset)
+      .def("watch", [](Tape& t, const Tensor& x) { t.watch(x); })
+      .def("watch", [](Tape& t, const Variable& v) { t.watch(v); })
+      .def("watches", &Tape::watches)
+      .def_property_readonly("recording", &Tape::recording)
+      .def("watched_variable_ids", &Tape::watched_variables)
+      .def("__len__", &Tape::size)
+      .def("gradient", &gradient, py::arg("targets"), py::arg("sources"), py::arg("output_grads") = py::none(),
+           py::arg("keep") = false,
+           "Gradients of sum(targets * output_grads) for each source (a Tensor or Variable); None where unconnected. "
+           "keep=False frees the record.");
+
+  py::class_<StopScope>(m, "stop_recording", "Context in which no tape of this thread records.")
+      .def(py::init<>())
+      .def("__enter__", [](StopScope& s) { s.stop = std::make_unique<StopRecording>(); })
+      .def("__exit__", [](StopScope& s, const py::args&) { s.stop.reset(); });
+
+  m.def("is_watched", &is_watched, "True if an active tape would record an op over this tensor.");
+  m.def(
+      "record_custom",
+      [](const Tensors& inputs, const Tensors& outputs, py::function vjp) {
+        record_custom(inputs, outputs, [f = shared(std::move(vjp))](const Tensors& grads) {
+          py::gil_scoped_acquire gil;
+          return optional_tensors((*f)(as_list(grads)));
+        });
+      },
+      py::arg("inputs"), py::arg("outputs"), py::arg("vjp"),
+      "Records `outputs` as one operation over `inputs`; vjp maps the list of output gradients (None where absent) to "
+      "the list of input gradients.");
+}
+
+}  // namespace addax::bind
