@@ -140,7 +140,15 @@ class Span {
   Span(T* data, size_t size) : data_(data), size_(size) {}
   template <class C>
   Span(C& c) : data_(c.data()), size_(c.size()) {}
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winit-list-lifetime"
+#endif
+  /// For arguments of one call only: the list ends with the full expression.
   Span(std::initializer_list<std::remove_const_t<T>> l) : data_(l.begin()), size_(l.size()) {}
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
   T& operator[](size_t i) const { return data_[i]; }
   T* data() const { return data_; }
   size_t size() const { return size_; }

@@ -1,0 +1,6 @@
+"""Samples of the matmul family."""
+
+from tests.samples import ErrorSample, Sample
+
+SAMPLES: list[Sample] = []
+ERRORS: list[ErrorSample] = []

@@ -1,0 +1,6 @@
+"""Samples of the norm family."""
+
+from tests.samples import ErrorSample, Sample
+
+SAMPLES: list[Sample] = []
+ERRORS: list[ErrorSample] = []

@@ -1,0 +1,28 @@
+"""Every row of the op table has every column filled; each missing cell is named."""
+
+from addax import engine
+from tests.samples import error_samples, samples
+
+
+def test_complete() -> None:
+    rows = {s.op for s in samples()}
+    big = {s.op for s in samples() if s.big}
+    refused = {s.op for s in error_samples()}
+    missing = []
+    for row in engine.op_table():
+        name = row["name"]
+        cells = {
+            "infer": row["has_infer"],
+            "gradient (or differentiable = false)": row["has_vjp"] or not row["differentiable"],
+            "CPU kernel": row["cpu"],
+            "sample": name in rows,
+            "big sample (threads)": name in big,
+            "error sample": name in refused,
+        }
+        missing += [f"{name}: no {cell}" for cell, filled in cells.items() if not filled]
+    assert not missing, "\n".join(missing)
+
+
+def test_no_sample_without_op() -> None:
+    known = {row["name"] for row in engine.op_table()}
+    assert {s.op for s in samples()} | {s.op for s in error_samples()} <= known
