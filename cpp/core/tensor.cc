@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iomanip>
 
+#include "core/copy.h"
 #include "core/dispatch.h"
 #include "core/scratch.h"
 
@@ -32,25 +33,6 @@ Ref<Storage> allocate(int64_t bytes, const char* what) {
   s->data = cpu_allocate(bytes, what);
   s->bytes = bytes;
   return ref;
-}
-
-template <class F>
-void for_each_offset(const Layout& layout, F&& f) {
-  const int rank = layout.shape.rank();
-  if (numel(layout.shape) == 0) return;
-  Dims index = Dims::filled(rank, 0);
-  int64_t offset = 0;
-  while (true) {
-    f(offset);
-    int d = rank - 1;
-    for (; d >= 0; --d) {
-      offset += layout.strides[d];
-      if (++index[d] < layout.shape[d]) break;
-      offset -= layout.strides[d] * layout.shape[d];
-      index[d] = 0;
-    }
-    if (d < 0) return;
-  }
 }
 
 }  // namespace
@@ -161,12 +143,7 @@ Tensor Tensor::contiguous() const {
   if (is_contiguous()) return *this;
   if (is_placeholder()) return placeholder(shape(), dtype());
   Tensor out = empty(shape(), dtype());
-  with_bytes(dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const T* src = data<T>();
-    T* dst = out.data<T>();
-    for_each_offset(layout(), [&](int64_t offset) { *dst++ = src[offset]; });
-  });
+  copy_strided(out.raw(), out.strides(), raw(), strides(), shape(), size_of(dtype()));
   return out;
 }
 

@@ -1,0 +1,247 @@
+// The strided copy. The array is reduced to the fewest axes, then cut into planes of two axes (row, column), the
+// innermost of the destination being the column; each plane is copied as rows of bytes, as a transposition in tiles,
+// as a fill or item by item.
+#include "core/copy.h"
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/parallel.h"
+
+namespace addax {
+namespace {
+
+constexpr int64_t kGrain = 128 * 1024;  // bytes that one piece of work should copy
+
+// Steps are in bytes.
+struct Axis {
+  int64_t n, dst, src;
+};
+
+using Plane = void (*)(char* dst, const char* src, const Axis& row, const Axis& column);
+
+template <int N>
+void copy_items(char* dst, int64_t dst_step, const char* src, int64_t src_step, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * dst_step, src + i * src_step, N);
+}
+
+// The column is a run of bytes: n counts bytes, both steps are 1.
+void copy_runs(char* dst, const char* src, const Axis& row, const Axis& column) {
+  for (int64_t i = 0; i < row.n; ++i) std::memcpy(dst + i * row.dst, src + i * row.src, static_cast<size_t>(column.n));
+}
+
+// The source does not move along the column.
+template <int N>
+void fill_runs(char* dst, const char* src, const Axis& row, const Axis& column) {
+  for (int64_t i = 0; i < row.n; ++i) copy_items<N>(dst + i * row.dst, N, src + i * row.src, 0, column.n);
+}
+
+template <int N>
+void copy_plane(char* dst, const char* src, const Axis& row, const Axis& column) {
+  const bool swap = column.n < 16 && column.n < row.n;
+  const Axis &outer = swap ? column : row, &inner = swap ? row : column;
+  for (int64_t i = 0; i < outer.n; ++i)
+    copy_items<N>(dst + i * outer.dst, inner.dst, src + i * outer.src, inner.src, inner.n);
+}
+
+template <int N>
+struct Lanes;
+template <>
+struct Lanes<1> {
+  typedef uint8_t type __attribute__((vector_size(16)));
+};
+template <>
+struct Lanes<2> {
+  typedef uint16_t type __attribute__((vector_size(16)));
+};
+template <>
+struct Lanes<4> {
+  typedef uint32_t type __attribute__((vector_size(16)));
+};
+template <>
+struct Lanes<8> {
+  typedef uint64_t type __attribute__((vector_size(16)));
+};
+
+template <class V, size_t... I>
+void interleave(const V& a, const V& b, V& low, V& high, std::index_sequence<I...>) {
+  constexpr size_t n = sizeof...(I);
+  low = __builtin_shufflevector(a, b, (I / 2 + (I % 2) * n)...);
+  high = __builtin_shufflevector(a, b, (n / 2 + I / 2 + (I % 2) * n)...);
+}
+
+// log2(L) rounds of interleaving register i with register i + L/2 transpose L registers of L lanes.
+template <int L, class V>
+void transpose_registers(V (&v)[L]) {
+  V w[L];
+  for (int round = 1; round < L; round *= 2) {
+    for (int i = 0; i < L / 2; ++i)
+      interleave(v[i], v[i + L / 2], w[2 * i], w[2 * i + 1], std::make_index_sequence<L>());
+    for (int i = 0; i < L; ++i) v[i] = w[i];
+  }
+}
+
+// A tile of one cache line of items each way. The source runs along the row axis, the destination along the column;
+// every line is read and written whole, for with steps of a power of two few lines of a tile fit the cache together.
+template <int N>
+void transpose_tile(char* dst, int64_t dst_step, const char* src, int64_t src_step) {
+  constexpr int kItems = 64 / N;
+  alignas(64) char tile[64 * kItems];
+  if constexpr (N == 16) {
+    for (int c = 0; c < kItems; ++c)
+      for (int r = 0; r < kItems; ++r) std::memcpy(tile + r * 64 + c * N, src + c * src_step + r * N, N);
+  } else {
+    using V = typename Lanes<N>::type;
+    constexpr int L = 16 / N;
+    for (int c = 0; c < kItems; c += L)
+      for (int r = 0; r < kItems; r += L) {
+        V v[L];
+        for (int i = 0; i < L; ++i) std::memcpy(&v[i], src + (c + i) * src_step + r * N, 16);
+        transpose_registers<L>(v);
+        for (int i = 0; i < L; ++i) std::memcpy(tile + (r + i) * 64 + c * N, &v[i], 16);
+      }
+  }
+  for (int r = 0; r < kItems; ++r) std::memcpy(dst + r * dst_step, tile + r * 64, 64);
+}
+
+template <int N>
+void transpose_plane(char* dst, const char* src, const Axis& row, const Axis& column) {
+  constexpr int64_t kItems = 64 / N;
+  const int64_t rows = row.n / kItems * kItems, columns = column.n / kItems * kItems;
+  for (int64_t r = 0; r < rows; r += kItems)
+    for (int64_t c = 0; c < columns; c += kItems)
+      transpose_tile<N>(dst + r * row.dst + c * N, row.dst, src + r * N + c * column.src, column.src);
+  if (columns < column.n)
+    copy_plane<N>(dst + columns * N, src + columns * column.src, {rows, row.dst, N},
+                  {column.n - columns, N, column.src});
+  copy_plane<N>(dst + rows * row.dst, src + rows * N, {row.n - rows, row.dst, N}, column);
+}
+
+// By what the plane looks like: fill, transposition, anything.
+template <int N>
+Plane choose(const Axis& row, const Axis& column) {
+  if (column.dst == N && column.src == 0) return fill_runs<N>;
+  if (column.dst == N && row.src == N && row.n >= 64 / N && column.n >= 64 / N) return transpose_plane<N>;
+  return copy_plane<N>;
+}
+
+}  // namespace
+
+void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_data, const Strides& src_strides,
+                  const Shape& shape, int64_t item) {
+  char* dst = static_cast<char*>(dst_data);
+  const char* src = static_cast<const char*>(src_data);
+
+  // Positive steps in the destination, the largest first.
+  std::array<Axis, kMaxRank + 1> axes;
+  int rank = 0;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == 0) return;
+    if (shape[i] == 1) continue;
+    Axis axis{shape[i], dst_strides[i] * item, src_strides[i] * item};
+    if (axis.dst < 0) {
+      dst += (axis.n - 1) * axis.dst;
+      src += (axis.n - 1) * axis.src;
+      axis.dst = -axis.dst;
+      axis.src = -axis.src;
+    }
+    int at = rank++;
+    for (; at > 0 && axes[at - 1].dst < axis.dst; --at) axes[at] = axes[at - 1];
+    axes[at] = axis;
+  }
+  // Axes that continue each other become one.
+  int merged = 0;
+  for (int i = 1; i < rank; ++i) {
+    Axis& last = axes[merged];
+    if (last.dst == axes[i].dst * axes[i].n && last.src == axes[i].src * axes[i].n)
+      last = {last.n * axes[i].n, axes[i].dst, axes[i].src};
+    else
+      axes[++merged] = axes[i];
+  }
+  rank = rank ? merged + 1 : 0;
+  // Contiguous items at the end become wider items, or runs of bytes (item 1).
+  bool runs = false;
+  if (rank && axes[rank - 1].dst == item && axes[rank - 1].src == item) {
+    const int64_t bytes = axes[rank - 1].n * item;
+    if (rank > 1 && bytes <= 16 && (bytes & (bytes - 1)) == 0) {
+      item = bytes;
+      --rank;
+    } else {
+      axes[rank - 1] = {bytes, 1, 1};
+      item = 1;
+      runs = true;
+    }
+  }
+  if (rank == 0) axes[rank++] = {1, item, item};
+
+  // The plane: the innermost axis, and either the one along which the source is contiguous or the next one out.
+  const Axis column = axes[--rank];
+  Axis row{1, 0, 0};
+  if (rank > 0) {
+    int at = rank - 1;
+    if (!runs)
+      for (int i = 0; i < rank; ++i)
+        if (axes[i].src == item) at = i;
+    row = axes[at];
+    for (--rank; at < rank; ++at) axes[at] = axes[at + 1];
+  }
+  Plane plane = copy_runs;
+  if (!runs) switch (item) {
+      case 1:
+        plane = choose<1>(row, column);
+        break;
+      case 2:
+        plane = choose<2>(row, column);
+        break;
+      case 4:
+        plane = choose<4>(row, column);
+        break;
+      case 8:
+        plane = choose<8>(row, column);
+        break;
+      default:
+        plane = choose<16>(row, column);
+    }
+
+  // Blocks of a plane of about kGrain bytes; square ones where neither axis suits both sides.
+  const bool square = !runs && column.n >= 64 && row.n >= 64;
+  const int64_t block_columns = std::min(column.n, square ? 4096 / item : kGrain / item);
+  const int64_t block_rows = std::min(row.n, std::max<int64_t>(1, kGrain / item / block_columns));
+  const int64_t across = (column.n + block_columns - 1) / block_columns;
+  const int64_t down = (row.n + block_rows - 1) / block_rows;
+  int64_t blocks = across * down;
+  for (int i = 0; i < rank; ++i) blocks *= axes[i].n;
+
+  const int64_t piece = std::max<int64_t>(1, kGrain / (block_rows * block_columns * item));
+  parallel_for(blocks, piece, [&](int64_t begin, int64_t end) {
+    int64_t rest = begin / (across * down), at = begin % (across * down);
+    std::array<int64_t, kMaxRank> index;
+    char* d = dst;
+    const char* s = src;
+    for (int i = rank - 1; i >= 0; --i) {
+      index[i] = rest % axes[i].n;
+      rest /= axes[i].n;
+      d += index[i] * axes[i].dst;
+      s += index[i] * axes[i].src;
+    }
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t r = at / across * block_rows, c = at % across * block_columns;
+      plane(d + r * row.dst + c * column.dst, s + r * row.src + c * column.src,
+            {std::min(block_rows, row.n - r), row.dst, row.src},
+            {std::min(block_columns, column.n - c), column.dst, column.src});
+      if (++at < across * down) continue;
+      at = 0;
+      for (int i = rank - 1; i >= 0; --i) {
+        d += axes[i].dst;
+        s += axes[i].src;
+        if (++index[i] < axes[i].n) break;
+        d -= axes[i].n * axes[i].dst;
+        s -= axes[i].n * axes[i].src;
+        index[i] = 0;
+      }
+    }
+  });
+}
+
+}  // namespace addax
