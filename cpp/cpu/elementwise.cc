@@ -1,8 +1,443 @@
-// CPU kernels of the elementwise family.
+// CPU kernels of the elementwise family. A row of elementwise.def gives one tile function per compute type, over
+// contiguous values; `run` does everything else: broadcasting, strides, conversions, threads.
+#include "ops/elementwise.h"
+
+#include <cstring>
+
 #include "cpu/kernels.h"
+#include "cpu/simd/half.h"
+#include "ops/scalar.h"
 
 namespace addax::cpu::ADDAX_ISA {
+namespace {
 
-void register_elementwise(KernelSink&) {}
+using elementwise::Rule;
+using elementwise::TypeRule;
+
+// Reads contiguous values of in[0], in[1], ..., writes n contiguous values. `out` may be in[0] if the dtypes are equal.
+using Tile = void (*)(const void* const* in, void* out, int64_t n);
+using Tiles = std::array<Tile, kNumDtypes>;  // by compute dtype
+
+constexpr int kMaxIn = 3;
+constexpr int64_t kTile = 1024;    // values gathered or converted at a time
+constexpr int64_t kBlock = 32768;  // values per piece of work
+
+// ---- conversion
+
+template <class From, class To>
+void convert(const void* const* in, void* out, int64_t n) {
+  const From* x = static_cast<const From*>(in[0]);
+  To* y = static_cast<To*>(out);
+  constexpr bool from_half = !std::is_arithmetic_v<From>, to_half = !std::is_arithmetic_v<To>;
+  if constexpr (from_half && std::is_same_v<To, float>) {
+    to_float(x, y, n);
+  } else if constexpr (to_half && std::is_same_v<From, float>) {
+    from_float(x, y, n);
+  } else {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      if constexpr (from_half && std::is_same_v<To, bool>)
+        y[i] = (x[i].bits & 0x7fff) != 0;
+      else if constexpr (std::is_same_v<To, bool>)
+        y[i] = x[i] != From(0);
+      else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>)
+        y[i] = scalar::saturate<To>(x[i]);
+      else
+        y[i] = static_cast<To>(static_cast<compute_t<From>>(x[i]));
+    }
+  }
+}
+
+// float64 to float32 with the last bit set where inexact ("round to odd"): a second rounding to 16 bits is then
+// correct.
+void narrow_to_odd(const void* const* in, void* out, int64_t n) {
+  const double* x = static_cast<const double*>(in[0]);
+  uint32_t* y = static_cast<uint32_t*>(out);
+  for (int64_t i = 0; i < n; ++i) {
+    const float f = static_cast<float>(x[i]);
+    const double back = f;
+    uint32_t bits = detail::float_to_bits(f);
+    if (back != x[i] && back == back) bits = (bits - (scalar::abs(back) > scalar::abs(x[i]))) | 1u;
+    y[i] = bits;
+  }
+}
+
+template <class From>
+Tile convert_from(Dtype to) {
+  if constexpr (std::is_arithmetic_v<From>) {
+    switch (to) {
+      case Dtype::Int8:
+        return convert<From, int8_t>;
+      case Dtype::Int16:
+        return convert<From, int16_t>;
+      case Dtype::Int32:
+        return convert<From, int32_t>;
+      case Dtype::Int64:
+        return convert<From, int64_t>;
+      case Dtype::UInt8:
+        return convert<From, std::conditional_t<std::is_integral_v<From>, int8_t, uint8_t>>;
+      case Dtype::UInt16:
+        return convert<From, std::conditional_t<std::is_integral_v<From>, int16_t, uint16_t>>;
+      case Dtype::UInt32:
+        return convert<From, std::conditional_t<std::is_integral_v<From>, int32_t, uint32_t>>;
+      case Dtype::UInt64:
+        return convert<From, std::conditional_t<std::is_integral_v<From>, int64_t, uint64_t>>;
+      case Dtype::Float16:
+        if constexpr (std::is_same_v<From, float>) return convert<From, Float16>;
+        return nullptr;
+      case Dtype::BFloat16:
+        if constexpr (std::is_same_v<From, float>) return convert<From, BFloat16>;
+        return nullptr;
+      default:
+        break;
+    }
+  }
+  return to == Dtype::Bool      ? convert<From, bool>
+         : to == Dtype::Float32 ? convert<From, float>
+         : to == Dtype::Float64 ? convert<From, double>
+                                : nullptr;
+}
+
+// Between any two dtypes of which neither is a 16-bit float, and between those and bool, float32 and float64.
+Tile convert_of(Dtype from, Dtype to) {
+  return with_any(from, [to](auto tag) { return convert_from<decltype(tag)>(to); });
+}
+
+// ---- layout
+
+// Dimensions innermost first, merged where the strides of every input allow.
+struct Dimensions {
+  int rank = 0;
+  int64_t size[kMaxRank + 1];
+  int64_t stride[kMaxIn][kMaxRank + 1];
+};
+
+Dimensions merged(const KernelArgs& args) {
+  const Shape& shape = args.out[0].shape;
+  const int inputs = static_cast<int>(args.in.size());
+  Dimensions d;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    if (shape[i] == 1) continue;
+    bool merges = d.rank > 0;
+    for (int k = 0; k < inputs; ++k) {
+      const View& in = args.in[k];
+      const int axis = i - (shape.rank() - in.rank());
+      const int64_t s = axis >= 0 && in.shape[axis] != 1 ? in.strides[axis] : 0;
+      d.stride[k][d.rank] = s;
+      merges = merges && s == d.stride[k][d.rank - 1] * d.size[d.rank - 1];
+    }
+    if (merges)
+      d.size[d.rank - 1] *= shape[i];
+    else
+      d.size[d.rank++] = shape[i];
+  }
+  if (d.rank == 0) {
+    d.rank = 1;
+    d.size[0] = 1;
+    for (int k = 0; k < inputs; ++k) d.stride[k][0] = 1;
+  }
+  d.size[d.rank] = 1;
+  for (int k = 0; k < inputs; ++k) d.stride[k][d.rank] = 0;
+  return d;
+}
+
+template <class T>
+void copy_run(const void* in, void* out, int64_t n, int64_t stride) {
+  const T* x = static_cast<const T*>(in);
+  T* y = static_cast<T*>(out);
+  if (stride == 1) {
+    if (n >= 16) {
+      std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
+      return;
+    }
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i];
+  } else if (stride == 0) {
+    const T value = *x;
+    for (int64_t i = 0; i < n; ++i) y[i] = value;
+  } else {
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i * stride];
+  }
+}
+
+// A box of `rank` dimensions, innermost first, into contiguous memory.
+template <class T>
+void gather(const void* in, void* out, const int64_t* size, const int64_t* stride, int rank) {
+  const T* x = static_cast<const T*>(in);
+  T* y = static_cast<T*>(out);
+  int64_t run = size[0];
+  int first = 1;
+  while (first < rank && (size[first] == 1 || stride[first] == stride[0] * run)) run *= size[first++];
+  int64_t index[kMaxRank + 1] = {};
+  while (true) {
+    copy_run<T>(x, y, run, stride[0]);
+    y += run;
+    int d = first;
+    for (; d < rank; ++d) {
+      x += stride[d];
+      if (++index[d] < size[d]) break;
+      x -= stride[d] * size[d];
+      index[d] = 0;
+    }
+    if (d == rank) return;
+  }
+}
+
+void gather(int64_t bytes, const void* in, void* out, const int64_t* size, const int64_t* stride, int rank) {
+  switch (bytes) {
+    case 1:
+      return gather<uint8_t>(in, out, size, stride, rank);
+    case 2:
+      return gather<uint16_t>(in, out, size, stride, rank);
+    case 4:
+      return gather<uint32_t>(in, out, size, stride, rank);
+    default:
+      return gather<uint64_t>(in, out, size, stride, rank);
+  }
+}
+
+// ---- the driver
+
+struct Call {
+  Tile tile;
+  Dtype want[kMaxIn];  // what the tile function reads
+  Dtype result;        // and writes
+};
+
+// Cuts the output into boxes of at most kTile values, brings each input into contiguous values of the wanted dtype and
+// calls the tile function.
+__attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& call, Dimensions& d) {
+  const int inputs = static_cast<int>(args.in.size());
+  int inner = 0;  // dimensions that lie wholly in a box
+  int64_t unit = 1;
+  while (inner < d.rank && unit * d.size[inner] <= kTile) unit *= d.size[inner++];
+  const int64_t cut = d.size[inner];  // the dimension that boxes cut
+  const int64_t pieces = (cut + kTile / unit - 1) / (kTile / unit);
+  const int64_t rows = (cut + pieces - 1) / pieces;
+  int64_t boxes = (cut + rows - 1) / rows;
+  for (int i = inner + 1; i < d.rank; ++i) boxes *= d.size[i];
+
+  const View& out = args.out[0];
+  struct Input {
+    const char* data;
+    int64_t bytes;
+    Tile convert;
+    bool dense;
+  } input[kMaxIn];
+  for (int k = 0; k < inputs; ++k) {
+    const View& in = args.in[k];
+    bool dense = d.stride[k][0] == 1;
+    int64_t expected = 1;
+    for (int i = 0; i <= inner; ++i) {
+      dense = dense && (d.size[i] == 1 || d.stride[k][i] == expected);
+      expected *= d.size[i];
+    }
+    input[k] = {static_cast<const char*>(in.data), size_of(in.dtype),
+                in.dtype == call.want[k] ? nullptr : convert_of(in.dtype, call.want[k]), dense};
+  }
+  const Tile convert_out = out.dtype == call.result ? nullptr : convert_of(call.result, out.dtype);
+  const int64_t out_bytes = size_of(out.dtype);
+
+  parallel_for(boxes, std::max<int64_t>(1, kBlock / (unit * rows)), [&](int64_t begin, int64_t end) {
+    alignas(64) char values[kMaxIn][kTile * 8], raw[kTile * 8], result[kTile * 8];
+    const void* pointer[kMaxIn];
+    const char* held[kMaxIn] = {};  // the source of what lies in values[k]; a broadcast input is brought in only once
+    int64_t held_count[kMaxIn] = {};
+    const int64_t cuts = (cut + rows - 1) / rows;
+    for (int64_t box = begin; box < end; ++box) {
+      const int64_t row = box % cuts * rows, count = std::min(rows, cut - row), n = count * unit;
+      int64_t offset[kMaxIn], outer = box / cuts;
+      char* target = static_cast<char*>(out.data) + (outer * cut + row) * unit * out_bytes;
+      for (int k = 0; k < inputs; ++k) offset[k] = row * d.stride[k][inner];
+      for (int i = inner + 1; i < d.rank; ++i) {
+        const int64_t index = outer % d.size[i];
+        outer /= d.size[i];
+        for (int k = 0; k < inputs; ++k) offset[k] += index * d.stride[k][i];
+      }
+      for (int k = 0; k < inputs; ++k) {
+        const Input& in = input[k];
+        const char* source = in.data + offset[k] * in.bytes;
+        if (in.dense && !in.convert) {
+          pointer[k] = source;
+          continue;
+        }
+        pointer[k] = values[k];
+        if (held[k] == source && held_count[k] >= n) continue;
+        held[k] = source;
+        held_count[k] = n;
+        if (!in.dense) {
+          int64_t size[kMaxRank + 1];
+          std::copy_n(d.size, inner, size);
+          size[inner] = count;
+          char* to = in.convert ? raw : values[k];
+          gather(in.bytes, source, to, size, d.stride[k], inner + 1);
+          source = to;
+        }
+        if (in.convert) {
+          const void* from = source;
+          in.convert(&from, values[k], n);
+        }
+      }
+      call.tile(pointer, convert_out ? result : target, n);
+      if (convert_out) {
+        const void* from = result;
+        convert_out(&from, target, n);
+      }
+    }
+  });
+}
+
+void run(const KernelArgs& args, const Call& call) {
+  const int inputs = static_cast<int>(args.in.size());
+  Dimensions d = merged(args);
+  const View& out = args.out[0];
+  bool direct = d.rank == 1 && out.dtype == call.result;
+  for (int k = 0; k < inputs; ++k) direct = direct && d.stride[k][0] == 1 && args.in[k].dtype == call.want[k];
+  if (!direct) return run_tiled(args, call, d);
+  const int64_t out_bytes = size_of(out.dtype);
+  parallel_for(d.size[0], kBlock, [&](int64_t begin, int64_t end) {
+    const void* pointer[kMaxIn];
+    for (int k = 0; k < inputs; ++k)
+      pointer[k] = static_cast<const char*>(args.in[k].data) + begin * size_of(args.in[k].dtype);
+    call.tile(pointer, static_cast<char*>(out.data) + begin * out_bytes, end - begin);
+  });
+}
+
+// ---- rows
+
+bool is_half(Dtype dtype) { return dtype == Dtype::Float16 || dtype == Dtype::BFloat16; }
+
+void run_row(const KernelArgs& args, const Tiles& tiles, TypeRule rule) {
+  Dtype type = args.in[0].dtype;
+  for (size_t k = 1; k < args.in.size(); ++k) type = promote(type, args.in[k].dtype);
+  type = rule.compute(type);
+  if (is_half(type)) type = Dtype::Float32;
+  run(args, {tiles[static_cast<size_t>(type)], {type, type, type}, rule.gives_bool() ? Dtype::Bool : type});
+}
+
+template <class Row, class T>
+void tile(const void* const* in, void* out, int64_t n) {
+  using Result = std::conditional_t<Row::rule.gives_bool(), bool, T>;
+  Result* y = static_cast<Result*>(out);
+  const T* a = static_cast<const T*>(in[0]);
+  if constexpr (Row::inputs == 1) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) y[i] = Row::template value<T>(a[i]);
+  } else if constexpr (Row::inputs == 2) {
+    const T* b = static_cast<const T*>(in[1]);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) y[i] = Row::template value<T>(a[i], b[i]);
+  } else {
+    const T *b = static_cast<const T*>(in[1]), *c = static_cast<const T*>(in[2]);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) y[i] = Row::template value<T>(a[i], b[i], c[i]);
+  }
+}
+
+template <class Row, uint8_t kind, class T>
+constexpr Tile tile_if() {
+  if constexpr ((Row::rule.kinds & kind) != 0 && (kind == elementwise::kBool || Row::rule.rule != Rule::Logical))
+    return tile<Row, T>;
+  else
+    return nullptr;
+}
+
+template <class Row>
+void kernel(const KernelArgs& args) {
+  using namespace elementwise;
+  static constexpr Tiles tiles{
+      {tile_if<Row, kBool, bool>(), tile_if<Row, kInt, int8_t>(), tile_if<Row, kInt, int16_t>(),
+       tile_if<Row, kInt, int32_t>(), tile_if<Row, kInt, int64_t>(), tile_if<Row, kInt, uint8_t>(),
+       tile_if<Row, kInt, uint16_t>(), tile_if<Row, kInt, uint32_t>(), tile_if<Row, kInt, uint64_t>(), nullptr, nullptr,
+       tile_if<Row, kFloat, float>(), tile_if<Row, kFloat, double>(), nullptr}};
+  run_row(args, tiles, Row::rule);
+}
+
+#define ADDAX_ROW(kinds, dtype_rule, count)                             \
+  static constexpr TypeRule rule{Rule::dtype_rule, elementwise::kinds}; \
+  static constexpr int inputs = count;
+
+#define ADDAX_UNARY(name, kinds, rule, keeps, expression, gradient) \
+  struct name##_row {                                               \
+    ADDAX_ROW(kinds, rule, 1)                                       \
+    template <class T>                                              \
+    ADDAX_HD auto value(T x) {                                      \
+      using namespace scalar;                                       \
+      return expression;                                            \
+    }                                                               \
+  };
+#define ADDAX_BINARY(name, kinds, rule, keeps, expression, gradient_a, gradient_b) \
+  struct name##_row {                                                              \
+    ADDAX_ROW(kinds, rule, 2)                                                      \
+    template <class T>                                                             \
+    ADDAX_HD auto value(T a, T b) {                                                \
+      using namespace scalar;                                                      \
+      return expression;                                                           \
+    }                                                                              \
+  };
+#include "addax/ops/elementwise.def"
+#undef ADDAX_UNARY
+#undef ADDAX_BINARY
+
+struct clip_row {
+  ADDAX_ROW(Real, Number, 3)
+  template <class T>
+  ADDAX_HD auto value(T x, T low, T high) {
+    return scalar::clip(x, low, high);
+  }
+};
+
+// ---- the rest: ops that choose or move values of any dtype
+
+template <class T>
+void where_tile(const void* const* in, void* out, int64_t n) {
+  const bool* condition = static_cast<const bool*>(in[0]);
+  const T *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
+  T* y = static_cast<T*>(out);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : b[i];
+}
+
+void where(const KernelArgs& args) {
+  Dtype type = args.out[0].dtype;
+  const bool mixed = args.in[1].dtype != type || args.in[2].dtype != type;
+  if (is_half(type) && mixed) type = Dtype::Float32;
+  const Tile tile = with_bytes(type, [](auto tag) { return Tile(where_tile<decltype(tag)>); });
+  run(args, {tile, {Dtype::Bool, type, type}, type});
+}
+
+template <class T>
+void copy_tile(const void* const* in, void* out, int64_t n) {
+  std::memmove(out, in[0], static_cast<size_t>(n) * sizeof(T));
+}
+
+void copy(const KernelArgs& args) {
+  const Dtype type = args.out[0].dtype;
+  const Tile tile = with_bytes(type, [](auto tag) { return Tile(copy_tile<decltype(tag)>); });
+  run(args, {tile, {type}, type});
+}
+
+void cast(const KernelArgs& args) {
+  const Dtype from = args.in[0].dtype, to = args.out[0].dtype;
+  if (from == to) return copy(args);
+  if (from == Dtype::Float64 && is_half(to)) return run(args, {narrow_to_odd, {from}, Dtype::Float32});
+  // 16-bit floats convert from and to float32 only.
+  const bool hop = to != Dtype::Float32 && (is_half(from) || is_half(to));
+  const Dtype via = hop ? Dtype::Float32 : from;
+  run(args, {convert_of(via, to), {via}, to});
+}
+
+}  // namespace
+
+void register_elementwise(KernelSink& sink) {
+#define ADDAX_UNARY(name, ...) sink.set(#name, kernel<name##_row>);
+#define ADDAX_BINARY(name, ...) sink.set(#name, kernel<name##_row>);
+#include "addax/ops/elementwise.def"
+#undef ADDAX_UNARY
+#undef ADDAX_BINARY
+  sink.set("where", where);
+  sink.set("clip", kernel<clip_row>);
+  sink.set("cast", cast);
+  sink.set("stop_gradient", copy);
+}
 
 }  // namespace addax::cpu::ADDAX_ISA
