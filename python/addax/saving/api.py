@@ -15,6 +15,7 @@ from addax.saving.hdf5 import WeightsReader, WeightsWriter
 from addax.saving.registry import custom_object_scope
 from addax.saving.serialization import deserialize_keras_object, object_sharing_scope, serialize_keras_object
 from addax.saving.state import load_state, save_state
+from addax.utils.budget import variable_budget
 
 KERAS_VERSION = "3.15.1"  # the Keras whose format and names are written
 

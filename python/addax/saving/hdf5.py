@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-_DTYPES = frozenset("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split())
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
 _OPAQUE_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e5m2")  # stored as raw bytes plus an attribute `dtype`
 _MAX_DEPTH = 64
 

@@ -14,12 +14,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-
 from addax.saving import registry
 
-_ARRAY_DTYPES = frozenset(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 bfloat16 float16 float32 float64".split()
-)
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_ARRAY_DTYPES = ("bool", *_INTEGERS, "bfloat16", "float16", "float32", "float64")
 _MAX_DEPTH = 64  # objects inside objects; real models stay below ten
 
 _sharing = threading.local()  # .writer, .reader: objects seen in the file being written or read
