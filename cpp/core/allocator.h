@@ -11,6 +11,6 @@ namespace addax {
 int64_t size_class(int64_t bytes);
 
 /// Tests only: the next `n`-th system allocation from now fails; 0 turns it off.
-void fail_allocation_after(int64_t n);
+ADDAX_API void fail_allocation_after(int64_t n);
 
 }  // namespace addax

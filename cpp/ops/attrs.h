@@ -25,7 +25,7 @@ namespace addax {
 using AttrValue = std::variant<bool, int64_t, double, std::string, Dtype, Dims>;
 
 /// Sees each field of an attribute struct in order of declaration.
-class AttrVisitor {
+class ADDAX_API AttrVisitor {
  public:
   virtual ~AttrVisitor() = default;
   virtual void field(const char* name, bool& value) = 0;
@@ -36,7 +36,7 @@ class AttrVisitor {
   virtual void field(const char* name, Dims& value) = 0;
 };
 
-class AttrsBase {
+class ADDAX_API AttrsBase {
  public:
   virtual ~AttrsBase() = default;
   virtual void visit(AttrVisitor& visitor) = 0;
@@ -57,7 +57,7 @@ class AttrsOf final : public AttrsBase {
 };
 
 /// A shared immutable attribute struct of any type; empty for ops without attributes.
-class Attrs {
+class ADDAX_API Attrs {
  public:
   Attrs() = default;
   explicit Attrs(std::shared_ptr<AttrsBase> base) : base_(std::move(base)) {}
@@ -84,6 +84,6 @@ class Attrs {
 };
 
 /// Text of one value: "true", "3", "0.5", "\"same\"", "float32", "(0, 1)".
-std::string text_of(const AttrValue& value);
+ADDAX_API std::string text_of(const AttrValue& value);
 
 }  // namespace addax

@@ -90,7 +90,7 @@ struct OpDef {
   }
 };
 
-class OpTable {
+class ADDAX_API OpTable {
  public:
   /// Adds a row. The reference stays valid. Throws Error if the name is taken.
   OpDef& add(const char* family, const char* name);
@@ -104,16 +104,16 @@ class OpTable {
 };
 
 /// The table with all families and the CPU column, built on first use.
-OpTable& op_table();
+ADDAX_API OpTable& op_table();
 /// The row of that name. Throws ValueError with the closest names.
-const OpDef& find_op(std::string_view name);
+ADDAX_API const OpDef& find_op(std::string_view name);
 
 /// The only door to computation: infer; placeholders in give placeholders out; otherwise view or kernel; then record on
 /// the tapes that watch an input.
 /// `may_donate`: the caller gives up its inputs, so rows that donate may reuse storage that nothing else holds.
-Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {}, bool may_donate = false);
+ADDAX_API Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {}, bool may_donate = false);
 /// The same for ops with one output, without the vector.
-Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {});
+ADDAX_API Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {});
 
 }  // namespace addax
 
