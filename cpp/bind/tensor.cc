@@ -348,6 +348,7 @@ void bind_tensor(py::module_& m) {
            })
       .def("__copy__", [](const Tensor& x) { return x; })
       .def("__deepcopy__", [](const Tensor& x, const py::dict&) { return x.detach(); });
+  cls.attr("__module__") = "addax";
   cls.attr("__array_priority__") = 1000;
   set_binary_slots(cls, std::make_index_sequence<kBinary.size()>());
   auto* type = reinterpret_cast<PyHeapTypeObject*>(cls.ptr());
