@@ -6,12 +6,12 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
-#include <optional>
 
 #include "addax/device.h"
 #include "core/copy.h"
 #include "cpu/bits.h"
 #include "cpu/kernels.h"
+#include "cpu/packed.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
@@ -23,27 +23,6 @@ int64_t product(const Shape& shape, int first, int last) {
   for (int i = first; i < last; ++i) n *= shape[i];
   return n;
 }
-
-// The elements of a view in row-major order: in place or copied.
-class Packed {
- public:
-  Packed(const View& view, const char* what) : data_(view.data) {
-    const Layout layout{view.shape, view.strides, 0};
-    if (layout.is_contiguous()) return;
-    const int64_t item = size_of(view.dtype);
-    copy_.emplace(view.numel() * item, what);
-    data_ = copy_->get();
-    copy_strided(data_, contiguous_strides(view.shape), view.data, view.strides, view.shape, item);
-  }
-  template <class T>
-  const T* as() const {
-    return static_cast<const T*>(data_);
-  }
-
- private:
-  void* data_;
-  std::optional<Scratch<char>> copy_;
-};
 
 void widen(const View& indices, const char* what, int64_t* to) {
   const Packed packed(indices, what);

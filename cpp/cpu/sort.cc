@@ -1,8 +1,182 @@
-// CPU kernels of the sort family.
+// CPU kernels of the sort family. A row becomes pairs (key, position) in one unsigned integer: the key, an unsigned
+// integer in the order of the values, above 32 bits of position. No two pairs are equal, so any sort of them is stable.
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
 #include "cpu/kernels.h"
+#include "cpu/packed.h"
+#include "ops/sort.h"
 
 namespace addax::cpu::ADDAX_ISA {
+namespace {
 
-void register_sort(KernelSink&) {}
+__extension__ typedef unsigned __int128 Pair128;
+
+template <int kBytes>
+using Unsigned = std::conditional_t<
+    kBytes == 1, uint8_t,
+    std::conditional_t<kBytes == 2, uint16_t, std::conditional_t<kBytes == 4, uint32_t, uint64_t>>>;
+
+// Negative values have their bits inverted, others their sign bit set; zeros are equal, NaNs equal and above infinity.
+template <class T>
+auto key_of(T value) {
+  using U = Unsigned<sizeof(T)>;
+  U bits;
+  std::memcpy(&bits, &value, sizeof(T));
+  constexpr U kSign = static_cast<U>(U(1) << (8 * sizeof(T) - 1));
+  if constexpr (std::is_same_v<T, bool> || std::is_unsigned_v<T>) {
+    return bits;
+  } else if constexpr (std::is_integral_v<T>) {
+    return static_cast<U>(bits ^ kSign);
+  } else {
+    constexpr int kMantissa = sizeof(T) == 8 ? 52 : sizeof(T) == 4 ? 23 : std::is_same_v<T, Float16> ? 10 : 7;
+    constexpr U kInfinity = static_cast<U>((kSign - 1) >> kMantissa << kMantissa);
+    const U magnitude = static_cast<U>(bits & (kSign - 1));
+    if (magnitude > kInfinity) return static_cast<U>(~U(0));
+    if (magnitude == 0) return kSign;
+    return static_cast<U>(bits & kSign ? ~bits : bits | kSign);
+  }
+}
+
+// The first `count` of n pairs in ascending order; returns where they lie. `spare` has room for n.
+template <class P>
+P* order(P* pairs, P* spare, int64_t n, int64_t count, int key_bytes) {
+  if (count * 16 <= n) {
+    std::partial_sort(pairs, pairs + count, pairs + n);
+    return pairs;
+  }
+  if (n < 160) {
+    std::sort(pairs, pairs + n);
+    return pairs;
+  }
+  // Radix sort by bytes of the key, the lowest first. Positions are in order from the start.
+  int64_t counts[8][256] = {};
+  for (int64_t i = 0; i < n; ++i)
+    for (int b = 0; b < key_bytes; ++b) ++counts[b][static_cast<uint8_t>(pairs[i] >> (32 + 8 * b))];
+  for (int b = 0; b < key_bytes; ++b) {
+    const int shift = 32 + 8 * b;
+    if (counts[b][static_cast<uint8_t>(pairs[0] >> shift)] == n) continue;  // all alike
+    int64_t next = 0;
+    for (int64_t& c : counts[b]) next += std::exchange(c, next);
+    for (int64_t i = 0; i < n; ++i) spare[counts[b][static_cast<uint8_t>(pairs[i] >> shift)]++] = pairs[i];
+    std::swap(pairs, spare);
+  }
+  return pairs;
+}
+
+// Sorts each of the rows of n values and hands the first `count` positions to emit(row, position of i).
+template <class T, class Emit>
+void order_rows(const T* rows, int64_t num_rows, int64_t n, int64_t count, bool descending, const char* what,
+                Emit&& emit) {
+  using Key = Unsigned<sizeof(T)>;
+  using P = std::conditional_t<sizeof(T) == 8, Pair128, uint64_t>;
+  const Key invert = descending ? static_cast<Key>(~Key(0)) : Key(0);
+  parallel_for(num_rows, std::max<int64_t>(1, 4096 / n), [&](int64_t begin, int64_t end) {
+    const Scratch<P> pairs(n, what), spare(n, what);
+    for (int64_t r = begin; r < end; ++r) {
+      const T* row = rows + r * n;
+      for (int64_t i = 0; i < n; ++i)
+        pairs[i] = static_cast<P>(static_cast<Key>(key_of(row[i]) ^ invert)) << 32 | static_cast<P>(i);
+      const P* sorted = order(pairs.get(), spare.get(), n, count, sizeof(T));
+      emit(r, [sorted](int64_t i) { return static_cast<uint32_t>(sorted[i]); });
+    }
+  });
+}
+
+// The same array with `axis` last.
+View axis_last(const View& view, int axis) {
+  View out = view;
+  out.shape.erase(axis);
+  out.strides.erase(axis);
+  out.shape.push_back(view.shape[axis]);
+  out.strides.push_back(view.strides[axis]);
+  return out;
+}
+
+// Rows of a result, written in place where the axis is the last one, else copied to their places at the end.
+class Rows {
+ public:
+  Rows(const View& out, int axis, const char* what) : view_(axis_last(out, axis)), data_(out.data) {
+    if (Layout{view_.shape, view_.strides, 0}.is_contiguous()) return;
+    copy_.emplace(view_.numel() * size_of(view_.dtype), what);
+    data_ = copy_->get();
+  }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+  void finish() const {
+    if (copy_)
+      copy_strided(view_.data, view_.strides, data_, contiguous_strides(view_.shape), view_.shape,
+                   size_of(view_.dtype));
+  }
+
+ private:
+  View view_;
+  void* data_;
+  std::optional<Scratch<char>> copy_;
+};
+
+void sort_kernel(const KernelArgs& args) {
+  const SortAttrs& attrs = args.attrs.as<SortAttrs>();
+  const View &x = args.in[0], &out = args.out[0];
+  const int axis = normalize_axis(attrs.axis, x.rank(), "sort");
+  const int64_t n = x.shape[axis];
+  const Packed values(axis_last(x, axis), "sort");
+  const Rows sorted(out, axis, "sort");
+  with_any(x.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = values.as<T>();
+    T* to = sorted.as<T>();
+    order_rows(from, x.numel() / n, n, n, attrs.descending, "sort", [&](int64_t row, auto position) {
+      for (int64_t i = 0; i < n; ++i) to[row * n + i] = from[row * n + position(i)];
+    });
+  });
+  sorted.finish();
+}
+
+void argsort_kernel(const KernelArgs& args) {
+  const SortAttrs& attrs = args.attrs.as<SortAttrs>();
+  const View &x = args.in[0], &out = args.out[0];
+  const int axis = normalize_axis(attrs.axis, x.rank(), "argsort");
+  const int64_t n = x.shape[axis];
+  const Packed values(axis_last(x, axis), "argsort");
+  const Rows sorted(out, axis, "argsort");
+  with_any(x.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    int32_t* to = sorted.as<int32_t>();
+    order_rows(values.as<T>(), x.numel() / n, n, n, attrs.descending, "argsort", [&](int64_t row, auto position) {
+      for (int64_t i = 0; i < n; ++i) to[row * n + i] = static_cast<int32_t>(position(i));
+    });
+  });
+  sorted.finish();
+}
+
+void top_k_kernel(const KernelArgs& args) {
+  const View& x = args.in[0];
+  const int64_t k = args.attrs.as<TopKAttrs>().k, n = x.shape.back();
+  const Packed values(x, "top_k");
+  int32_t* positions = args.out[1].as<int32_t>();
+  with_any(x.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = values.as<T>();
+    T* to = args.out[0].as<T>();
+    order_rows(from, x.numel() / n, n, k, true, "top_k", [&](int64_t row, auto position) {
+      for (int64_t i = 0; i < k; ++i) {
+        positions[row * k + i] = static_cast<int32_t>(position(i));
+        to[row * k + i] = from[row * n + position(i)];
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void register_sort(KernelSink& sink) {
+  sink.set("sort", sort_kernel);
+  sink.set("argsort", argsort_kernel);
+  sink.set("top_k", top_k_kernel);
+}
 
 }  // namespace addax::cpu::ADDAX_ISA
