@@ -121,7 +121,7 @@ Tensors scatter_vjp(const VjpContext& c) {
     const Tensor number = Tensor::from_data(numbers.data(), batch);
     const Shape points(g.shape().begin(), g.shape().begin() + k);
     const Tensor last = scatter(zeros_like(Tensor::placeholder(points, Dtype::Int64)), indices, number);
-    const Tensor stays = apply1(ADDAX_OP(equal), {gather_nd(last, indices), number});
+    const Tensor stays = equal(gather_nd(last, indices), number);
     for (int i = k; i < g.rank(); ++i) batch.push_back(1);
     out[2] = where(reshape(stays, batch), gather_nd(g, indices), Tensor::scalar(0, g.dtype()));
   }
