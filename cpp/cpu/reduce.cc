@@ -1,8 +1,291 @@
-// CPU kernels of the reduce family.
+// CPU kernels of the reduce family: what is folded, and from which dtype to which. The driver is in reduction.h,
+// cumulative ops are in scan.h.
+#include "ops/reduce.h"
+
+#include <cmath>
+
 #include "cpu/kernels.h"
+#include "cpu/reduction.h"
+#include "cpu/scan.h"
+#include "cpu/simd/convert.h"
+#include "cpu/simd/exp.h"
+#include "cpu/simd/vec.h"
+#include "ops/op.h"
 
 namespace addax::cpu::ADDAX_ISA {
+namespace {
 
-void register_reduce(KernelSink&) {}
+// ---- Folds
+
+template <class C, class F>
+struct Fold {
+  using Compute = C;
+  using Total = std::conditional_t<std::is_same_v<C, float> && F::kRounds, double, C>;
+  static constexpr bool kOrdered = false;
+
+  static Total start() { return F::template neutral<Total>(); }
+  static void merge(Total& a, const Total& b) { a = F::apply(a, b); }
+  __attribute__((noinline)) static void run(const C* x, int64_t n, int64_t, Total& total) {
+    total = F::apply(total, static_cast<Total>(fold<F>(x, n)));
+  }
+  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t,
+                                             Total* __restrict totals) {
+    if (count == kRows) {
+      alignas(64) C acc[kColumns];
+      for (int64_t r = 0; r < kRows; r += 4) {
+        const C *a = x[r], *b = x[r + 1], *c = x[r + 2], *d = x[r + 3];
+        if (r == 0)
+          for (int64_t j = 0; j < width; ++j) acc[j] = F::apply(F::apply(a[j], b[j]), F::apply(c[j], d[j]));
+        else
+          for (int64_t j = 0; j < width; ++j)
+            acc[j] = F::apply(acc[j], F::apply(F::apply(a[j], b[j]), F::apply(c[j], d[j])));
+      }
+      for (int64_t j = 0; j < width; ++j) totals[j] = F::apply(totals[j], static_cast<Total>(acc[j]));
+    } else {
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t j = 0; j < width; ++j) totals[j] = F::apply(totals[j], static_cast<Total>(x[r][j]));
+    }
+  }
+  static Total finish(const Total& t) { return t; }
+};
+
+template <class C>
+C finite_or_zero(C x) {
+  return std::abs(x) <= std::numeric_limits<C>::max() ? x : C(0);
+}
+
+/// Sum of exp(x - m) beside the largest element m. Where m is infinite or NaN nothing is subtracted, so that the
+/// result is -inf, inf or NaN like the plain formula's.
+template <class C>
+struct LogSumExp {
+  using Compute = C;
+  struct Total {
+    C largest;
+    double sum;
+  };
+  static constexpr bool kOrdered = false;
+
+  static Total start() { return {Larger::neutral<C>(), 0}; }
+  static void merge(Total& a, const Total& b) {
+    if (b.sum == 0) {
+      a.largest = Larger::apply(a.largest, b.largest);
+      return;
+    }
+    if (a.sum == 0) {
+      a = {Larger::apply(a.largest, b.largest), b.sum};
+      return;
+    }
+    const C largest = Larger::apply(a.largest, b.largest), shift = finite_or_zero(largest);
+    a.sum = a.sum * fast_exp(static_cast<double>(finite_or_zero(a.largest) - shift)) +
+            b.sum * fast_exp(static_cast<double>(finite_or_zero(b.largest) - shift));
+    a.largest = largest;
+  }
+  __attribute__((noinline)) static void run(const C* x, int64_t n, int64_t, Total& total) {
+    alignas(64) C e[kSegment];
+    const C largest = fold<Larger>(x, n), shift = finite_or_zero(largest);
+    for (int64_t i = 0; i < n; ++i) e[i] = fast_exp(x[i] - shift);
+    merge(total, {largest, static_cast<double>(fold<Add>(e, n))});
+  }
+  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t, Total* totals) {
+    alignas(64) C largest[kColumns], shift[kColumns], sum[kColumns];
+    std::copy_n(x[0], width, largest);
+    for (int64_t r = 1; r < count; ++r) {
+      const C* row = x[r];
+      for (int64_t j = 0; j < width; ++j) largest[j] = Larger::apply(largest[j], row[j]);
+    }
+    for (int64_t j = 0; j < width; ++j) {
+      shift[j] = finite_or_zero(largest[j]);
+      sum[j] = 0;
+    }
+    for (int64_t r = 0; r < count; ++r) {
+      const C* row = x[r];
+      for (int64_t j = 0; j < width; ++j) sum[j] += fast_exp(row[j] - shift[j]);
+    }
+    for (int64_t j = 0; j < width; ++j) merge(totals[j], {largest[j], static_cast<double>(sum[j])});
+  }
+  static double finish(const Total& t) { return std::log(t.sum) + static_cast<double>(finite_or_zero(t.largest)); }
+};
+
+/// Position of the first element that F prefers.
+template <class C, class F>
+struct ArgFold {
+  using Compute = C;
+  struct Total {
+    C value;
+    int32_t index;  // -1: nothing seen
+  };
+  static constexpr bool kOrdered = true;
+
+  static bool prefers(C candidate, C holder) {
+    return candidate != candidate ? holder == holder : F::apply(holder, candidate) != holder;
+  }
+  static Total start() { return {C(0), -1}; }
+  static void merge(Total& a, const Total& b) {
+    if (b.index >= 0 && (a.index < 0 || prefers(b.value, a.value))) a = b;
+  }
+  __attribute__((noinline)) static void run(const C* x, int64_t n, int64_t first, Total& total) {
+    const C best = fold<F>(x, n);
+    if (total.index >= 0 && !prefers(best, total.value)) return;
+    int64_t i = 0;
+    if (best != best)
+      while (x[i] == x[i]) ++i;
+    else
+      while (x[i] != best) ++i;
+    total = {best, static_cast<int32_t>(first + i)};
+  }
+  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t first,
+                                             Total* totals) {
+    alignas(64) C value[kColumns];
+    alignas(64) int32_t index[kColumns];
+    std::copy_n(x[0], width, value);
+    std::fill_n(index, width, static_cast<int32_t>(first));
+    for (int64_t r = 1; r < count; ++r) {
+      const C* row = x[r];
+      const int32_t at = static_cast<int32_t>(first + r);
+      for (int64_t j = 0; j < width; ++j) {
+        const C better = F::apply(value[j], row[j]);
+        // Neither equal to the holder nor a NaN after a NaN.
+        index[j] = (better != value[j]) & (value[j] == value[j]) ? at : index[j];
+        value[j] = value[j] == value[j] ? better : value[j];
+      }
+    }
+    for (int64_t j = 0; j < width; ++j) merge(totals[j], {value[j], index[j]});
+  }
+  static int32_t finish(const Total& t) { return t.index; }
+};
+
+// ---- Dtypes. Narrow integers are folded as int32, all others as int64: sums and products are the same bits modulo
+// 2^n, and the order of the largest uint64's is kept by flipping the top bit.
+
+template <class T>
+using signed_t =
+    std::conditional_t<!std::is_integral_v<T>, compute_t<T>, std::conditional_t<sizeof(T) <= 4, int32_t, int64_t>>;
+template <class T>
+using ordered_t = std::conditional_t<std::is_same_v<T, uint32_t>, int64_t, signed_t<T>>;
+
+template <class T>
+Source<ordered_t<T>> ordered(const void* data) {
+  if constexpr (std::is_same_v<T, uint64_t>)
+    return {data,
+            [](const void* x, int64_t offset, int64_t stride, int64_t n, int64_t* to) {
+              const uint64_t* from = static_cast<const uint64_t*>(x) + offset;
+              for (int64_t i = 0; i < n; ++i) to[i] = static_cast<int64_t>(from[i * stride] ^ (1ull << 63));
+            },
+            false};
+  else
+    return source<T, ordered_t<T>>(data);
+}
+
+template <class T>
+Source<int32_t> truth_of(const void* data) {
+  return {data,
+          [](const void* x, int64_t offset, int64_t stride, int64_t n, int32_t* to) {
+            const T* from = static_cast<const T*>(x) + offset;
+            for (int64_t i = 0; i < n; ++i) to[i] = convert<compute_t<T>>(from[i * stride]) != compute_t<T>(0);
+          },
+          false};
+}
+
+template <class Op, class Out>
+void store(const typename Op::Total* totals, int64_t n, void* out, int64_t at) {
+  Out* to = static_cast<Out*>(out) + at;
+  for (int64_t i = 0; i < n; ++i) to[i] = convert<Out>(Op::finish(totals[i]));
+}
+
+template <class Op>
+void store_uint64(const typename Op::Total* totals, int64_t n, void* out, int64_t at) {
+  for (int64_t i = 0; i < n; ++i)
+    static_cast<uint64_t*>(out)[at + i] = static_cast<uint64_t>(Op::finish(totals[i])) ^ (1ull << 63);
+}
+
+// ---- Kernels
+
+template <class Op>
+void reduce(const KernelArgs& k, const Dims& axes, const Source<typename Op::Compute>& from,
+            typename Reduction<Op>::Store to) {
+  Reduction<Op>(k.in[0], axes, from, k.out[0].data, to, k.op.name).run();
+}
+
+Dims axes_of(const KernelArgs& k) { return normalize_axes(k.attrs.as<ReduceAttrs>().axes, k.in[0].rank(), k.op.name); }
+
+template <class F>
+void accumulate(const KernelArgs& k) {
+  with_any(k.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    using Op = Fold<signed_t<T>, F>;
+    using Out = std::conditional_t<std::is_integral_v<T>, signed_t<T>, T>;
+    reduce<Op>(k, axes_of(k), source<T, signed_t<T>>(k.in[0].data), store<Op, Out>);
+  });
+}
+
+template <class F>
+void extreme(const KernelArgs& k) {
+  with_any(k.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    using Op = Fold<ordered_t<T>, F>;
+    if constexpr (std::is_same_v<T, uint64_t>)
+      reduce<Op>(k, axes_of(k), ordered<T>(k.in[0].data), store_uint64<Op>);
+    else
+      reduce<Op>(k, axes_of(k), ordered<T>(k.in[0].data), store<Op, T>);
+  });
+}
+
+template <class F>
+void arg_extreme(const KernelArgs& k) {
+  const Dims axis{int64_t(normalize_axis(k.attrs.as<ArgReduceAttrs>().axis, k.in[0].rank(), k.op.name))};
+  with_any(k.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    using Op = ArgFold<ordered_t<T>, F>;
+    reduce<Op>(k, axis, ordered<T>(k.in[0].data), store<Op, int32_t>);
+  });
+}
+
+template <class F>
+void truth(const KernelArgs& k) {
+  using Op = Fold<int32_t, F>;
+  with_any(k.in[0].dtype,
+           [&](auto t) { reduce<Op>(k, axes_of(k), truth_of<decltype(t)>(k.in[0].data), store<Op, bool>); });
+}
+
+void logsumexp(const KernelArgs& k) {
+  with_float(k.in[0].dtype, [&](auto t) {
+    using T = decltype(t);
+    using Op = LogSumExp<compute_t<T>>;
+    reduce<Op>(k, axes_of(k), source<T, compute_t<T>>(k.in[0].data), store<Op, T>);
+  });
+}
+
+template <class F>
+void cumulative(const KernelArgs& k) {
+  const ScanAttrs& a = k.attrs.as<ScanAttrs>();
+  const View& x = k.in[0];
+  const int axis = normalize_axis(a.axis, x.rank(), k.op.name);
+  with_any(x.dtype, [&](auto t) {
+    using T = decltype(t);
+    using C = signed_t<T>;
+    using Out = std::conditional_t<std::is_same_v<T, bool>, int32_t, T>;
+    Scan<F, C>(
+        x, axis, a.reverse, source<T, C>(x.data), k.out[0].data,
+        [](const C* values, int64_t n, void* out, int64_t at) { store_run(values, n, static_cast<Out*>(out) + at); },
+        k.op.name)
+        .run();
+  });
+}
+
+}  // namespace
+
+void register_reduce(KernelSink& sink) {
+  sink.set("sum", accumulate<Add>);
+  sink.set("prod", accumulate<Multiply>);
+  sink.set("max", extreme<Larger>);
+  sink.set("min", extreme<Smaller>);
+  sink.set("any", truth<Larger>);
+  sink.set("all", truth<Smaller>);
+  sink.set("logsumexp", logsumexp);
+  sink.set("argmax", arg_extreme<Larger>);
+  sink.set("argmin", arg_extreme<Smaller>);
+  sink.set("cumsum", cumulative<Add>);
+  sink.set("cumprod", cumulative<Multiply>);
+}
 
 }  // namespace addax::cpu::ADDAX_ISA

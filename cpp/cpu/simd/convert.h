@@ -1,0 +1,89 @@
+// Runs of elements between storage and compute types, and their erased form: kernels over a compute type reach every
+// dtype through two function pointers.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "core/dispatch.h"
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
+#ifndef ADDAX_ISA
+#define ADDAX_ISA baseline
+#endif
+
+namespace addax::cpu::ADDAX_ISA {
+
+template <class To, class From>
+inline To convert(From v) {
+  if constexpr (std::is_same_v<To, From>)
+    return v;
+  else if constexpr (std::is_same_v<From, Float16> || std::is_same_v<From, BFloat16>)
+    return static_cast<To>(static_cast<float>(v));
+  else if constexpr (std::is_same_v<To, Float16> || std::is_same_v<To, BFloat16>)
+    return To(static_cast<float>(v));
+  else
+    return static_cast<To>(v);
+}
+
+/// to[i] = from[i * stride], i < n.
+template <class To, class From>
+inline void load_run(const From* from, int64_t stride, int64_t n, To* __restrict to) {
+  if (stride != 1) {
+    for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i * stride]);
+    return;
+  }
+  int64_t i = 0;
+#if defined(__F16C__)
+  if constexpr (std::is_same_v<From, Float16> && std::is_same_v<To, float>)
+    for (; i + 8 <= n; i += 8)
+      _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
+#endif
+  for (; i < n; ++i) to[i] = convert<To>(from[i]);
+}
+
+/// to[i] = from[i], i < n.
+template <class To, class From>
+inline void store_run(const From* __restrict from, int64_t n, To* to) {
+  int64_t i = 0;
+#if defined(__F16C__)
+  if constexpr (std::is_same_v<To, Float16> && std::is_same_v<From, float>)
+    for (; i + 8 <= n; i += 8)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                       _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+  for (; i < n; ++i) to[i] = convert<To>(from[i]);
+}
+
+/// An array of any dtype as a source of C's.
+template <class C>
+struct Source {
+  using Load = void (*)(const void* x, int64_t offset, int64_t stride, int64_t n, C* to);
+
+  const void* data;
+  Load load;
+  bool direct;  // the elements are C's: a run of stride 1 may be read where it lies
+
+  /// Elements offset, offset + stride, ...: where they lie or, if they must be gathered or converted, in `tile`.
+  const C* read(int64_t offset, int64_t stride, int64_t n, C* tile) const {
+    if (direct && (stride == 1 || n == 1)) return static_cast<const C*>(data) + offset;
+    load(data, offset, stride, n, tile);
+    return tile;
+  }
+};
+
+template <class T, class C>
+Source<C> source(const void* data) {
+  // Integers of one size are the same bits modulo 2^n, so that signed ones stand for both.
+  constexpr bool kDirect = std::is_same_v<T, C> || (std::is_integral_v<T> && std::is_integral_v<C> &&
+                                                    sizeof(T) == sizeof(C) && !std::is_same_v<T, bool>);
+  return {data,
+          [](const void* x, int64_t offset, int64_t stride, int64_t n, C* to) {
+            load_run(static_cast<const T*>(x) + offset, stride, n, to);
+          },
+          kDirect};
+}
+
+}  // namespace addax::cpu::ADDAX_ISA
