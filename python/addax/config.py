@@ -1,0 +1,382 @@
+"""Global settings: default float type, epsilon, image layout, threads, logging switches.
+
+Per-layer dtype policies live in `addax.dtype_policies`; the thread pool itself in the engine.
+"""
+
+from __future__ import annotations
+
+from addax import engine
+
+_FLOATX = ("float16", "bfloat16", "float32", "float64")
+_IMAGE_DATA_FORMATS = ("channels_last", "channels_first")
+
+_floatx = "float32"
+_epsilon = 1e-7
+_image_data_format = "channels_last"
+_interactive_logging = True
+_traceback_filtering = True
+_flash_attention = True
+_max_epochs: int | None = None
+_max_steps_per_epoch: int | None = None
+
+
+def backend() -> str:
+    """Returns the name of the engine behind the API: always `"addax"`.
+
+    Example:
+
+    >>> addax.config.backend()
+    'addax'
+    """
+    return "addax"
+
+
+def set_backend(backend: str) -> None:
+    """Accepts `"addax"` and refuses anything else: there is one engine.
+
+    Args:
+        backend: The name of a backend.
+
+    Raises:
+        ValueError: If the name is not `"addax"`.
+
+    Example:
+
+    >>> addax.config.set_backend("addax")
+    """
+    if backend != "addax":
+        raise ValueError(f"set_backend: addax runs on its own engine only, expected 'addax'. Received: {backend!r}")
+
+
+def floatx() -> str:
+    """Returns the default float dtype, used where no dtype is given.
+
+    Example:
+
+    >>> addax.config.floatx()
+    'float32'
+    """
+    return _floatx
+
+
+def set_floatx(value: str) -> None:
+    """Sets the default float dtype.
+
+    float16 needs loss scaling to train well; prefer the dtype policy `"mixed_bfloat16"`.
+
+    Args:
+        value: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
+
+    Raises:
+        ValueError: If `value` is none of these.
+
+    Example:
+
+    >>> addax.config.set_floatx("float64")
+    >>> addax.config.floatx()
+    'float64'
+    >>> addax.config.set_floatx("float32")
+    """
+    global _floatx
+    if value not in _FLOATX:
+        raise ValueError(f"set_floatx: expected one of {', '.join(_FLOATX)}. Received: {value!r}")
+    _floatx = str(value)
+
+
+def epsilon() -> float:
+    """Returns the small number that keeps divisions and logarithms finite.
+
+    Example:
+
+    >>> addax.config.epsilon()
+    1e-07
+    """
+    return _epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Sets the value of `epsilon()`.
+
+    Args:
+        value: A small positive number.
+
+    Example:
+
+    >>> addax.config.set_epsilon(1e-5)
+    >>> addax.config.epsilon()
+    1e-05
+    >>> addax.config.set_epsilon(1e-7)
+    """
+    global _epsilon
+    _epsilon = value
+
+
+def image_data_format() -> str:
+    """Returns the default order of an image's axes, `"channels_last"` or `"channels_first"`.
+
+    Example:
+
+    >>> addax.config.image_data_format()
+    'channels_last'
+    """
+    return _image_data_format
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Sets the default order of an image's axes.
+
+    The engine computes in channels-last; channels-first costs a transpose on the way in and out.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+
+    >>> addax.config.set_image_data_format("channels_last")
+    """
+    global _image_data_format
+    _image_data_format = standardize_data_format(data_format)
+
+
+def standardize_data_format(data_format: str | None) -> str:
+    """Returns `data_format`, lower-cased and checked, or the default one for `None`.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"` or `None`.
+
+    Returns:
+        `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if data_format is None:
+        return _image_data_format
+    name = str(data_format).lower()
+    if name not in _IMAGE_DATA_FORMATS:
+        raise ValueError(
+            f"data_format: expected 'channels_last' or 'channels_first'. Received: data_format={data_format!r}"
+        )
+    return name
+
+
+def num_threads() -> int:
+    """Returns how many threads the engine computes with.
+
+    Example:
+
+    >>> addax.config.num_threads() >= 1
+    True
+    """
+    return engine.num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Sets how many threads the engine computes with. Results do not depend on it.
+
+    The environment variable `ADDAX_NUM_THREADS` gives the value at start; without it, the number of physical cores.
+
+    Args:
+        n: At least 1.
+
+    Example:
+
+    >>> before = addax.config.num_threads()
+    >>> addax.config.set_num_threads(2)
+    >>> addax.config.set_num_threads(before)
+    """
+    engine.set_num_threads(n)
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Returns whether progress bars redraw their line (`True`) or print plain lines for a log file.
+
+    Example:
+
+    >>> addax.config.is_interactive_logging_enabled()
+    True
+    """
+    return _interactive_logging
+
+
+def enable_interactive_logging() -> None:
+    """Lets progress bars redraw their line.
+
+    Example:
+
+    >>> addax.config.enable_interactive_logging()
+    """
+    global _interactive_logging
+    _interactive_logging = True
+
+
+def disable_interactive_logging() -> None:
+    """Makes progress bars print plain lines, as a log file wants them.
+
+    Example:
+
+    >>> addax.config.disable_interactive_logging()
+    >>> addax.config.enable_interactive_logging()
+    """
+    global _interactive_logging
+    _interactive_logging = False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Returns whether addax's own frames are left out of error tracebacks.
+
+    Example:
+
+    >>> addax.config.is_traceback_filtering_enabled()
+    True
+    """
+    return _traceback_filtering
+
+
+def enable_traceback_filtering() -> None:
+    """Leaves addax's own frames out of error tracebacks.
+
+    Example:
+
+    >>> addax.config.enable_traceback_filtering()
+    """
+    global _traceback_filtering
+    _traceback_filtering = True
+
+
+def disable_traceback_filtering() -> None:
+    """Shows full error tracebacks.
+
+    Example:
+
+    >>> addax.config.disable_traceback_filtering()
+    >>> addax.config.enable_traceback_filtering()
+    """
+    global _traceback_filtering
+    _traceback_filtering = False
+
+
+def is_flash_attention_enabled() -> bool:
+    """Returns whether attention may use the fused kernel.
+
+    Example:
+
+    >>> addax.config.is_flash_attention_enabled()
+    True
+    """
+    return _flash_attention
+
+
+def enable_flash_attention() -> None:
+    """Lets attention use the fused kernel where there is one.
+
+    Example:
+
+    >>> addax.config.enable_flash_attention()
+    """
+    global _flash_attention
+    _flash_attention = True
+
+
+def disable_flash_attention() -> None:
+    """Makes attention compute its scores step by step.
+
+    Example:
+
+    >>> addax.config.disable_flash_attention()
+    >>> addax.config.enable_flash_attention()
+    """
+    global _flash_attention
+    _flash_attention = False
+
+
+def is_nnx_enabled() -> bool:
+    """Returns `False`: there is no Flax NNX here.
+
+    Example:
+
+    >>> addax.config.is_nnx_enabled()
+    False
+    """
+    return False
+
+
+def max_epochs() -> int | None:
+    """Returns the cap on the epochs of any `fit`, or `None`.
+
+    Example:
+
+    >>> addax.config.max_epochs()
+    """
+    return _max_epochs
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Caps the epochs of every `fit`, for quick trials of a finished script.
+
+    Args:
+        max_epochs: The most epochs to run, or `None` for no cap.
+
+    Example:
+
+    >>> addax.config.set_max_epochs(2)
+    >>> addax.config.set_max_epochs(None)
+    """
+    global _max_epochs
+    _max_epochs = max_epochs
+
+
+def max_steps_per_epoch() -> int | None:
+    """Returns the cap on the steps of an epoch, or `None`.
+
+    Example:
+
+    >>> addax.config.max_steps_per_epoch()
+    """
+    return _max_steps_per_epoch
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Caps the steps of every epoch of `fit`, `evaluate` and `predict`.
+
+    Args:
+        max_steps_per_epoch: The most steps to run, or `None` for no cap.
+
+    Example:
+
+    >>> addax.config.set_max_steps_per_epoch(10)
+    >>> addax.config.set_max_steps_per_epoch(None)
+    """
+    global _max_steps_per_epoch
+    _max_steps_per_epoch = max_steps_per_epoch
+
+
+def dtype_policy():
+    """Returns the dtype policy of layers that are given none.
+
+    Example:
+
+    >>> addax.config.dtype_policy().name
+    'float32'
+    """
+    from addax import dtype_policies
+
+    return dtype_policies.dtype_policy()
+
+
+def set_dtype_policy(policy) -> None:
+    """Sets the dtype policy of layers that are given none.
+
+    Args:
+        policy: A policy or its name, such as `"mixed_bfloat16"`.
+
+    Example:
+
+    >>> addax.config.set_dtype_policy("float32")
+    """
+    from addax import dtype_policies
+
+    dtype_policies.set_dtype_policy(policy)
