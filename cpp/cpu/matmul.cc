@@ -16,8 +16,6 @@ constexpr int64_t kTileWork = 1 << 15;      // multiply-adds up to which tiles b
 constexpr int64_t kTaskWork = 1 << 17;      // multiply-adds worth handing to a thread
 constexpr int64_t kParallelWork = 1 << 20;  // multiply-adds from which one product of a batch is cut by itself
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 template <class T>
 struct Matrix {
   const T* data;
@@ -70,16 +68,6 @@ void cover_columns(int64_t n, F&& f) {
     j += kL;
   }
   f(n - j == kL ? j : n - kL, 1);
-}
-
-// Tiles of nearly equal height that cover m rows: f(row, rows).
-template <class F>
-void cover_rows(int64_t m, F&& f) {
-  const int64_t tiles = ceil_div(m, kTileRows);
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t begin = t * m / tiles;
-    f(begin, static_cast<int>((t + 1) * m / tiles - begin));
-  }
 }
 
 // b has col_step 1 and at least kLanes columns.

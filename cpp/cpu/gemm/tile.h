@@ -78,6 +78,18 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
     }
 }
 
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Cuts m rows into tiles of nearly equal height: f(first row, rows).
+template <class F>
+void cover_rows(int64_t m, F&& f) {
+  const int64_t tiles = ceil_div(m, kTileRows);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t begin = t * m / tiles;
+    f(begin, static_cast<int>((t + 1) * m / tiles - begin));
+  }
+}
+
 /// The tile of `rows` in [1, kTileRows] by `vectors` in [1, 2].
 template <class T>
 Tile<T> tile_of(int rows, int vectors);
