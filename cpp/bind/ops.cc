@@ -167,8 +167,7 @@ py::list table_as_data() {
     row["min_inputs"] = op->min_inputs;
     row["max_inputs"] = op->max_inputs;
     py::dict attrs;
-    if (op->make_attrs)
-      for (const auto& [name, value] : Attrs(op->make_attrs()).fields()) attrs[name.c_str()] = value_of(value);
+    for (const auto& [name, value] : op->default_attrs.fields()) attrs[name.c_str()] = value_of(value);
     row["attrs"] = attrs;
     row["differentiable"] = op->differentiable;
     row["has_infer"] = op->infer != nullptr;
@@ -187,13 +186,13 @@ py::list table_as_data() {
 
 Attrs parse_attrs(const OpDef& op, PyObject* const* values, PyObject* names) {
   const Py_ssize_t given = names ? PyTuple_GET_SIZE(names) : 0;
-  if (!op.make_attrs) {
+  if (!op.default_attrs) {
     if (given)
       throw py::type_error(std::string(op.name) + ": takes no attributes, got " +
                            py::cast<std::string>(py::repr(names)));
     return {};
   }
-  std::shared_ptr<AttrsBase> attrs = op.make_attrs();
+  std::shared_ptr<AttrsBase> attrs = op.default_attrs.clone();
   PyAttrs visitor(op, values, names);
   attrs->visit(visitor);
   if (visitor.used() != given) {

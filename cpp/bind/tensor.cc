@@ -1,4 +1,5 @@
 // The Python type Tensor: properties, operators, basic slicing, conversion to Python values.
+#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include <array>
@@ -140,6 +141,11 @@ struct BasicIndex {
   bool reshaped = false;
 };
 
+// Arrays and tensors of one element also offer __index__; they index as arrays.
+bool is_whole_number(PyObject* k) {
+  return PyIndex_Check(k) && !PyBool_Check(k) && !as_tensor(k) && !py::isinstance<py::array>(k);
+}
+
 // False if the key needs more than slices, whole numbers, None and an ellipsis.
 bool parse_key(const Tensor& x, PyObject* key, BasicIndex& out) {
   const bool is_tuple = PyTuple_Check(key);
@@ -149,7 +155,7 @@ bool parse_key(const Tensor& x, PyObject* key, BasicIndex& out) {
     PyObject* k = is_tuple ? PyTuple_GET_ITEM(key, i) : key;
     if (k == Py_Ellipsis)
       ++ellipses;
-    else if (PySlice_Check(k) || (PyIndex_Check(k) && !PyBool_Check(k) && !as_tensor(k)))
+    else if (PySlice_Check(k) || is_whole_number(k))
       ++consumed;
     else if (k != Py_None)
       return false;

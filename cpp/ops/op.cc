@@ -64,7 +64,8 @@ bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& out) {
          input.is_contiguous() && input.dtype() == out.dtype && input.shape() == out.shape;
 }
 
-int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate, Tensor* out) {
+int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may_donate, Tensor* out) {
+  const Attrs& attrs = given ? given : op.default_attrs;
   const int n = static_cast<int>(inputs.size());
   if (n < op.min_inputs || (op.max_inputs >= 0 && n > op.max_inputs))
     fail<ValueError>(op.name, ": expected ", op.min_inputs,

@@ -80,12 +80,12 @@ struct OpDef {
   Fusion fusion = Fusion::Opaque;
   int rule = 0;             // elementwise: the dtype rule (see elementwise.h)
   int index = 0;            // position in the table
-  std::shared_ptr<AttrsBase> (*make_attrs)() = nullptr;  // default attributes; null: the op has none
+  Attrs default_attrs;      // empty: the op has no attributes
   std::array<Kernel, kNumDeviceTypes> kernels{};
 
   template <class T>
   OpDef& attrs() {
-    make_attrs = [] { return std::static_pointer_cast<AttrsBase>(std::make_shared<AttrsOf<T>>()); };
+    default_attrs = Attrs::of(T());
     return *this;
   }
 };
@@ -110,7 +110,7 @@ ADDAX_API const OpDef& find_op(std::string_view name);
 
 /// The only door to computation: infer; placeholders in give placeholders out; otherwise view or kernel; then record on
 /// the tapes that watch an input.
-/// `may_donate`: the caller gives up its inputs, so rows that donate may reuse storage that nothing else holds.
+/// Empty attributes stand for the op's defaults. `may_donate`: the caller gives up its inputs, so rows that donate may reuse storage that nothing else holds.
 ADDAX_API Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {}, bool may_donate = false);
 /// The same for ops with one output, without the vector.
 ADDAX_API Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {});

@@ -41,7 +41,7 @@ def test_bfloat16() -> None:
     assert tensor.dtype == "bfloat16"
     assert tensor.numpy().dtype == ml_dtypes.bfloat16
     np.testing.assert_array_equal(tensor.numpy(), array)
-    with pytest.raises(BufferError, match="bfloat16"):
+    with pytest.raises(BufferError):
         memoryview(tensor)
 
 
