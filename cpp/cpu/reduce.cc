@@ -262,7 +262,7 @@ void cumulative(const KernelArgs& k) {
   const int axis = normalize_axis(a.axis, x.rank(), k.op.name);
   with_any(x.dtype, [&](auto t) {
     using T = decltype(t);
-    using C = signed_t<T>;
+    using C = std::conditional_t<std::is_integral_v<T>, signed_t<T>, double>;
     using Out = std::conditional_t<std::is_same_v<T, bool>, int32_t, T>;
     Scan<F, C>(
         x, axis, a.reverse, source<T, C>(x.data), k.out[0].data,
@@ -279,8 +279,8 @@ void register_reduce(KernelSink& sink) {
   sink.set("prod", accumulate<Multiply>);
   sink.set("max", extreme<Larger>);
   sink.set("min", extreme<Smaller>);
-  sink.set("any", truth<Larger>);
-  sink.set("all", truth<Smaller>);
+  sink.set("any", truth<Either>);
+  sink.set("all", truth<Both>);
   sink.set("logsumexp", logsumexp);
   sink.set("argmax", arg_extreme<Larger>);
   sink.set("argmin", arg_extreme<Smaller>);

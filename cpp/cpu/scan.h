@@ -1,4 +1,5 @@
-// Cumulative folds along one axis of a contiguous array.
+// Cumulative folds along one axis of a contiguous array. Floats are carried as doubles: what is carried far must not
+// gather the rounding of every step.
 #pragma once
 
 #include <algorithm>

@@ -6,23 +6,20 @@
 #include <type_traits>
 
 #include "core/dispatch.h"
-#if defined(__F16C__)
-#include <immintrin.h>
-#endif
-
-#ifndef ADDAX_ISA
-#define ADDAX_ISA baseline
-#endif
+#include "cpu/simd/half.h"
 
 namespace addax::cpu::ADDAX_ISA {
+
+template <class T>
+inline constexpr bool kHalf = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
 template <class To, class From>
 inline To convert(From v) {
   if constexpr (std::is_same_v<To, From>)
     return v;
-  else if constexpr (std::is_same_v<From, Float16> || std::is_same_v<From, BFloat16>)
+  else if constexpr (kHalf<From>)
     return static_cast<To>(static_cast<float>(v));
-  else if constexpr (std::is_same_v<To, Float16> || std::is_same_v<To, BFloat16>)
+  else if constexpr (kHalf<To>)
     return To(static_cast<float>(v));
   else
     return static_cast<To>(v);
@@ -35,26 +32,19 @@ inline void load_run(const From* from, int64_t stride, int64_t n, To* __restrict
     for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i * stride]);
     return;
   }
-  int64_t i = 0;
-#if defined(__F16C__)
-  if constexpr (std::is_same_v<From, Float16> && std::is_same_v<To, float>)
-    for (; i + 8 <= n; i += 8)
-      _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
-#endif
-  for (; i < n; ++i) to[i] = convert<To>(from[i]);
+  if constexpr (kHalf<From> && std::is_same_v<To, float>)
+    to_float(from, to, n);
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
 }
 
 /// to[i] = from[i], i < n.
 template <class To, class From>
 inline void store_run(const From* __restrict from, int64_t n, To* to) {
-  int64_t i = 0;
-#if defined(__F16C__)
-  if constexpr (std::is_same_v<To, Float16> && std::is_same_v<From, float>)
-    for (; i + 8 <= n; i += 8)
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
-                       _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
-#endif
-  for (; i < n; ++i) to[i] = convert<To>(from[i]);
+  if constexpr (kHalf<To> && std::is_same_v<From, float>)
+    from_float(from, to, n);
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
 }
 
 /// An array of any dtype as a source of C's.

@@ -4,9 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifndef ADDAX_ISA
-#define ADDAX_ISA baseline
-#endif
+#include "cpu/kernels.h"
 
 namespace addax::cpu::ADDAX_ISA {
 

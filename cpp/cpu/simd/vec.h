@@ -5,9 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#ifndef ADDAX_ISA
-#define ADDAX_ISA baseline
-#endif
+#include "cpu/kernels.h"
 
 namespace addax::cpu::ADDAX_ISA {
 
@@ -84,6 +82,31 @@ struct Smaller {
   static T neutral() {
     using Limits = std::numeric_limits<T>;
     return Limits::has_infinity ? Limits::infinity() : Limits::max();
+  }
+};
+
+// Of integers 0 and 1.
+struct Either {
+  static constexpr bool kRounds = false;
+  template <class V>
+  static V apply(const V& a, const V& b) {
+    return a | b;
+  }
+  template <class T>
+  static T neutral() {
+    return T(0);
+  }
+};
+
+struct Both {
+  static constexpr bool kRounds = false;
+  template <class V>
+  static V apply(const V& a, const V& b) {
+    return a & b;
+  }
+  template <class T>
+  static T neutral() {
+    return T(1);
   }
 };
 

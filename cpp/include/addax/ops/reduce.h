@@ -5,7 +5,8 @@
 
 namespace addax {
 
-/// Integers and bool sum in at least int32 / uint32 (bool, int8, int16 give int32); float16 and bfloat16 accumulate in float.
+/// Integers and bool sum in at least int32 / uint32 (bool, int8, int16 give int32); float16 and bfloat16 accumulate in
+/// float.
 ADDAX_API Tensor sum(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 ADDAX_API Tensor prod(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 ADDAX_API Tensor max(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
