@@ -6,7 +6,7 @@ from typing import Any
 
 from addax import config
 from addax.engine import Tensor, apply
-from addax.ops.convert import as_tensor, axes_of, axis_of, cast, dims_of, same_dtype, scalar_like
+from addax.ops.convert import as_tensor, axes_of, axis_of, dims_of, same_dtype, scalar_like
 from addax.ops.creation import eye, triangle, zeros
 from addax.ops.operation import op
 
@@ -318,8 +318,9 @@ def _at_least(x: Any, ndim: int) -> Tensor:
     x = as_tensor(x)
     if x.ndim >= ndim:
         return x
-    if ndim == 3:  # (n,) -> (1, n, 1) and (m, n) -> (m, n, 1)
-        return apply("reshape", x, shape=(1, 1, 1) if x.ndim == 0 else (1, *x.shape, 1)[-3 + (x.ndim == 2) * 0 :][:3])
+    if ndim == 3:
+        rows, columns = (1, x.size) if x.ndim < 2 else x.shape
+        return apply("reshape", x, shape=(rows, columns, 1))
     return apply("reshape", x, shape=(1,) * (ndim - x.ndim) + x.shape)
 
 
@@ -695,7 +696,7 @@ def repeat(x, repeats, axis=None) -> Tensor:
     return apply("take", x, as_tensor(np.repeat(np.arange(size, dtype="int32"), counts)), axis=axis)
 
 
-_PAD_MODES = {"constant": "constant", "reflect": "reflect", "symmetric": "symmetric", "edge": "edge"}
+_PAD_MODES = ("constant", "reflect", "symmetric", "edge")
 
 
 @op("Pad", inputs="x constant_values")

@@ -1,0 +1,345 @@
+"""Control flow: cond, switch, loops, map and scan, as plain Python over eager tensors.
+
+On placeholders a branch or body is run once, for its shapes. `custom_gradient` is in `addax.autograd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from addax import tree
+from addax.engine import Tensor
+from addax.ops import symbolic
+from addax.ops.convert import as_tensor
+from addax.ops.core import is_symbolic
+from addax.ops.keras_tensor import any_symbolic_tensors
+from addax.ops.movement import stack
+from addax.ops.operation import op
+
+
+def _tensors(structure: Any) -> Any:
+    return tree.map_structure(lambda x: None if x is None else as_tensor(x), structure)
+
+
+@op("core.Cond", inputs="pred true_fn false_fn")
+def cond(pred, true_fn, false_fn):
+    """Calls one of two functions.
+
+    Args:
+        pred: A bool or a 0-d bool tensor.
+        true_fn: Called without arguments if `pred` is true.
+        false_fn: Called without arguments if it is not. Both must return the same structure.
+
+    Returns:
+        What the function returned.
+
+    Example:
+
+    >>> addax.ops.cond(True, lambda: 1.0, lambda: 2.0)
+    1.0
+    """
+    if is_symbolic(pred) and symbolic.is_active():
+        result, other = true_fn(), false_fn()
+        tree.assert_same_structure(result, other)
+        return result
+    return true_fn() if pred else false_fn()
+
+
+@op("core.Switch", inputs="index branches operands")
+def _switch(index, branches, operands):
+    if is_symbolic(index) and symbolic.is_active():
+        return branches[0](*operands)
+    return branches[max(0, min(int(index), len(branches) - 1))](*operands)
+
+
+def switch(index, branches, *operands):
+    """Calls one of several functions.
+
+    Args:
+        index: Which: an int or a 0-d integer tensor; too large or small ones take the last or first.
+        branches: A list of functions that return the same structure.
+        *operands: Their arguments.
+
+    Returns:
+        What the function returned.
+
+    Example:
+
+    >>> addax.ops.switch(1, [lambda x: x, lambda x: -x], 3)
+    -3
+    """
+    return _switch(index, branches, operands)
+
+
+@op("core.WhileLoop", inputs="loop_vars")
+def while_loop(cond, body, loop_vars, maximum_iterations=None):
+    """Calls a function while a condition holds.
+
+    Args:
+        cond: Called with the loop variables; returns whether to go on.
+        body: Called with the loop variables; returns their new values.
+        loop_vars: The first values: a tuple or list, or one value.
+        maximum_iterations: The most iterations; `None`: no limit.
+
+    Returns:
+        The last values of the loop variables.
+
+    Example:
+
+    >>> addax.ops.while_loop(lambda i: i < 5, lambda i: (i + 2,), (0,))
+    (6,)
+    """
+    many = isinstance(loop_vars, (tuple, list))
+    values = tuple(loop_vars) if many else (loop_vars,)
+    done = 0
+    while maximum_iterations is None or done < maximum_iterations:
+        if _any_symbolic(values):
+            if not symbolic.is_active():
+                cond(*values)  # reading its value raises the error that explains itself
+            break
+        if not cond(*values):
+            break
+        result = body(*values)
+        values = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+        done += 1
+    return values if many else values[0]
+
+
+@op("core.ForiLoop", inputs="init_val")
+def fori_loop(lower, upper, body_fun, init_val):
+    """Calls a function for each int of a range.
+
+    Args:
+        lower: The first int.
+        upper: The end, not included.
+        body_fun: Called with the int and the value; returns the new value.
+        init_val: The first value.
+
+    Returns:
+        The last value.
+
+    Example:
+
+    >>> addax.ops.fori_loop(0, 5, lambda i, total: total + i, 0)
+    10
+    """
+    value = init_val
+    for i in range(int(lower), int(upper)):
+        value = body_fun(i, value)
+    return value
+
+
+def _any_symbolic(structure: Any) -> bool:
+    return any(is_symbolic(x) for x in tree.flatten(structure))
+
+
+def _length(xs: Any, name: str) -> int:
+    leaves = tree.flatten(xs)
+    sizes = {x.shape[0] for x in leaves if x is not None}
+    if len(sizes) != 1:
+        raise ValueError(f"{name}: all tensors must have the same size along the first axis, got {sorted(sizes)}")
+    return sizes.pop()
+
+
+def _row(xs: Any, i: int) -> Any:
+    return tree.map_structure(lambda x: None if x is None else x[i], xs)
+
+
+def _stacked(rows: list) -> Any:
+    return tree.map_structure(lambda *x: None if x[0] is None else stack.__wrapped__(list(x)), *rows)
+
+
+def _rows_needed(n: int, xs: Any) -> int:
+    """One row tells the shape of all if they are placeholders."""
+    return min(n, 1) if _any_symbolic(xs) and symbolic.is_active() else n
+
+
+@op("core.Map", inputs="f xs")
+def map(f, xs):
+    """Calls a function on each slice along the first axis and stacks the results.
+
+    Args:
+        f: Called with a slice of `xs`.
+        xs: A tensor or a structure of them.
+
+    Returns:
+        The stacked results, in the structure that `f` returns.
+
+    Example:
+
+    >>> addax.ops.map(lambda x: x * 2, [1, 2]).tolist()
+    [2, 4]
+    """
+    xs = _tensors(xs)
+    n = _length(xs, "map")
+    needed = _rows_needed(n, xs)
+    rows = [_tensors(f(_row(xs, i))) for i in range(needed)]
+    return _stacked(rows * n if needed < n else rows)
+
+
+def vectorized_map(function: Callable, elements):
+    """Calls a function on each slice along the first axis; the same as `map`.
+
+    Args:
+        function: Called with a slice of `elements`.
+        elements: A tensor or a structure of them.
+
+    Returns:
+        The stacked results, in the structure that `function` returns.
+
+    Example:
+
+    >>> addax.ops.vectorized_map(lambda x: x + 1, [1, 2]).tolist()
+    [2, 3]
+    """
+    return map(function, elements)
+
+
+@op("core.Scan", inputs="f init xs")
+def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+    """Carries a value along the first axis and collects an output at each step.
+
+    Args:
+        f: Called with the carry and a slice of `xs`; returns the next carry and an output.
+        init: The first carry.
+        xs: A tensor or a structure of them; `None`: `f` gets `None`, `length` times.
+        length: The number of steps, if `xs` does not tell.
+        reverse: Whether to go from the last slice to the first.
+        unroll: Ignored: the steps are run one by one.
+
+    Returns:
+        A pair of the last carry and the stacked outputs.
+
+    Raises:
+        ValueError: If neither `xs` nor `length` tells how many steps there are, or they disagree.
+
+    Example:
+
+    >>> total, sums = addax.ops.scan(lambda c, x: (c + x, c + x), 0, [1, 2, 3])
+    >>> sums.tolist()
+    [1, 3, 6]
+    """
+    if not callable(f):
+        raise TypeError(f"scan: expected a callable as `f`. Received: {f!r}")
+    xs = _tensors(xs)
+    n = _length(xs, "scan") if any(x is not None for x in tree.flatten(xs)) else length
+    if n is None:
+        raise ValueError("scan: give `length` where there are no `xs`")
+    if length is not None and int(length) != n:
+        raise ValueError(f"scan: length={length}, but xs have size {n} along the first axis")
+    needed = _rows_needed(n, (xs, init))
+    carry, outputs = init, []
+    for i in range(needed):
+        carry, y = f(carry, _row(xs, n - 1 - i if reverse else i))
+        outputs.append(_tensors(y))
+    if needed < n:
+        outputs *= n
+    if not outputs:
+        return carry, None
+    return carry, _stacked(outputs[::-1] if reverse else outputs)
+
+
+@op("core.AssociativeScan", inputs="f elems")
+def associative_scan(f, elems, reverse=False, axis=0):
+    """Combines all slices up to each one by an associative function.
+
+    Args:
+        f: Called with two structures like `elems` (any size along `axis`); returns their combination.
+        elems: A tensor or a structure of them.
+        reverse: Whether to begin at the end.
+        axis: The axis to go along.
+
+    Returns:
+        A structure like `elems`.
+
+    Example:
+
+    >>> addax.ops.associative_scan(lambda a, b: a + b, addax.ops.arange(4)).tolist()
+    [0, 1, 3, 6]
+    """
+    from addax.ops.movement import concatenate, flip
+
+    elems = _tensors(elems)
+    first = tree.flatten(elems)[0]
+    axis = axis + first.ndim if axis < 0 else axis
+    n = first.shape[axis]
+
+    def cut(x: Tensor, start: int | None, stop: int | None) -> Tensor:
+        return x[(*(slice(None),) * axis, slice(start, stop))]
+
+    if reverse:
+        elems = tree.map_structure(lambda x: flip.__wrapped__(x, axis), elems)
+    # Hillis and Steele: log2(n) rounds, each combining with what stands `step` before.
+    step = 1
+    while step < n:
+        combined = f(
+            tree.map_structure(lambda x: cut(x, None, n - step), elems),  # noqa: B023
+            tree.map_structure(lambda x: cut(x, step, None), elems),  # noqa: B023
+        )
+        elems = tree.map_structure(
+            lambda x, y: concatenate.__wrapped__([cut(x, None, step), y], axis),  # noqa: B023
+            elems,
+            combined,
+        )
+        step *= 2
+    return tree.map_structure(lambda x: flip.__wrapped__(x, axis), elems) if reverse else elems
+
+
+def vectorize(pyfunc: Callable, *, excluded=None, signature=None) -> Callable:
+    """Makes a function of scalars or small tensors one of arrays of them.
+
+    Args:
+        pyfunc: The function.
+        excluded: Names or positions of arguments that are handed through.
+        signature: The core dims, such as `"(n),(n)->()"`; `None`: scalars in and out.
+
+    Returns:
+        A function that broadcasts its arguments and calls `pyfunc` on each element.
+
+    Example:
+
+    >>> addax.ops.vectorize(lambda a, b: a + b)([1, 2], 3).tolist()
+    [4, 5]
+    """
+    from addax.ops.movement import broadcast_to, reshape
+
+    core = [len([d for d in part.strip().strip("()").split(",") if d]) for part in _inputs_of(signature)]
+    excluded = set(excluded or ())
+
+    def vectorized(*args, **kwargs):
+        if any_symbolic_tensors(args, kwargs):
+            return symbolic.compute_output_spec(vectorized, *args, **kwargs)
+        places = [i for i in range(len(args)) if i not in excluded]
+        ranks = core or [0] * len(places)
+        tensors = [as_tensor(args[i]) for i in places]
+        loops = [x.shape[: x.ndim - r] for x, r in zip(tensors, ranks, strict=True)]
+        loop = _broadcast_shapes(loops)
+        flat = []
+        for x, r in zip(tensors, ranks, strict=True):
+            own = x.shape[x.ndim - r :]
+            flat.append(reshape.__wrapped__(broadcast_to.__wrapped__(x, (*loop, *own)), (-1, *own)))
+
+        def call(row):
+            values = list(args)
+            for i, value in zip(places, row, strict=True):
+                values[i] = value
+            return pyfunc(*values, **kwargs)
+
+        result = map.__wrapped__(call, tuple(flat))
+        return tree.map_structure(lambda y: reshape.__wrapped__(y, (*loop, *y.shape[1:])), result)
+
+    return vectorized
+
+
+def _inputs_of(signature: str | None) -> list[str]:
+    if not signature:
+        return []
+    left = signature.split("->")[0]
+    return [part for part in left.replace(" ", "").replace("),(", ")|(").split("|") if part]
+
+
+def _broadcast_shapes(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    import numpy as np
+
+    return np.broadcast_shapes(*shapes)
