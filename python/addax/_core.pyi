@@ -123,7 +123,7 @@ class Tape:
         keep: bool = False,
     ) -> list[Tensor | None]: ...
 
-class stop_recording:  # noqa: N801
+class stop_recording:
     def __enter__(self) -> None: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,7 +1,5 @@
 """Keras's `backend` namespace: dtypes and their promotion, global settings, automatic names."""
 
-from addax.dtypes import is_float_dtype, is_int_dtype, result_type, standardize_dtype
-from addax.utils.session import clear_session
 from addax.config import (
     backend,
     epsilon,
@@ -12,9 +10,11 @@ from addax.config import (
     set_image_data_format,
     standardize_data_format,
 )
+from addax.dtypes import is_float_dtype, is_int_dtype, result_type, standardize_dtype
 from addax.ops.keras_tensor import is_keras_tensor
 from addax.ops.symbolic import compute_output_spec
 from addax.utils.naming import get_uid
+from addax.utils.session import clear_session
 
 __all__ = [
     "backend",

@@ -362,9 +362,7 @@ def _assert_same(a, b, path: tuple) -> None:
 def _assert_same_node(a, b, path: tuple) -> None:
     if isinstance(a, dict) and isinstance(b, dict):
         if set(a) != set(b):
-            raise ValueError(
-                f"tree: dict keys differ{_where(path)}: expected {_sorted_keys(a)}, got {_sorted_keys(b)}"
-            )
+            raise ValueError(f"tree: dict keys differ{_where(path)}: expected {_sorted_keys(a)}, got {_sorted_keys(b)}")
     elif _kind(a) is not _kind(b):
         raise ValueError(f"tree: expected a {_kind(a).__name__}{_where(path)}, got {b!r}")
     elif len(a) != len(b):

@@ -1,3 +1,4 @@
+# ruff: noqa: F401 (re-exports)
 """The public ops: Keras's `ops` namespace. Each is documented where it stands, in the file of its family."""
 
 from addax.ops.activation import (
@@ -112,6 +113,14 @@ from addax.ops.creation import (
     zeros,
     zeros_like,
 )
+from addax.ops.diagonal import (
+    diag,
+    diagflat,
+    diagonal,
+    trace,
+    tril,
+    triu,
+)
 from addax.ops.einsum import (
     einsum,
 )
@@ -120,7 +129,6 @@ from addax.ops.elementwise import (
     absolute,
     add,
     angle,
-    cbrt,
     ceil,
     clip,
     conj,
@@ -128,12 +136,6 @@ from addax.ops.elementwise import (
     copy,
     divide,
     divide_no_nan,
-    erf,
-    erfc,
-    erfinv,
-    exp,
-    exp2,
-    expm1,
     fabs,
     floor,
     floor_divide,
@@ -142,17 +144,8 @@ from addax.ops.elementwise import (
     fmod,
     gcd,
     heaviside,
-    hypot,
-    i0,
     imag,
     lcm,
-    ldexp,
-    log,
-    log10,
-    log1p,
-    log2,
-    logaddexp,
-    logaddexp2,
     maximum,
     minimum,
     mod,
@@ -163,15 +156,33 @@ from addax.ops.elementwise import (
     real,
     reciprocal,
     round,
-    rsqrt,
     sign,
     signbit,
-    sinc,
-    sqrt,
     square,
     subtract,
     true_divide,
     trunc,
+)
+from addax.ops.exponential import (
+    cbrt,
+    erf,
+    erfc,
+    erfinv,
+    exp,
+    exp2,
+    expm1,
+    hypot,
+    i0,
+    ldexp,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    rsqrt,
+    sinc,
+    sqrt,
 )
 from addax.ops.index import (
     extract_sequences,
@@ -191,6 +202,20 @@ from addax.ops.index import (
     unravel_index,
     where,
 )
+from addax.ops.joining import (
+    append,
+    array_split,
+    concatenate,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    split,
+    stack,
+    unstack,
+    vsplit,
+    vstack,
+)
 from addax.ops.loss import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -206,30 +231,17 @@ from addax.ops.matmul import (
     inner,
     kron,
     matmul,
-    norm,
-    normalize,
     outer,
     tensordot,
     vdot,
 )
 from addax.ops.movement import (
-    append,
-    array_split,
     broadcast_to,
-    concatenate,
-    depth_to_space,
-    diag,
-    diagflat,
-    diagonal,
     diff,
-    dsplit,
-    dstack,
     expand_dims,
     flip,
     fliplr,
     flipud,
-    hsplit,
-    hstack,
     moveaxis,
     pad,
     ravel,
@@ -237,27 +249,24 @@ from addax.ops.movement import (
     reshape,
     roll,
     rot90,
-    space_to_depth,
-    split,
     squeeze,
-    stack,
     swapaxes,
     tile,
-    trace,
     transpose,
-    tril,
-    triu,
-    unstack,
-    vsplit,
-    vstack,
 )
 from addax.ops.norm import (
     batch_normalization,
     layer_normalization,
     log_softmax,
+    norm,
+    normalize,
     rms_normalization,
     softmax,
     sparsemax,
+)
+from addax.ops.patches import (
+    depth_to_space,
+    space_to_depth,
 )
 from addax.ops.pool import (
     adaptive_average_pool,
@@ -319,6 +328,4 @@ from addax.ops.trigonometry import (
     tanh,
 )
 
-__all__ = sorted(
-    name for name, value in globals().items() if callable(value) and not name.startswith("_")
-)
+__all__ = sorted(name for name, value in globals().items() if callable(value) and not name.startswith("_"))

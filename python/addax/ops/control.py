@@ -13,8 +13,9 @@ from addax.engine import Tensor
 from addax.ops import symbolic
 from addax.ops.convert import as_tensor
 from addax.ops.core import is_symbolic
+from addax.ops.joining import concatenate, stack
 from addax.ops.keras_tensor import any_symbolic_tensors
-from addax.ops.movement import stack
+from addax.ops.movement import broadcast_to, flip, reshape
 from addax.ops.operation import op
 
 
@@ -258,8 +259,6 @@ def associative_scan(f, elems, reverse=False, axis=0):
     >>> addax.ops.associative_scan(lambda a, b: a + b, addax.ops.arange(4)).tolist()
     [0, 1, 3, 6]
     """
-    from addax.ops.movement import concatenate, flip
-
     elems = _tensors(elems)
     first = tree.flatten(elems)[0]
     axis = axis + first.ndim if axis < 0 else axis
@@ -302,8 +301,6 @@ def vectorize(pyfunc: Callable, *, excluded=None, signature=None) -> Callable:
     >>> addax.ops.vectorize(lambda a, b: a + b)([1, 2], 3).tolist()
     [4, 5]
     """
-    from addax.ops.movement import broadcast_to, reshape
-
     core = [len([d for d in part.strip().strip("()").split(",") if d]) for part in _inputs_of(signature)]
     excluded = set(excluded or ())
 

@@ -14,7 +14,7 @@ def tuple_of(value: Any, n: int, name: str, argument: str) -> tuple[int, ...]:
     """One int for each spatial dim, of one for all or a sequence."""
     values = (value,) * n if isinstance(value, int) else tuple(value)
     if len(values) != n or not all(isinstance(v, int) and v > 0 for v in values):
-        raise ValueError(f"{name}: expected a positive int or {n} of them as `{argument}`. Received: {argument}={value}")
+        raise ValueError(f"{name}: expected a positive int or {n} of them as `{argument}`. Received: {value}")
     return values
 
 
@@ -95,9 +95,7 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
         )
     windows = tuple([(k - 1) * d + 1 for k, d in zip(kernel.shape[:n], dilation, strict=True)])
     low, high = paddings(padding, x.shape[1:-1], windows, strides, "conv")
-    y = apply(
-        "conv", x, kernel, strides=strides, low=low, high=high, dilation=dilation, groups=channels // taken
-    )
+    y = apply("conv", x, kernel, strides=strides, low=low, high=high, dilation=dilation, groups=channels // taken)
     return from_channels_last(y, first)
 
 
@@ -196,7 +194,8 @@ def conv_transpose(
             f"conv_transpose: the inputs have {x.shape[-1]} channels, the kernel of shape {kernel.shape} takes "
             f"{kernel.shape[-1]}"
         )
-    extra = (output_padding,) * n if output_padding is None or isinstance(output_padding, int) else tuple(output_padding)
+    one_for_all = output_padding is None or isinstance(output_padding, int)
+    extra = (output_padding,) * n if one_for_all else tuple(output_padding)
     sizes, low, high = [], [], []
     for size, k, stride, d, more in zip(x.shape[1:-1], kernel.shape[:n], strides, dilation, extra, strict=True):
         out, before, after = _transposed(size, (k - 1) * d + 1, stride, padding, more)

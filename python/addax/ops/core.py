@@ -8,7 +8,8 @@ import numpy as np
 
 from addax.dtypes import FLOAT_DTYPES, INT_DTYPES, standardize_dtype
 from addax.engine import Tensor, apply
-from addax.ops.convert import as_tensor, cast as cast_tensor, dims_of, scalar_like
+from addax.ops.convert import as_tensor, dims_of, scalar_like
+from addax.ops.convert import cast as cast_tensor
 from addax.ops.keras_tensor import KerasTensor
 from addax.ops.operation import op
 

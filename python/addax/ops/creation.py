@@ -203,7 +203,8 @@ def arange(start, stop=None, step=None, dtype=None) -> Tensor:
     """
     import numpy as np
 
-    bounds = [x if isinstance(x, (bool, int, float)) else as_tensor(x).item() for x in (start, stop, step) if x is not None]
+    bounds = [x for x in (start, stop, step) if x is not None]
+    bounds = [x if isinstance(x, (bool, int, float)) else as_tensor(x).item() for x in bounds]
     if dtype is None:
         dtype = result_type(*[type(x) for x in bounds])
     dtype = standardize_dtype(dtype)
@@ -536,9 +537,7 @@ def blackman(x) -> Tensor:
     >>> addax.ops.blackman(1).tolist()
     [1.0]
     """
-    return _window(
-        x, lambda t: 0.42 - 0.5 * apply("cos", t * (2 * math.pi)) + 0.08 * apply("cos", t * (4 * math.pi))
-    )
+    return _window(x, lambda t: 0.42 - 0.5 * apply("cos", t * (2 * math.pi)) + 0.08 * apply("cos", t * (4 * math.pi)))
 
 
 @op("Kaiser")
@@ -557,7 +556,7 @@ def kaiser(x, beta) -> Tensor:
     >>> addax.ops.kaiser(3, 0.0).tolist()
     [1.0, 1.0, 1.0]
     """
-    from addax.ops.elementwise import i0
+    from addax.ops.exponential import i0
 
     beta = to_float(beta)
 

@@ -6,7 +6,7 @@ import math
 
 from addax.engine import Tensor, apply
 from addax.ops.convert import cast, same_dtype
-from addax.ops.movement import diagonal
+from addax.ops.diagonal import diagonal
 from addax.ops.operation import op
 
 
@@ -53,7 +53,9 @@ def einsum(subscripts, *operands, **kwargs) -> Tensor:
 
 
 def _parse(subscripts: str, ranks: list[int]) -> tuple[list[list[str]], list[str]]:
-    """The axis names of each operand and of the result. Axes under an ellipsis are named ".0", ".1", ... from the end."""
+    """The axis names of each operand and of the result. Axes under an ellipsis are named ".0", ".1", ... from the
+    end.
+    """
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     parts = left.split(",")
@@ -119,9 +121,7 @@ def _sum_out(x: Tensor, names: list[str], keep: set[str]) -> tuple[Tensor, list[
     return cast(apply("sum", x, axes=gone), x.dtype), [n for n in names if n in keep]
 
 
-def _contract(
-    x: Tensor, a: list[str], y: Tensor, b: list[str], later: set[str]
-) -> tuple[Tensor, list[str]]:
+def _contract(x: Tensor, a: list[str], y: Tensor, b: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
     """Multiplies two operands and sums over what only they share: one batched matmul."""
     x, a = _sum_out(x, a, later.union(b))
     y, b = _sum_out(y, b, later.union(a))

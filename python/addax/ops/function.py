@@ -102,7 +102,7 @@ class Function(Operation):
         Args:
             inputs: Tensors in the structure of the graph's inputs.
             operation_fn: Given an operation, returns what to call in its place.
-            call_fn: Called as `call_fn(operation, *args, **kwargs)` to make a call; without it, the operation is called.
+            call_fn: Called as `call_fn(operation, *args, **kwargs)` to make a call, in place of the operation.
         """
         values = {id(x): value for x, value in zip(self._inputs, tree.flatten(inputs), strict=True)}
         for node in self._nodes:

@@ -11,7 +11,8 @@ from addax.dtypes import FLOAT_DTYPES, INT_DTYPES, standardize_dtype
 from addax.engine import Tensor, apply
 from addax.ops.convert import as_tensor, axis_of, cast, dims_of, pair, same_dtype, scalar_like
 from addax.ops.creation import filled
-from addax.ops.movement import moveaxis, stack
+from addax.ops.joining import stack
+from addax.ops.movement import moveaxis
 from addax.ops.operation import op
 
 
@@ -267,7 +268,7 @@ def scatter_update(inputs, indices, updates, reduction=None) -> Tensor:
     if reduction is None:
         return apply("scatter", x, indices, updates)
     if reduction not in _REDUCTIONS:
-        raise ValueError(f"scatter_update: expected reduction None, 'add', 'max', 'min' or 'mul'. Received: {reduction!r}")
+        raise ValueError(f"scatter_update: expected reduction None or one of {_REDUCTIONS}. Received: {reduction!r}")
     if reduction == "add":
         return apply("scatter_add", x, indices, updates)
     # As segments over the flattened positions.

@@ -8,7 +8,7 @@ from typing import Any
 from addax import config
 from addax.dtypes import INT_DTYPES
 from addax.engine import Tensor, apply
-from addax.ops.convert import axis_of, cast, same_float_dtype, scalar_like, to_float, as_tensor
+from addax.ops.convert import as_tensor, axis_of, cast, same_float_dtype, scalar_like, to_float
 from addax.ops.operation import op
 
 
@@ -20,9 +20,7 @@ def _clipped(x: Tensor) -> Tensor:
 
 def _same_shape(target: Tensor, output: Tensor, name: str) -> None:
     if target.shape != output.shape:
-        raise ValueError(
-            f"{name}: target and output must have the same shape, got {target.shape} and {output.shape}"
-        )
+        raise ValueError(f"{name}: target and output must have the same shape, got {target.shape} and {output.shape}")
 
 
 @op("nn.BinaryCrossentropy")

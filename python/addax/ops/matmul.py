@@ -9,15 +9,14 @@ from addax.engine import Tensor, apply
 from addax.ops.convert import (
     as_tensor,
     axes_of,
-    axis_of,
     cast,
     pair,
-    reduce_axes,
     same_dtype,
     same_float_dtype,
     scalar_like,
     to_float,
 )
+from addax.ops.joining import stack
 from addax.ops.movement import moveaxis, swapaxes
 from addax.ops.operation import op
 from addax.ops.reduce import mean
@@ -52,9 +51,9 @@ def matmul(x1, x2) -> Tensor:
     >>> addax.ops.matmul([[1.0, 2.0]], [[3.0], [4.0]]).tolist()
     [[11.0]]
     """
-    if type(x1) is Tensor and type(x2) is Tensor and x1.dtype == x2.dtype and x1.ndim > 1 and x2.ndim > 1:
-        if x1.dtype not in ("int8", "bool"):
-            return apply("matmul", x1, x2)
+    plain = type(x1) is Tensor and type(x2) is Tensor and x1.dtype == x2.dtype and x1.ndim > 1 and x2.ndim > 1
+    if plain and x1.dtype not in ("int8", "bool"):
+        return apply("matmul", x1, x2)
     x1, x2, dtype = product_pair(x1, x2, widen=True)
     if x1.ndim == 0 or x2.ndim == 0:
         raise ValueError(f"matmul: expected tensors of rank 1 or more, got shapes {x1.shape} and {x2.shape}")
@@ -173,9 +172,7 @@ def vdot(x1, x2) -> Tensor:
     11.0
     """
     x1, x2 = pair(x1, x2)
-    return tensordot.__wrapped__(
-        apply("reshape", x1, shape=(x1.size,)), apply("reshape", x2, shape=(x2.size,)), 1
-    )
+    return tensordot.__wrapped__(apply("reshape", x1, shape=(x1.size,)), apply("reshape", x2, shape=(x2.size,)), 1)
 
 
 @op("Outer")
@@ -261,71 +258,9 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None) -> Tensor:
         return third
     first = part(a, 1) * part(b, 2) - part(a, 2) * part(b, 1)
     second = part(a, 2) * part(b, 0) - part(a, 0) * part(b, 2)
-    parts = [apply("reshape", apply("broadcast_to", c, shape=third.shape), shape=(*third.shape, 1)) for c in (first, second, third)]
-    result = apply("concatenate", *parts, axis=third.ndim)
+    parts = [apply("broadcast_to", c, shape=third.shape) for c in (first, second, third)]
+    result = stack.__wrapped__(parts, axis=-1)
     return moveaxis.__wrapped__(result, -1, axisc)
-
-
-@op("linalg.Norm")
-def norm(x, ord=None, axis=None, keepdims=False) -> Tensor:
-    """The norm of vectors or matrices.
-
-    Args:
-        x: Input tensor.
-        ord: `None`: the Euclidean or Frobenius norm. For vectors any number, inf and -inf; for matrices `"fro"`, 1,
-            -1, inf and -inf.
-        axis: The axis of vectors, or the pair of axes of matrices; `None`: the whole tensor, which with an `ord` must
-            be a vector or a matrix.
-        keepdims: Whether the axes stay, with size 1.
-
-    Returns:
-        The norms, floating.
-
-    Raises:
-        ValueError: If there is no such norm.
-
-    Example:
-
-    >>> addax.ops.norm([3.0, 4.0]).item()
-    5.0
-    """
-    x = to_float(x)
-    axes = axes_of(axis, x.ndim, "norm")
-    if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
-        return apply("sqrt", _sum(apply("square", x), axes, keepdims))
-    if len(axes) == 1:
-        return _vector_norm(x, ord, axes, keepdims)
-    if len(axes) != 2:
-        raise ValueError(f"norm: with ord={ord!r} expected one axis or two. Received: axis={axis}, shape {x.shape}")
-    if ord in (1, -1, math.inf, -math.inf):
-        along, across = axes if abs(ord) == 1 else axes[::-1]
-        sums = apply("sum", apply("abs", x), axes=(along,), keepdims=True)
-        result = apply("max" if ord > 0 else "min", sums, axes=(across,), keepdims=True)
-        kept = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
-        return apply("reshape", result, shape=tuple(kept))
-    if ord in ("nuc", 2, -2):
-        raise ValueError(f"norm: the matrix norm of ord={ord!r} needs singular values, which addax does not have yet")
-    raise ValueError(f"norm: no matrix norm of ord={ord!r}; expected None, 'fro', 1, -1, inf or -inf")
-
-
-def _sum(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    return apply("sum", x, axes=axes, keepdims=keepdims) if reduce_axes(axes, x.ndim, "norm") else x
-
-
-def _vector_norm(x: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    if isinstance(ord, str):
-        raise ValueError(f"norm: no vector norm of ord={ord!r}; expected a number")
-    size = apply("abs", x)
-    if ord == math.inf:
-        return apply("max", size, axes=axes, keepdims=keepdims)
-    if ord == -math.inf:
-        return apply("min", size, axes=axes, keepdims=keepdims)
-    if ord == 0:
-        return apply("sum", cast(x != 0, x.dtype), axes=axes, keepdims=keepdims)
-    if ord == 1:
-        return apply("sum", size, axes=axes, keepdims=keepdims)
-    power = apply("power", size, scalar_like(float(ord), x.dtype))
-    return apply("power", apply("sum", power, axes=axes, keepdims=keepdims), scalar_like(1 / ord, x.dtype))
 
 
 @op("math.CDist")
@@ -417,41 +352,3 @@ def corrcoef(x) -> Tensor:
     result = covariance / deviation / swapaxes.__wrapped__(deviation, 0, 1)
     result = apply("clip", result, scalar_like(-1.0, x.dtype), scalar_like(1.0, x.dtype))
     return apply("reshape", result, shape=()) if single else result
-
-
-@op("nn.Normalize")
-def normalize(x, axis=-1, order=2, epsilon=None) -> Tensor:
-    """Divides vectors by their norms.
-
-    Args:
-        x: Input tensor.
-        axis: The axis (or axes) of the vectors.
-        order: Which norm: a positive int.
-        epsilon: The least norm to divide by; `None`: `epsilon()` of the config.
-
-    Returns:
-        Vectors of norm one, floating.
-
-    Raises:
-        ValueError: If the order is not a positive int.
-
-    Example:
-
-    >>> addax.ops.normalize([3.0, 4.0]).tolist()
-    [0.6000000238418579, 0.800000011920929]
-    """
-    from addax import config
-
-    if not isinstance(order, int) or order < 1:
-        raise ValueError(f"normalize: expected a positive int as `order`. Received: order={order!r}")
-    x = to_float(x)
-    epsilon = config.epsilon() if epsilon is None else epsilon
-    axes = axes_of(axis, x.ndim, "normalize")
-    if order == 2:
-        # The square of the floor stays clear of a square root at zero, whose gradient is infinite.
-        square = apply("sum", apply("square", x), axes=axes, keepdims=True)
-        return x * apply("rsqrt", apply("maximum", square, scalar_like(epsilon**2, x.dtype)))
-    length = _vector_norm(x, order, axes, True)
-    return x / apply("maximum", length, scalar_like(float(epsilon), x.dtype))
-
-

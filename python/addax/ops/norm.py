@@ -1,4 +1,4 @@
-"""Softmax and its relatives, and the normalization of batches, layers and root mean squares."""
+"""Softmax and its relatives, normalization (batch, layer, root mean square), and the norms of vectors and matrices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Any
 
 from addax import config
 from addax.engine import Tensor, apply
-from addax.ops.convert import as_tensor, axes_of, axis_of, cast, dims_of, same_dtype, scalar_like, to_float
+from addax.ops.convert import (
+    as_tensor,
+    axes_of,
+    axis_of,
+    cast,
+    dims_of,
+    reduce_axes,
+    same_dtype,
+    scalar_like,
+    to_float,
+)
 from addax.ops.creation import filled
 from addax.ops.operation import op
 
@@ -171,9 +181,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None) -> Tens
     statistics = "float32" if x.dtype in ("float16", "bfloat16") else x.dtype
     gamma = filled(shape, 1, statistics) if gamma is None else _parameter(gamma, shape, statistics)
     beta = filled(shape, 0, statistics) if beta is None else _parameter(beta, shape, statistics)
-    y, _, _ = apply(
-        "layer_norm", moved, gamma, beta, axes=tuple(range(len(rest), x.ndim)), epsilon=float(epsilon)
-    )
+    y, _, _ = apply("layer_norm", moved, gamma, beta, axes=tuple(range(len(rest), x.ndim)), epsilon=float(epsilon))
     if trailing:
         return y
     back = [0] * x.ndim
@@ -224,3 +232,99 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None) -> Tensor:
             scale = apply("reshape", scale, shape=tuple(aligned))
         y = y * scale
     return cast(y, x.dtype)
+
+
+@op("linalg.Norm")
+def norm(x, ord=None, axis=None, keepdims=False) -> Tensor:
+    """The norm of vectors or matrices.
+
+    Args:
+        x: Input tensor.
+        ord: `None`: the Euclidean or Frobenius norm. For vectors any number, inf and -inf; for matrices `"fro"`, 1,
+            -1, inf and -inf.
+        axis: The axis of vectors, or the pair of axes of matrices; `None`: the whole tensor, which with an `ord` must
+            be a vector or a matrix.
+        keepdims: Whether the axes stay, with size 1.
+
+    Returns:
+        The norms, floating.
+
+    Raises:
+        ValueError: If there is no such norm.
+
+    Example:
+
+    >>> addax.ops.norm([3.0, 4.0]).item()
+    5.0
+    """
+    x = to_float(x)
+    axes = axes_of(axis, x.ndim, "norm")
+    if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
+        return apply("sqrt", _sum(apply("square", x), axes, keepdims))
+    if len(axes) == 1:
+        return _vector_norm(x, ord, axes, keepdims)
+    if len(axes) != 2:
+        raise ValueError(f"norm: with ord={ord!r} expected one axis or two. Received: axis={axis}, shape {x.shape}")
+    if ord in (1, -1, math.inf, -math.inf):
+        along, across = axes if abs(ord) == 1 else axes[::-1]
+        sums = apply("sum", apply("abs", x), axes=(along,), keepdims=True)
+        result = apply("max" if ord > 0 else "min", sums, axes=(across,), keepdims=True)
+        kept = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
+        return apply("reshape", result, shape=tuple(kept))
+    if ord in ("nuc", 2, -2):
+        raise ValueError(f"norm: the matrix norm of ord={ord!r} needs singular values, which addax does not have yet")
+    raise ValueError(f"norm: no matrix norm of ord={ord!r}; expected None, 'fro', 1, -1, inf or -inf")
+
+
+def _sum(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    return apply("sum", x, axes=axes, keepdims=keepdims) if reduce_axes(axes, x.ndim, "norm") else x
+
+
+def _vector_norm(x: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    if isinstance(ord, str):
+        raise ValueError(f"norm: no vector norm of ord={ord!r}; expected a number")
+    size = apply("abs", x)
+    if ord == math.inf:
+        return apply("max", size, axes=axes, keepdims=keepdims)
+    if ord == -math.inf:
+        return apply("min", size, axes=axes, keepdims=keepdims)
+    if ord == 0:
+        return apply("sum", cast(x != 0, x.dtype), axes=axes, keepdims=keepdims)
+    if ord == 1:
+        return apply("sum", size, axes=axes, keepdims=keepdims)
+    power = apply("power", size, scalar_like(float(ord), x.dtype))
+    return apply("power", apply("sum", power, axes=axes, keepdims=keepdims), scalar_like(1 / ord, x.dtype))
+
+
+@op("nn.Normalize")
+def normalize(x, axis=-1, order=2, epsilon=None) -> Tensor:
+    """Divides vectors by their norms.
+
+    Args:
+        x: Input tensor.
+        axis: The axis (or axes) of the vectors.
+        order: Which norm: a positive int.
+        epsilon: The least norm to divide by; `None`: `epsilon()` of the config.
+
+    Returns:
+        Vectors of norm one, floating.
+
+    Raises:
+        ValueError: If the order is not a positive int.
+
+    Example:
+
+    >>> addax.ops.normalize([3.0, 4.0]).tolist()
+    [0.6000000238418579, 0.800000011920929]
+    """
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"normalize: expected a positive int as `order`. Received: order={order!r}")
+    x = to_float(x)
+    epsilon = config.epsilon() if epsilon is None else epsilon
+    axes = axes_of(axis, x.ndim, "normalize")
+    if order == 2:
+        # The square of the floor stays clear of a square root at zero, whose gradient is infinite.
+        square = apply("sum", apply("square", x), axes=axes, keepdims=True)
+        return x * apply("rsqrt", apply("maximum", square, scalar_like(epsilon**2, x.dtype)))
+    length = _vector_norm(x, order, axes, True)
+    return x / apply("maximum", length, scalar_like(float(epsilon), x.dtype))

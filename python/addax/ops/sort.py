@@ -123,7 +123,8 @@ def in_top_k(targets, predictions, k) -> Tensor:
     [True, False]
     """
     targets, predictions = _indices(targets, "in_top_k"), as_tensor(predictions)
-    score = apply("take_along_axis", predictions, apply("reshape", targets, shape=(*targets.shape, 1)), axis=predictions.ndim - 1)
+    column = apply("reshape", targets, shape=(*targets.shape, 1))
+    score = apply("take_along_axis", predictions, column, axis=predictions.ndim - 1)
     best, _ = apply("top_k", predictions, k=min(int(k), predictions.shape[-1]))
     return (score >= best[..., -1:])[..., 0]
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
+
 from addax.saving import archive, files
 from addax.saving.hdf5 import StoredVariables, WeightsFileError, WeightsReader, WeightsWriter
 from addax.saving.state import save_state
