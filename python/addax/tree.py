@@ -63,15 +63,7 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     [(('a', 0), 10), (('a', 1), 20)]
     """
     result: list = []
-
-    def walk(node, path):
-        if isinstance(node, _CONTAINERS):
-            for key, child in _items(node):
-                walk(child, (*path, key))
-        else:
-            result.append((path, node))
-
-    walk(structure, ())
+    _flatten_with_path_into(structure, (), result)
     return result
 
 
@@ -221,23 +213,7 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     if not callable(func):
         raise TypeError(f"traverse: expected a callable as `func`. Received: {func!r}")
 
-    def replaced(node):
-        result = func(node)
-        if result is None:
-            return node, False
-        return (None if result is MAP_TO_NONE else result), True
-
-    def walk(node):
-        if top_down:
-            node, done = replaced(node)
-            if done or not isinstance(node, _CONTAINERS):
-                return node
-            return _rebuild(node, [walk(child) for _, child in _items(node)])
-        if isinstance(node, _CONTAINERS):
-            node = _rebuild(node, [walk(child) for _, child in _items(node)])
-        return replaced(node)[0]
-
-    return walk(structure)
+    return _traverse(func, structure, top_down)
 
 
 def lists_to_tuples(structure: Any) -> Any:
@@ -371,16 +347,46 @@ def _assert_same_node(a, b, path: tuple) -> None:
 
 def _flatten_up_to(shallow, deep) -> list:
     result: list = []
-
-    def walk(a, b, path):
-        if not isinstance(a, _CONTAINERS):
-            result.append(b)
-            return
-        if not isinstance(b, _CONTAINERS):
-            raise ValueError(f"tree: expected a {type(a).__name__}{_where(path)}, got {b!r}")
-        _assert_same_node(a, b, path)
-        for key, child in _items(a):
-            walk(child, b[key], (*path, key))
-
-    walk(shallow, deep, ())
+    _flatten_up_to_into(shallow, deep, (), result)
     return result
+
+
+# Recursive helpers are functions of the module: a nested function that calls itself is a reference cycle, and would
+# keep what it saw until the garbage collector runs.
+
+
+def _flatten_up_to_into(a, b, path: tuple, result: list) -> None:
+    if not isinstance(a, _CONTAINERS):
+        result.append(b)
+        return
+    if not isinstance(b, _CONTAINERS):
+        raise ValueError(f"tree: expected a {type(a).__name__}{_where(path)}, got {b!r}")
+    _assert_same_node(a, b, path)
+    for key, child in _items(a):
+        _flatten_up_to_into(child, b[key], (*path, key), result)
+
+
+def _flatten_with_path_into(node, path: tuple, result: list) -> None:
+    if isinstance(node, _CONTAINERS):
+        for key, child in _items(node):
+            _flatten_with_path_into(child, (*path, key), result)
+    else:
+        result.append((path, node))
+
+
+def _traverse(func, node, top_down: bool):
+    if top_down:
+        node, done = _replaced(func, node)
+        if done or not isinstance(node, _CONTAINERS):
+            return node
+        return _rebuild(node, [_traverse(func, child, top_down) for _, child in _items(node)])
+    if isinstance(node, _CONTAINERS):
+        node = _rebuild(node, [_traverse(func, child, top_down) for _, child in _items(node)])
+    return _replaced(func, node)[0]
+
+
+def _replaced(func, node) -> tuple:
+    result = func(node)
+    if result is None:
+        return node, False
+    return (None if result is MAP_TO_NONE else result), True

@@ -18,6 +18,7 @@ class _InputOperation(Operation):
 
     def __init__(self, tensor: KerasTensor):
         super().__init__(name=tensor.name)
+        self._init_arguments = ((), {})  # the tensor holds the operation, not the other way round
         Node(self, outputs=tensor)
 
     def call(self, *args):
@@ -61,6 +62,8 @@ class Function(Operation):
                 _InputOperation(x)
         graph = _map_graph(self._inputs, self._outputs)
         self._nodes, self._nodes_by_depth, self._operations, self._operations_by_depth = graph
+        # Nodes only refer to their outputs; runs know values by the identity of these.
+        self._tensors = [x for node in self._nodes for x in node.outputs]
 
     @property
     def operations(self) -> list[Operation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, NamedTuple
 
 from addax import tree
@@ -36,6 +37,9 @@ class SymbolicArguments:
 class Node:
     """A call of an operation on KerasTensors: an edge bundle of the graph that a Function runs.
 
+    An operation holds its nodes, a node the KerasTensors it was called with, a KerasTensor the operation that made it.
+    The way back, from a node to its operation and outputs, is by weak references: a graph dies with its last tensor.
+
     Args:
         operation: The operation called; an input operation if there are no arguments.
         call_args: Its positional arguments.
@@ -44,11 +48,11 @@ class Node:
     """
 
     def __init__(self, operation, call_args: tuple = (), call_kwargs: dict | None = None, outputs: Any = None):
-        self.operation = operation
+        self._operation = weakref.ref(operation)
         self.arguments = SymbolicArguments(*call_args, **(call_kwargs or {}))
-        self.outputs = [x for x in tree.flatten(outputs) if x is not None]
         self.parent_nodes: list[Node] = []
-        for x in self.outputs:
+        outputs = [x for x in tree.flatten(outputs) if x is not None]
+        for x in outputs:
             if not isinstance(x, KerasTensor):
                 raise ValueError(
                     f"A symbolic call of {operation.name!r} must return KerasTensors only. Received: {x!r}"
@@ -59,11 +63,30 @@ class Node:
             history = getattr(x, "_keras_history", None)
             if history is not None:
                 self.parent_nodes.append(history.operation._inbound_nodes[history.node_index])
-                history.operation._outbound_nodes.append(self)
-        for i, x in enumerate(self.outputs):
+        for i, x in enumerate(outputs):
             # A tensor that a call hands through keeps the call that made it.
             if x.record_history and not hasattr(x, "_keras_history"):
                 x._keras_history = KerasHistory(operation, node_index, i)
+        self._index = node_index
+        self._outputs = [weakref.ref(x) for x in outputs]
+        self._specs = [(x.shape, x.dtype, x.name) for x in outputs]
+
+    @property
+    def operation(self):
+        """The operation called."""
+        return self._operation()
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The KerasTensors returned; one that nobody held any more is made again."""
+        outputs = [reference() for reference in self._outputs]
+        for i, x in enumerate(outputs):
+            if x is None:
+                shape, dtype, name = self._specs[i]
+                outputs[i] = x = KerasTensor(shape, dtype, name=name)
+                x._keras_history = KerasHistory(self.operation, self._index, i)
+                self._outputs[i] = weakref.ref(x)
+        return outputs
 
     @property
     def input_tensors(self) -> list[KerasTensor]:
@@ -81,4 +104,5 @@ class Node:
         return not self.arguments.keras_tensors
 
     def __repr__(self) -> str:
-        return f"<Node operation={self.operation.name}, id={id(self)}>"
+        name = getattr(self.operation, "name", None)
+        return f"<Node operation={name}, id={id(self)}>"

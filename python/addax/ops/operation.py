@@ -52,7 +52,6 @@ class Operation:
             )
         self.name = name
         self._inbound_nodes: list[Node] = []
-        self._outbound_nodes: list[Node] = []
 
     def __call__(self, *args, **kwargs):
         if any_symbolic_tensors(args, kwargs):

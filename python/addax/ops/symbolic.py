@@ -73,6 +73,11 @@ def placeholder(x: KerasTensor, fill: int = _FILLS[0]) -> engine.Tensor:
     return engine.placeholder(tuple([fill if d is None else d for d in x.shape]), x.dtype)
 
 
+def declared_shape(shape: tuple) -> tuple:
+    """The shape with `None` for a first dim that only stands in for an unknown one."""
+    return (None, *shape[1:]) if shape and shape[0] in _FILLS else shape
+
+
 def _run(fn: Callable, args: tuple, kwargs: dict, fill: int) -> Any:
     def stand_in(x):
         return placeholder(x, fill) if isinstance(x, KerasTensor) else x
