@@ -1,9 +1,11 @@
 // The strided copy. The array is reduced to the fewest axes, then cut into planes of two axes (row, column), the
-// innermost of the destination being the column; each plane is copied as rows of bytes, as a transposition in tiles,
-// as a fill or item by item.
+// innermost of the destination being the column; each plane is copied as runs of bytes, as a transposition in tiles or
+// item by item.
 #include "core/copy.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -21,20 +23,31 @@ struct Axis {
 
 using Plane = void (*)(char* dst, const char* src, const Axis& row, const Axis& column);
 
+// n items with one value: the first of them once, then copies of those, which the C library writes fastest.
+template <int N>
+void fill_items(char* dst, const char* src, int64_t n) {
+  constexpr int64_t kFirst = 4096 / N;
+  char value[N];
+  std::memcpy(value, src, N);
+  const int64_t first = std::min(n, kFirst);
+  for (int64_t i = 0; i < first; ++i) std::memcpy(dst + i * N, value, N);
+  for (int64_t i = first; i < n; i += kFirst)
+    std::memcpy(dst + i * N, dst, static_cast<size_t>(std::min(n - i, kFirst)) * N);
+}
+
 template <int N>
 void copy_items(char* dst, int64_t dst_step, const char* src, int64_t src_step, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * dst_step, src + i * src_step, N);
+  if (dst_step == N && src_step == 0)
+    fill_items<N>(dst, src, n);
+  else if (dst_step == N && src_step == -N)
+    for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * N, src - i * N, N);  // constant steps: uses vectors
+  else
+    for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * dst_step, src + i * src_step, N);
 }
 
 // The column is a run of bytes: n counts bytes, both steps are 1.
 void copy_runs(char* dst, const char* src, const Axis& row, const Axis& column) {
   for (int64_t i = 0; i < row.n; ++i) std::memcpy(dst + i * row.dst, src + i * row.src, static_cast<size_t>(column.n));
-}
-
-// The source does not move along the column.
-template <int N>
-void fill_runs(char* dst, const char* src, const Axis& row, const Axis& column) {
-  for (int64_t i = 0; i < row.n; ++i) copy_items<N>(dst + i * row.dst, N, src + i * row.src, 0, column.n);
 }
 
 template <int N>
@@ -118,12 +131,33 @@ void transpose_plane(char* dst, const char* src, const Axis& row, const Axis& co
   copy_plane<N>(dst + rows * row.dst, src + rows * N, {row.n - rows, row.dst, N}, column);
 }
 
-// By what the plane looks like: fill, transposition, anything.
 template <int N>
 Plane choose(const Axis& row, const Axis& column) {
-  if (column.dst == N && column.src == 0) return fill_runs<N>;
-  if (column.dst == N && row.src == N && row.n >= 64 / N && column.n >= 64 / N) return transpose_plane<N>;
+  if constexpr (N == 1 || N == 2 || N == 4 || N == 8 || N == 16)
+    if (column.dst == N && row.src == N && row.n >= 64 / N && column.n >= 64 / N) return transpose_plane<N>;
   return copy_plane<N>;
+}
+
+// Null for an item of a size that no plane is made for.
+Plane choose(int64_t item, const Axis& row, const Axis& column) {
+  switch (item) {
+#define ADDAX_ITEM(n) \
+  case n:             \
+    return choose<n>(row, column);
+    ADDAX_ITEM(1)
+    ADDAX_ITEM(2)
+    ADDAX_ITEM(3)
+    ADDAX_ITEM(4)
+    ADDAX_ITEM(6)
+    ADDAX_ITEM(8)
+    ADDAX_ITEM(12)
+    ADDAX_ITEM(16)
+    ADDAX_ITEM(24)
+    ADDAX_ITEM(32)
+#undef ADDAX_ITEM
+    default:
+      return nullptr;
+  }
 }
 
 }  // namespace
@@ -160,18 +194,16 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
       axes[++merged] = axes[i];
   }
   rank = rank ? merged + 1 : 0;
-  // Contiguous items at the end become wider items, or runs of bytes (item 1).
+  // Contiguous items at the end become one wider item, or a run of bytes (item 1).
   bool runs = false;
   if (rank && axes[rank - 1].dst == item && axes[rank - 1].src == item) {
     const int64_t bytes = axes[rank - 1].n * item;
-    if (rank > 1 && bytes <= 16 && (bytes & (bytes - 1)) == 0) {
-      item = bytes;
-      --rank;
-    } else {
+    runs = rank == 1 || !choose(bytes, {}, {});
+    item = runs ? 1 : bytes;
+    if (runs)
       axes[rank - 1] = {bytes, 1, 1};
-      item = 1;
-      runs = true;
-    }
+    else
+      --rank;
   }
   if (rank == 0) axes[rank++] = {1, item, item};
 
@@ -186,36 +218,21 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
     row = axes[at];
     for (--rank; at < rank; ++at) axes[at] = axes[at + 1];
   }
-  Plane plane = copy_runs;
-  if (!runs) switch (item) {
-      case 1:
-        plane = choose<1>(row, column);
-        break;
-      case 2:
-        plane = choose<2>(row, column);
-        break;
-      case 4:
-        plane = choose<4>(row, column);
-        break;
-      case 8:
-        plane = choose<8>(row, column);
-        break;
-      default:
-        plane = choose<16>(row, column);
-    }
+  const Plane plane = runs ? copy_runs : choose(item, row, column);
 
-  // Blocks of a plane of about kGrain bytes; square ones where neither axis suits both sides.
-  const bool square = !runs && column.n >= 64 && row.n >= 64;
-  const int64_t block_columns = std::min(column.n, square ? 4096 / item : kGrain / item);
-  const int64_t block_rows = std::min(row.n, std::max<int64_t>(1, kGrain / item / block_columns));
-  const int64_t across = (column.n + block_columns - 1) / block_columns;
+  // Blocks of a plane of about kGrain bytes: along the column, but wide both ways where the source runs along the row.
+  const int64_t wide = kGrain / item;
+  const bool across_rows = !runs && std::abs(column.src) > std::abs(row.src);
+  const int64_t block_columns = std::min(column.n, across_rows ? std::max<int64_t>(512, wide / row.n) : wide);
+  const int64_t block_rows = std::min(row.n, std::max<int64_t>(1, wide / block_columns));
+  const int64_t beside = (column.n + block_columns - 1) / block_columns;
   const int64_t down = (row.n + block_rows - 1) / block_rows;
-  int64_t blocks = across * down;
+  int64_t blocks = beside * down;
   for (int i = 0; i < rank; ++i) blocks *= axes[i].n;
 
   const int64_t piece = std::max<int64_t>(1, kGrain / (block_rows * block_columns * item));
   parallel_for(blocks, piece, [&](int64_t begin, int64_t end) {
-    int64_t rest = begin / (across * down), at = begin % (across * down);
+    int64_t rest = begin / (beside * down), at = begin % (beside * down);
     std::array<int64_t, kMaxRank> index;
     char* d = dst;
     const char* s = src;
@@ -226,11 +243,11 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
       s += index[i] * axes[i].src;
     }
     for (int64_t block = begin; block < end; ++block) {
-      const int64_t r = at / across * block_rows, c = at % across * block_columns;
+      const int64_t r = at / beside * block_rows, c = at % beside * block_columns;
       plane(d + r * row.dst + c * column.dst, s + r * row.src + c * column.src,
             {std::min(block_rows, row.n - r), row.dst, row.src},
             {std::min(block_columns, column.n - c), column.dst, column.src});
-      if (++at < across * down) continue;
+      if (++at < beside * down) continue;
       at = 0;
       for (int i = rank - 1; i >= 0; --i) {
         d += axes[i].dst;

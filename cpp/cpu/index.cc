@@ -24,76 +24,111 @@ int64_t product(const Shape& shape, int first, int last) {
   return n;
 }
 
-void widen(const View& indices, const char* what, int64_t* to) {
-  const Packed packed(indices, what);
-  with_any(indices.dtype, [&](auto tag) {
+// Reads n indices into an axis of `size`, `step` apart, as positions; with `more`, as the next digit of what `to`
+// holds. False if one is out of range.
+using Reader = bool (*)(const void* indices, int64_t step, int64_t n, int64_t size, bool more, int64_t* to);
+
+template <class T>
+bool read_indices(const void* indices, int64_t step, int64_t n, int64_t size, bool more, int64_t* __restrict to) {
+  const T* __restrict from = static_cast<const T*>(indices);
+  int64_t outside = 0;  // negative once an index is out of range
+  auto position = [&](int64_t i) {
+    int64_t index;
+    if constexpr (std::is_same_v<T, uint64_t>)
+      index = static_cast<int64_t>(std::min<uint64_t>(from[i], std::numeric_limits<int64_t>::max()));
+    else
+      index = static_cast<int64_t>(from[i]);
+    const int64_t place = index + (index < 0 ? size : 0);
+    outside |= place | (size - 1 - place);
+    return place;
+  };
+  if (more)
+    for (int64_t i = 0; i < n; ++i) to[i] = to[i] * size + position(i * step);
+  else if (step == 1)
+    for (int64_t i = 0; i < n; ++i) to[i] = position(i);
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = position(i * step);
+  return outside >= 0;
+}
+
+Reader reader_of(Dtype dtype) {
+  return with_any(dtype, [](auto tag) -> Reader {
     using T = decltype(tag);
-    if constexpr (std::is_integral_v<T>) {
-      const T* from = packed.as<T>();
-      parallel_for(indices.numel(), kGrain / 8, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          if constexpr (std::is_same_v<T, uint64_t>)
-            to[i] = static_cast<int64_t>(std::min<uint64_t>(from[i], std::numeric_limits<int64_t>::max()));
-          else
-            to[i] = static_cast<int64_t>(from[i]);
-      });
-    }
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+      return read_indices<T>;
+    else
+      return nullptr;  // refused by infer
   });
 }
 
-// Each row of k indices, which address axes `first_axis`, ... of x, becomes one row-major position among them.
-class Positions {
+// Input 1: rows of k indices, which address axes `first_axis`, ... of input 0. A row is one row-major position among
+// them.
+class Indices {
  public:
-  Positions(const KernelArgs& args, const View& indices, int first_axis, int k)
-      : count_(indices.numel() / k), positions_(indices.numel(), args.op.name) {
-    int64_t* p = positions_.get();
-    widen(indices, args.op.name, p);
-    const Shape sizes(args.in[0].shape.begin() + first_axis, args.in[0].shape.begin() + first_axis + k);
+  Indices(const KernelArgs& args, int first_axis, int k)
+      : name_(args.op.name),
+        dtype_(args.in[1].dtype),
+        packed_(args.in[1], name_),
+        reader_(reader_of(dtype_)),
+        first_axis_(first_axis),
+        sizes_(args.in[0].shape.begin() + first_axis, args.in[0].shape.begin() + first_axis + k),
+        count_(args.in[1].numel() / k) {}
+
+  int64_t size() const { return count_; }
+  /// Positions [begin, begin + n); false if an index is out of range.
+  bool read(int64_t begin, int64_t n, int64_t* to) const {
+    const int k = sizes_.rank();
+    bool inside = true;
+    for (int d = 0; d < k; ++d)
+      inside &= reader_(packed_.as<char>() + (begin * k + d) * size_of(dtype_), k, n, sizes_[d], d > 0, to);
+    return inside;
+  }
+  /// Reads all on the pool and throws IndexError for the first index out of range; keeps the positions in `to` unless
+  /// null.
+  void read_all(int64_t* to) const {
     std::atomic<bool> bad{false};
     parallel_for(count_, kGrain / 8, [&](int64_t begin, int64_t end) {
-      bool outside = false;
-      if (k == 1) {
-        const int64_t n = sizes[0];
-        for (int64_t i = begin; i < end; ++i) outside |= p[i] < -n || p[i] >= n;
-      } else {
-        for (int64_t i = begin; i < end; ++i)
-          for (int d = 0; d < k; ++d) outside |= p[i * k + d] < -sizes[d] || p[i * k + d] >= sizes[d];
-      }
-      if (outside) bad = true;
+      int64_t buffer[kChunk];
+      for (int64_t i = begin; i < end; i += kChunk)
+        if (!read(i, std::min(kChunk, end - i), to ? to + i : buffer)) bad = true;
     });
-    if (bad) report(args.op, sizes, first_axis);
-    // In order: position i is written where row i / k was read.
-    if (k == 1) {
-      const int64_t n = sizes[0];
-      parallel_for(count_, kGrain / 8, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) p[i] += p[i] < 0 ? n : 0;
-      });
-    } else {
-      for (int64_t i = 0; i < count_; ++i) {
-        int64_t position = 0;
-        for (int d = 0; d < k; ++d) {
-          const int64_t index = p[i * k + d];
-          position = position * sizes[d] + index + (index < 0 ? sizes[d] : 0);
-        }
-        p[i] = position;
+    if (bad) report();
+  }
+  [[noreturn]] void report() const {
+    for (int64_t i = 0;; ++i)
+      for (int d = 0; d < sizes_.rank(); ++d) {
+        const void* at = packed_.as<char>() + (i * sizes_.rank() + d) * size_of(dtype_);
+        int64_t position;
+        if (reader_(at, 1, 1, sizes_[d], false, &position)) continue;
+        const int64_t n = sizes_[d], index = position < 0 ? position - n : position;
+        if (n == 0) fail<IndexError>(name_, ": index ", index, " into axis ", first_axis_ + d, ", which is empty");
+        fail<IndexError>(name_, ": index ", index, " is out of range for axis ", first_axis_ + d, " of size ", n,
+                         "; expected ", -n, " to ", n - 1);
       }
-    }
+  }
+
+  static constexpr int64_t kChunk = 512;
+
+ private:
+  const char* name_;
+  Dtype dtype_;
+  Packed packed_;
+  Reader reader_;
+  int first_axis_;
+  Shape sizes_;
+  int64_t count_;
+};
+
+// The positions of all rows, checked.
+class Positions {
+ public:
+  explicit Positions(const Indices& indices) : count_(indices.size()), positions_(count_, "indices") {
+    indices.read_all(positions_.get());
   }
   int64_t size() const { return count_; }
   const int64_t* data() const { return positions_.get(); }
 
  private:
-  [[noreturn]] void report(const OpDef& op, const Shape& sizes, int first_axis) const {
-    for (int64_t i = 0;; ++i) {
-      const int d = static_cast<int>(i % sizes.rank());
-      const int64_t index = positions_[i], n = sizes[d];
-      if (index >= -n && index < n) continue;
-      if (n == 0) fail<IndexError>(op.name, ": index ", index, " into axis ", first_axis + d, ", which is empty");
-      fail<IndexError>(op.name, ": index ", index, " is out of range for axis ", first_axis + d, " of size ", n,
-                       "; expected ", -n, " to ", n - 1);
-    }
-  }
-
   int64_t count_;
   Scratch<int64_t> positions_;
 };
@@ -141,7 +176,7 @@ void gather(char* dst, const char* src, int64_t outer, int64_t axis, const Posit
 void take_kernel(const KernelArgs& args) {
   const View &x = args.in[0], &out = args.out[0];
   const int axis = normalize_axis(args.attrs.as<AlongAxisAttrs>().axis, x.rank(), "take");
-  const Positions positions(args, args.in[1], axis, 1);
+  const Positions positions(Indices(args, axis, 1));
   gather(out.as<char>(), x.as<char>(), product(x.shape, 0, axis), x.shape[axis], positions,
          product(x.shape, axis + 1, x.rank()) * size_of(x.dtype));
 }
@@ -149,33 +184,63 @@ void take_kernel(const KernelArgs& args) {
 void gather_nd_kernel(const KernelArgs& args) {
   const View &x = args.in[0], &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(args, indices, 0, k);
+  const Positions positions(Indices(args, 0, k));
   gather(out.as<char>(), x.as<char>(), 1, 0, positions, product(x.shape, k, x.rank()) * size_of(x.dtype));
 }
+
+// Walks an array (outer, m, inner) whose elements are addressed in x (outer, n, inner): each by its outer position, an
+// index into n, and its column.
+struct AlongAxis {
+  int64_t n, m, inner;
+
+  /// Calls f(first, count, base, step) for runs of the elements [begin, begin + total): element `first` + j of them
+  /// has its place in x at base + index * inner + j * step.
+  template <class F>
+  void for_each_run(int64_t begin, int64_t total, F&& f) const {
+    const int64_t length = inner == 1 ? m : inner, runs = inner == 1 ? 1 : m;
+    int64_t base = begin / (m * inner) * n * inner, rest = begin % (m * inner), run = rest / length, i = rest % length;
+    for (int64_t first = 0; first < total; i = 0) {
+      const int64_t count = std::min(length - i, total - first);
+      f(first, count, inner == 1 ? base : base + i, inner == 1 ? 0 : 1);
+      first += count;
+      if (++run < runs) continue;
+      run = 0;
+      base += n * inner;
+    }
+  }
+};
 
 void take_along_axis_kernel(const KernelArgs& args) {
   const View &x = args.in[0], &out = args.out[0];
   const int axis = normalize_axis(args.attrs.as<AlongAxisAttrs>().axis, x.rank(), "take_along_axis");
-  const Positions positions(args, args.in[1], axis, 1);
-  const int64_t inner = product(x.shape, axis + 1, x.rank()), n = x.shape[axis], m = out.shape[axis];
+  const Indices indices(args, axis, 1);
+  const AlongAxis along{x.shape[axis], out.shape[axis], product(x.shape, axis + 1, x.rank())};
+  std::atomic<bool> bad{false};
   with_bytes(x.dtype, [&](auto tag) {
     using T = decltype(tag);
     const T* src = x.as<T>();
     T* dst = out.as<T>();
-    parallel_for(out.numel() / inner, std::max<int64_t>(1, kGrain / 8 / inner), [&](int64_t begin, int64_t end) {
-      const int64_t* p = positions.data();
-      while (begin < end) {
-        const int64_t o = begin / m, stop = std::min(end, (o + 1) * m);
-        const T* from = src + o * n * inner;
-        if (inner == 1)
-          for (; begin < stop; ++begin) dst[begin] = from[p[begin]];
-        else
-          for (; begin < stop; ++begin)
-            for (int64_t i = begin * inner; i < (begin + 1) * inner; ++i)
-              dst[i] = from[p[i] * inner + i - begin * inner];
+    parallel_for(out.numel(), kGrain / 8, [&](int64_t begin, int64_t end) {
+      int64_t p[Indices::kChunk];
+      for (; begin < end; begin += Indices::kChunk) {
+        const int64_t count = std::min(Indices::kChunk, end - begin);
+        if (!indices.read(begin, count, p)) {
+          bad = true;
+          return;
+        }
+        along.for_each_run(begin, count, [&](int64_t first, int64_t n, int64_t base, int64_t step) {
+          T* to = dst + begin + first;
+          const T* from = src + base;
+          const int64_t* q = p + first;
+          if (step == 0)
+            for (int64_t j = 0; j < n; ++j) to[j] = from[q[j]];
+          else
+            for (int64_t j = 0; j < n; ++j) to[j] = from[q[j] * along.inner + j];
+        });
       }
     });
   });
+  if (bad) indices.report();
 }
 
 // ---- writing
@@ -184,23 +249,15 @@ void copy_to_output(const View& x, const View& out) {
   if (x.data != out.data) copy_strided(out.data, out.strides, x.data, x.strides, x.shape, size_of(x.dtype));
 }
 
-// Calls update(j, begin, end) for each position j and all columns of a row, j in order for each place and column. Wide
-// rows are cut by columns, narrow ones by ranges of places. The cut follows the number of threads, the bits do not.
+// Calls update(j, begin, end) for each position j in order and columns of its row. Wide rows are cut by columns among
+// the threads; the bits do not depend on the cut, for every place and column sees its updates in order.
 template <class Update>
-void for_each_update(const Positions& positions, int64_t places, int64_t columns, int64_t item, Update&& update) {
+void for_each_update(const Positions& positions, int64_t columns, int64_t item, Update&& update) {
   const int64_t n = positions.size(), line = 64 / item;
-  const int64_t* p = positions.data();
-  const int64_t threads = n * columns * item < kGrain ? 1 : num_threads();
-  if (columns >= 2 * line || threads == 1) {
-    const int64_t block = std::max(line, (columns / threads + line - 1) / line * line);
-    parallel_for(columns, threads == 1 ? columns : block, [&](int64_t begin, int64_t end) {
-      for (int64_t j = 0; j < n; ++j) update(j, begin, end);
-    });
-    return;
-  }
-  parallel_for(places, (places + threads - 1) / threads, [&](int64_t begin, int64_t end) {
-    for (int64_t j = 0; j < n; ++j)
-      if (p[j] >= begin && p[j] < end) update(j, 0, columns);
+  const int64_t pieces = n * columns * item < kGrain ? 1 : num_threads();
+  const int64_t block = (columns + pieces * line - 1) / (pieces * line) * line;
+  parallel_for(columns, block, [&](int64_t begin, int64_t end) {
+    for (int64_t j = 0; j < n; ++j) update(j, begin, end);
   });
 }
 
@@ -248,13 +305,13 @@ void accumulate(const View& out, const View& updates, const char* what, Add&& ad
 void scatter_add_kernel(const KernelArgs& args) {
   const View &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(args, indices, 0, k);
-  const int64_t places = product(out.shape, 0, k), columns = product(out.shape, k, out.rank());
+  const Positions positions(Indices(args, 0, k));
+  const int64_t columns = product(out.shape, k, out.rank());
   copy_to_output(args.in[0], out);
   accumulate(out, args.in[2], "scatter_add", [&](auto* sums, const auto* updates) {
     using Sum = std::remove_pointer_t<decltype(sums)>;
     const int64_t* p = positions.data();
-    for_each_update(positions, places, columns, sizeof(Sum), [=](int64_t j, int64_t begin, int64_t end) {
+    for_each_update(positions, columns, sizeof(Sum), [=](int64_t j, int64_t begin, int64_t end) {
       Sum* __restrict to = sums + p[j] * columns;
       const auto* __restrict from = updates + j * columns;
       for (int64_t c = begin; c < end; ++c) to[c] = static_cast<Sum>(to[c] + static_cast<Sum>(from[c]));
@@ -265,39 +322,49 @@ void scatter_add_kernel(const KernelArgs& args) {
 void scatter_kernel(const KernelArgs& args) {
   const View &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(args, indices, 0, k);
-  const int64_t places = product(out.shape, 0, k), bytes = product(out.shape, k, out.rank()) * size_of(out.dtype);
+  const Positions positions(Indices(args, 0, k));
+  const int64_t bytes = product(out.shape, k, out.rank()) * size_of(out.dtype);
   copy_to_output(args.in[0], out);
   const Packed packed(args.in[2], "scatter");
   const char* from = packed.as<char>();
   char* to = out.as<char>();
   const int64_t* p = positions.data();
-  for_each_update(positions, places, bytes, 1, [=](int64_t j, int64_t begin, int64_t end) {
+  for_each_update(positions, bytes, 1, [=](int64_t j, int64_t begin, int64_t end) {
     std::memcpy(to + p[j] * bytes + begin, from + j * bytes + begin, static_cast<size_t>(end - begin));
   });
 }
 
 void scatter_add_along_axis_kernel(const KernelArgs& args) {
-  const View &indices = args.in[1], &out = args.out[0];
+  const View& out = args.out[0];
   const int axis = normalize_axis(args.attrs.as<AlongAxisAttrs>().axis, out.rank(), "scatter_add_along_axis");
-  const Positions positions(args, indices, axis, 1);
-  const int64_t outer = product(out.shape, 0, axis), inner = product(out.shape, axis + 1, out.rank());
-  const int64_t n = out.shape[axis], m = indices.shape[axis];
+  const Indices indices(args, axis, 1);
+  indices.read_all(nullptr);  // the output may be x itself: check before writing
   copy_to_output(args.in[0], out);
+  const int64_t outer = product(out.shape, 0, axis), m = args.in[1].shape[axis];
+  const AlongAxis along{out.shape[axis], m, product(out.shape, axis + 1, out.rank())};
   accumulate(out, args.in[2], "scatter_add_along_axis", [&](auto* sums, const auto* updates) {
     using Sum = std::remove_pointer_t<decltype(sums)>;
-    const int64_t* p = positions.data();
-    const int64_t columns = std::min<int64_t>(inner, 64), across = (inner + columns - 1) / columns;
+    auto add = [&](int64_t begin, int64_t count) {
+      int64_t p[Indices::kChunk];
+      indices.read(begin, count, p);
+      along.for_each_run(begin, count, [&](int64_t first, int64_t n, int64_t base, int64_t step) {
+        const auto* from = updates + begin + first;
+        for (int64_t j = 0; j < n; ++j) {
+          Sum& sum = sums[base + p[first + j] * along.inner + j * step];
+          sum = static_cast<Sum>(sum + static_cast<Sum>(from[j]));
+        }
+      });
+    };
+    // A piece is a group of columns of one outer position, walked along the axis; narrow arrays are read in one go.
+    const int64_t columns = std::min<int64_t>(along.inner, 64), across = (along.inner + columns - 1) / columns;
+    const int64_t length = across == 1 ? m * along.inner : along.inner;
     const int64_t block = std::max<int64_t>(1, kGrain / 8 / std::max<int64_t>(1, m * columns));
     parallel_for(outer * across, block, [&](int64_t begin, int64_t end) {
       for (int64_t piece = begin; piece < end; ++piece) {
-        const int64_t o = piece / across, first = piece % across * columns, last = std::min(inner, first + columns);
-        Sum* to = sums + o * n * inner;
-        for (int64_t row = o * m * inner; row < (o + 1) * m * inner; row += inner)
-          for (int64_t i = first; i < last; ++i) {
-            Sum& sum = to[p[row + i] * inner + i];
-            sum = static_cast<Sum>(sum + static_cast<Sum>(updates[row + i]));
-          }
+        const int64_t o = piece / across, first = piece % across * columns, stop = (o + 1) * m * along.inner;
+        const int64_t width = across == 1 ? length : std::min(columns, along.inner - first);
+        for (int64_t row = o * m * along.inner + first; row < stop; row += length)
+          for (int64_t e = 0; e < width; e += Indices::kChunk) add(row + e, std::min(Indices::kChunk, width - e));
       }
     });
   });
@@ -305,19 +372,21 @@ void scatter_add_along_axis_kernel(const KernelArgs& args) {
 
 void one_hot_kernel(const KernelArgs& args) {
   const View &indices = args.in[0], &out = args.out[0];
-  const int64_t n = indices.numel(), depth = out.shape.back();
-  Scratch<int64_t> positions(n, "one_hot");
-  widen(indices, "one_hot", positions.get());
+  const int64_t n = indices.numel(), depth = out.shape.back(), item = size_of(indices.dtype);
+  const Reader reader = reader_of(indices.dtype);
   const uint64_t one = bits_of(1, out.dtype);
   with_bytes(out.dtype, [&](auto tag) {
     using T = decltype(tag);
     T* to = out.as<T>();
-    parallel_for(n, std::max<int64_t>(1, kGrain / (depth * static_cast<int64_t>(sizeof(T)))),
-                 [&](int64_t begin, int64_t end) {
-                   std::fill(to + begin * depth, to + end * depth, T(0));
-                   for (int64_t i = begin; i < end; ++i)
-                     if (positions[i] >= 0 && positions[i] < depth) to[i * depth + positions[i]] = static_cast<T>(one);
-                 });
+    const int64_t block = std::max<int64_t>(1, kGrain / (depth * static_cast<int64_t>(sizeof(T))));
+    parallel_for(n, block, [&](int64_t begin, int64_t end) {
+      std::fill(to + begin * depth, to + end * depth, T(0));
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t index;
+        reader(indices.as<char>() + i * item, 1, 1, 0, false, &index);  // size 0: negative ones stay as they are
+        if (index >= 0 && index < depth) to[i * depth + index] = static_cast<T>(one);
+      }
+    });
   });
 }
 

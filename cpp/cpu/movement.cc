@@ -80,7 +80,9 @@ void pad_rows(const View& x, const View& out, const PadAttrs& attrs, const int64
       const T* line = src + row * n * item;
       auto edge = [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i)
-          if (from[i] < 0)
+          if (item == 1)
+            to[i] = from[i] < 0 ? value : line[from[i]];
+          else if (from[i] < 0)
             std::fill_n(to + i * item, item, value);
           else
             std::copy_n(line + from[i] * item, item, to + i * item);

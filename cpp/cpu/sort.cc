@@ -1,22 +1,25 @@
 // CPU kernels of the sort family. A row becomes pairs (key, position) in one unsigned integer: the key, an unsigned
 // integer in the order of the values, above 32 bits of position. No two pairs are equal, so any sort of them is stable.
+#include "ops/sort.h"
+
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
 
 #include "cpu/kernels.h"
 #include "cpu/packed.h"
-#include "ops/sort.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
 
 __extension__ typedef unsigned __int128 Pair128;
 
+constexpr int64_t kRanked = 40, kRadix = 160;  // up to and from which a row is sorted so; in between std::sort
+
 template <int kBytes>
-using Unsigned = std::conditional_t<
-    kBytes == 1, uint8_t,
-    std::conditional_t<kBytes == 2, uint16_t, std::conditional_t<kBytes == 4, uint32_t, uint64_t>>>;
+using Unsigned =
+    std::conditional_t<kBytes == 1, uint8_t,
+                       std::conditional_t<kBytes == 2, uint16_t, std::conditional_t<kBytes == 4, uint32_t, uint64_t>>>;
 
 // Negative values have their bits inverted, others their sign bit set; zeros are equal, NaNs equal and above infinity.
 template <class T>
@@ -39,30 +42,68 @@ auto key_of(T value) {
   }
 }
 
+// The `count` smallest of n pairs to the front, in order: a heap of those so far, which few later pairs enter.
+template <class P>
+void select(P* pairs, int64_t n, int64_t count) {
+  std::make_heap(pairs, pairs + count);
+  constexpr int64_t kStep = 16;
+  for (int64_t i = count; i < n;) {
+    const int64_t stop = std::min(n, i + kStep);
+    bool any = false;
+    for (int64_t j = i; j < stop; ++j) any |= pairs[j] < pairs[0];
+    for (; any && i < stop; ++i)
+      if (pairs[i] < pairs[0]) {
+        std::pop_heap(pairs, pairs + count);
+        pairs[count - 1] = pairs[i];
+        std::push_heap(pairs, pairs + count);
+      }
+    i = stop;
+  }
+  std::sort_heap(pairs, pairs + count);
+}
+
 // The first `count` of n pairs in ascending order; returns where they lie. `spare` has room for n.
 template <class P>
 P* order(P* pairs, P* spare, int64_t n, int64_t count, int key_bytes) {
+  if (count == 0) return pairs;
   if (count * 16 <= n) {
-    std::partial_sort(pairs, pairs + count, pairs + n);
+    select(pairs, n, count);
     return pairs;
   }
-  if (n < 160) {
+  if (n <= kRanked) {  // place = number of smaller ones: no branches
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t place = 0;
+      for (int64_t j = 0; j < n; ++j) place += pairs[j] < pairs[i];
+      spare[place] = pairs[i];
+    }
+    return spare;
+  }
+  if (n < kRadix) {
     std::sort(pairs, pairs + n);
     return pairs;
   }
   // Radix sort by bytes of the key, the lowest first. Positions are in order from the start.
-  int64_t counts[8][256] = {};
+  uint32_t counts[8][256] = {};
   for (int64_t i = 0; i < n; ++i)
     for (int b = 0; b < key_bytes; ++b) ++counts[b][static_cast<uint8_t>(pairs[i] >> (32 + 8 * b))];
   for (int b = 0; b < key_bytes; ++b) {
     const int shift = 32 + 8 * b;
     if (counts[b][static_cast<uint8_t>(pairs[0] >> shift)] == n) continue;  // all alike
-    int64_t next = 0;
-    for (int64_t& c : counts[b]) next += std::exchange(c, next);
+    uint32_t next = 0;
+    for (uint32_t& c : counts[b]) next += std::exchange(c, next);
     for (int64_t i = 0; i < n; ++i) spare[counts[b][static_cast<uint8_t>(pairs[i] >> shift)]++] = pairs[i];
     std::swap(pairs, spare);
   }
   return pairs;
+}
+
+// Sorts one row by key_of(i) and hands the sorted positions to emit.
+template <class P, class Key, class Emit>
+void order_row(Key&& key_of, int64_t n, int64_t count, int key_bytes, const char* what, Emit&& emit) {
+  const Scratch<P> pairs(n, what), spare(n, what);
+  for (int64_t i = 0; i < n; ++i) pairs[i] = static_cast<P>(key_of(i)) << 32 | static_cast<P>(i);
+  const P* sorted = order(pairs.get(), spare.get(), n, count, key_bytes);
+  emit([sorted](int64_t i) { return static_cast<uint32_t>(sorted[i]); });
 }
 
 // Sorts each of the rows of n values and hands the first `count` positions to emit(row, position of i).
@@ -70,16 +111,25 @@ template <class T, class Emit>
 void order_rows(const T* rows, int64_t num_rows, int64_t n, int64_t count, bool descending, const char* what,
                 Emit&& emit) {
   using Key = Unsigned<sizeof(T)>;
-  using P = std::conditional_t<sizeof(T) == 8, Pair128, uint64_t>;
   const Key invert = descending ? static_cast<Key>(~Key(0)) : Key(0);
   parallel_for(num_rows, std::max<int64_t>(1, 4096 / n), [&](int64_t begin, int64_t end) {
-    const Scratch<P> pairs(n, what), spare(n, what);
     for (int64_t r = begin; r < end; ++r) {
       const T* row = rows + r * n;
-      for (int64_t i = 0; i < n; ++i)
-        pairs[i] = static_cast<P>(static_cast<Key>(key_of(row[i]) ^ invert)) << 32 | static_cast<P>(i);
-      const P* sorted = order(pairs.get(), spare.get(), n, count, sizeof(T));
-      emit(r, [sorted](int64_t i) { return static_cast<uint32_t>(sorted[i]); });
+      auto key = [=](int64_t i) { return static_cast<Key>(key_of(row[i]) ^ invert); };
+      auto emit_row = [&](auto position) { emit(r, position); };
+      if constexpr (sizeof(T) < 8) {
+        order_row<uint64_t>(key, n, count, sizeof(T), what, emit_row);
+      } else {
+        Key low = ~Key(0), high = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          low = std::min(low, key(i));
+          high = std::max(high, key(i));
+        }
+        if (high - low <= 0xffffffffu)  // as labels and ids are
+          order_row<uint64_t>([=](int64_t i) { return key(i) - low; }, n, count, 4, what, emit_row);
+        else
+          order_row<Pair128>(key, n, count, 8, what, emit_row);
+      }
     }
   });
 }

@@ -5,8 +5,8 @@
 
 namespace addax {
 
-/// Uniform bits of dtype uint8, uint16, uint32 or uint64 under a key, a uint32 tensor of shape (2,). Element i depends on
-/// the key, i and dtype only. The same bits as jax.random.bits.
+/// Uniform bits of dtype uint8, uint16, uint32 or uint64 under a key, a uint32 tensor of shape (2,). Element i depends
+/// on the key, i and dtype only. The same bits as jax.random.bits.
 ADDAX_API Tensor random_bits(const Tensor& key, const Shape& shape, Dtype dtype = Dtype::UInt32);
 
 }  // namespace addax
