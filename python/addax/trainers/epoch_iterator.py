@@ -1,0 +1,100 @@
+"""The batches of an epoch, counted and grouped; what the loops of the trainer walk."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+from addax import config
+from addax.trainers.data_adapters import DataAdapter
+
+
+class EpochIterator:
+    """Walks a data adapter epoch by epoch.
+
+    Args:
+        adapter: The data.
+        steps: Batches in an epoch; `None`: one pass over the data.
+        steps_per_execution: How many batches are handed out together.
+        repeats: What an epoch of `steps` does. `True`, for training: it goes on where the last one stopped, and data
+            that ends starts again. `False`, for evaluation: it starts at the beginning and ends with the data.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    def __init__(
+        self, adapter: DataAdapter, steps: int | None = None, steps_per_execution: int = 1, repeats: bool = False
+    ):
+        if steps is not None and (not hasattr(steps, "__index__") or steps < 1):
+            raise ValueError(f"The number of steps must be an integer of at least 1. Received: {steps!r}")
+        self.adapter = adapter
+        #: Whether the data has ended and cannot start again.
+        self.is_exhausted = False
+        self._steps = steps
+        self._steps_per_execution = steps_per_execution
+        self._goes_on = repeats and steps is not None
+        self._pass: Iterator[tuple] | None = None
+
+    @property
+    def num_batches(self) -> int | None:
+        """Batches in an epoch, `None` if unknown."""
+        known = self.adapter.num_batches if self._steps is None else self._steps
+        most = config.max_steps_per_epoch()
+        return known if most is None else most if known is None else min(known, most)
+
+    def epoch(self, number: int) -> Iterator[tuple[int, int, list[tuple]]]:
+        """Walks an epoch.
+
+        Args:
+            number: Its number, on which the order of shuffled data depends.
+
+        Returns:
+            Triples: number of the first batch, number of the last one, and the batches, mostly one.
+        """
+        self.adapter.on_epoch_begin()
+        step = 0
+        batches: list[tuple] = []
+        for batch in self._batches(number):
+            batches.append(batch)
+            step += 1
+            if len(batches) == self._steps_per_execution:
+                yield step - len(batches), step - 1, batches
+                batches = []
+        if batches:
+            yield step - len(batches), step - 1, batches
+        self.adapter.on_epoch_end()
+
+    def _batches(self, number: int) -> Iterator[tuple]:
+        if self._pass is None or (self.adapter.restarts and not self._goes_on):
+            self._pass = self.adapter.batches(number)
+        limit = self.num_batches if self._steps is not None or config.max_steps_per_epoch() is not None else None
+        step = 0
+        while limit is None or step < limit:
+            batch = next(self._pass, None)
+            if batch is None and self._goes_on and self.adapter.restarts:
+                # Not the number of an epoch, so that the second pass has an order of its own.
+                self._pass = self.adapter.batches((1 << 31) + (number << 16) + step)
+                batch = next(self._pass, None)
+            if batch is None:
+                self.is_exhausted = not self.adapter.restarts
+                if limit is not None:
+                    warn_of_missing_data()
+                return
+            yield batch
+            step += 1
+
+    def close(self) -> None:
+        """Ends a pass that was left half way, with the workers that prepare its batches."""
+        if self._pass is not None and hasattr(self._pass, "close"):
+            self._pass.close()
+        self._pass = None
+
+
+def warn_of_missing_data() -> None:
+    """Warns that there are fewer batches than asked for."""
+    warnings.warn(
+        "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at "
+        "least `steps_per_epoch * epochs` batches.",
+        stacklevel=3,
+    )
