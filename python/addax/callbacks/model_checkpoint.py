@@ -15,8 +15,8 @@ class ModelCheckpoint(MonitorCallback):
     A file is written under another name and renamed when it is whole, so a run killed while saving keeps the last one.
 
     Args:
-        filepath: Where to; `{epoch}`, `{batch}` and names in the logs are filled in: `"{epoch:02d}-{val_loss:.2f}.keras"`.
-            Ends in `.keras`, or in `.weights.h5` with `save_weights_only`.
+        filepath: Where to; `{epoch}`, `{batch}` and names in the logs are filled in, as in
+            `"{epoch:02d}-{val_loss:.2f}.keras"`. Ends in `.keras`, or in `.weights.h5` with `save_weights_only`.
         monitor: The value that `save_best_only` looks at.
         verbose: 1 to print when saving.
         save_best_only: Whether to save only if the value is better than at all savings before.
@@ -62,9 +62,7 @@ class ModelCheckpoint(MonitorCallback):
         self._last_batch_seen = -1
         self._epoch = 0
         if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ValueError(
-                f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values"
-            )
+            raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
         if save_weights_only:
             if not self.filepath.endswith(".weights.h5"):
                 raise ValueError(
@@ -73,8 +71,7 @@ class ModelCheckpoint(MonitorCallback):
                 )
         elif not self.filepath.endswith(".keras"):
             raise ValueError(
-                "The filepath provided must end in `.keras` (Keras model format). "
-                f"Received: filepath={self.filepath}"
+                f"The filepath provided must end in `.keras` (Keras model format). Received: filepath={self.filepath}"
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

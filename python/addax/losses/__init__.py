@@ -83,7 +83,8 @@ _ALIASES = {
 _OBJECTS = {x.__name__: x for x in _CLASSES + _FUNCTIONS}
 _OBJECTS |= _ALIASES | {name.upper(): fn for name, fn in _ALIASES.items()}
 
-__all__ = sorted({x.__name__ for x in _CLASSES + _FUNCTIONS} - {"LossFunctionWrapper"}) + [
+__all__ = [
+    *sorted({x.__name__ for x in _CLASSES + _FUNCTIONS} - {"LossFunctionWrapper"}),
     "deserialize",
     "get",
     "serialize",

@@ -1,4 +1,4 @@
-"""Losses of class probabilities, as functions of one axis and as classes. The maths is in `ops`; here: checks, smoothing."""
+"""Losses of class probabilities, as functions of one axis and as classes. The maths itself is in `ops`."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
 
 
 def _sparse_hint(y_true: Tensor, y_pred: Tensor) -> str:
-    if y_true.shape in (y_pred.shape[:-1], y_pred.shape[:-1] + (1,)):
+    if y_true.shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
         return (
             ". The targets look like class numbers: use the loss 'sparse_categorical_crossentropy', "
             f"or one-hot encode them with addax.utils.to_categorical(y, {y_pred.shape[-1]})"

@@ -173,7 +173,6 @@ class LossFunctionWrapper(Loss):
 def compute_dtype(dtype: Any) -> str:
     """The dtype to compute in for an argument that is a dtype, a policy, a policy's name, or `None` for `floatx()`."""
 
-
     return dtype_policies.get(config.floatx() if dtype is None else dtype).compute_dtype
 
 
@@ -278,7 +277,9 @@ def _check_broadcast(name: str, true: tuple, pred: tuple) -> None:
         )
     elif len(true) == len(pred) and true[:-1] == pred[:-1]:
         hint = f" The last layer of the model should have {true[-1]} units, one for each column of the targets."
-    raise ValueError(f"{name}: y_true and y_pred must have the same shape. Received: y_true {true}, y_pred {pred}.{hint}")
+    raise ValueError(
+        f"{name}: y_true and y_pred must have the same shape. Received: y_true {true}, y_pred {pred}.{hint}"
+    )
 
 
 def _check_weights(name: str, weights: tuple, values: tuple) -> None:

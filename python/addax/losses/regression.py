@@ -1,4 +1,4 @@
-"""Losses of real-valued targets, as functions of the last axis and as classes. Class probabilities: `crossentropy.py`."""
+"""Losses of real-valued targets, as functions of the last axis and as classes. Probabilities: `crossentropy.py`."""
 
 from __future__ import annotations
 

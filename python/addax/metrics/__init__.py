@@ -115,7 +115,7 @@ _OBJECTS = {x.__name__: x for x in _FUNCTIONS + _CLASSES}
 _OBJECTS |= {to_snake_case(cls.__name__): cls for cls in _CLASSES}
 _OBJECTS |= _ALIASES | {name.upper(): cls for name, cls in _ALIASES.items()}
 
-__all__ = sorted(x.__name__ for x in _CLASSES + _FUNCTIONS) + ["deserialize", "get", "serialize"]
+__all__ = [*sorted(x.__name__ for x in _CLASSES + _FUNCTIONS), "deserialize", "get", "serialize"]
 
 
 def serialize(metric: Any) -> dict[str, Any]:

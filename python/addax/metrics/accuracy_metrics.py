@@ -178,7 +178,6 @@ class Accuracy(MeanMetricWrapper):
         super().__init__(accuracy, name=name, dtype=dtype)
 
 
-
 class BinaryAccuracy(MeanMetricWrapper):
     """How often probabilities lie on the side of a threshold that 0/1 targets say.
 

@@ -1,4 +1,4 @@
-"""The base class of metrics. The metrics themselves are beside this file; what `compile` makes of them is in `trainers`."""
+"""The base class of metrics. The metrics themselves are beside this file."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ class Metric:
             name: Its name.
         """
         with name_scope(self.name):
-            variable = Variable(
-                initializers.get(initializer), shape, dtype or self._dtype, trainable=False, name=name
-            )
+            variable = Variable(initializers.get(initializer), shape, dtype or self._dtype, trainable=False, name=name)
         self._variables.append(variable)
         return variable
 

@@ -215,7 +215,9 @@ class Optimizer:
             reference_variable.shape, initializer, reference_variable.dtype, name=f"{path.replace('/', '_')}_{name}"
         )
 
-    def add_optimizer_variables(self, trainable_variables: list[Variable], name: Any, initializer: Any = "zeros") -> Any:
+    def add_optimizer_variables(
+        self, trainable_variables: list[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
         """Makes one or several state variables for each variable to train.
 
         Args:

@@ -301,20 +301,15 @@ class CompileMetrics(Metric):
             for name, spec in specs.items():
                 found[by_name[name]] = _flatten_leaves(spec)
             return found
-        matched = 0
-        for path in outputs:
-            spec = _at(specs, path)
-            if spec is not _MISSING:
-                matched += 1
-                found[path] = _flatten_leaves(spec)
-        if matched == len(outputs) and _count_children(specs, outputs) or isinstance(specs, dict) and matched:
-            unknown = set(specs) - {path[0] for path in outputs} if isinstance(specs, dict) else ()
-            if not unknown:
-                return found
+        found.update((path, _flatten_leaves(_at(specs, path))) for path in outputs if _at(specs, path) is not _MISSING)
+        # A dict may leave outputs out, a list may not; neither may name what does not exist.
+        heads = {path[0] for path in outputs}
+        if set(specs) <= heads if isinstance(specs, dict) else len(specs) == len(heads):
+            return found
         names = f"either be a dict or a list matching the output names of the functional model {list(by_name)} or "
         raise ValueError(
-            f"Invalid `{argument}`. `{argument}` should contain metrics objects and {names if by_name else ''}match the "
-            f"output structure of the model, whose outputs are {list(outputs)}. Received: {argument}={specs}"
+            f"Invalid `{argument}`. `{argument}` should contain metrics objects and {names if by_name else ''}match "
+            f"the output structure of the model, whose outputs are {list(outputs)}. Received: {argument}={specs}"
         )
 
     def _output_name(self, path: tuple, index: int, count: int) -> str | None:
@@ -378,11 +373,6 @@ def _at(structure: Any, path: tuple) -> Any:
         if structure is _MISSING:
             return _MISSING
     return structure
-
-
-def _count_children(specs: Any, outputs: dict[tuple, Any]) -> bool:
-    """True if a list of metrics has as many entries as the list of outputs."""
-    return isinstance(specs, dict) or len(specs) == len({path[0] for path in outputs})
 
 
 def _select(path: tuple, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:

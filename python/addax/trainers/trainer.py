@@ -1,7 +1,7 @@
 """The trainer: `compile`, `fit`, `evaluate`, `predict` and the steps they run. `Model` is a layer with this.
 
-There is one loop for all engines. Data comes from `data_adapters`, losses and metrics from `compile_utils`, everything that
-is shown or saved on the way from `callbacks`.
+There is one loop for all engines. Data comes from `data_adapters`, losses and metrics from `compile_utils`; `callbacks`
+show and save what happens on the way.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Trainer:
             run_eagerly: Whether steps are run as plain Python, for debugging.
             steps_per_execution: How many batches are trained on between two looks at callbacks.
             jit_compile: Whether steps are compiled; `"auto"`: if it helps.
-            auto_scale_loss: Whether a `"mixed_float16"` model scales its loss; the optimizer's `loss_scale_factor` does.
+            auto_scale_loss: Kept for compatibility; an optimizer scales the loss by its `loss_scale_factor`.
 
         Raises:
             ValueError: If an argument is unknown or out of range.

@@ -39,7 +39,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
             f"to_categorical: expected class numbers from 0 to {num_classes - 1} (num_classes={num_classes}), "
             f"found {wrong}"
         )
-    rows = np.zeros(classes.shape + (num_classes,))
+    rows = np.zeros((*classes.shape, num_classes))
     np.put_along_axis(rows, classes[..., None] % max(num_classes, 1), 1.0, axis=-1)
     return ops.convert_to_tensor(rows, dtype="float32") if isinstance(x, engine.Tensor) else rows
 

@@ -191,10 +191,8 @@ class PolynomialDecay(_Schedule):
         """
         step = _float(step)
         span = float(self.decay_steps)
-        if self.cycle:
-            done = step / (span * ops.maximum(ops.ceil(step / span), 1.0))
-        else:
-            done = ops.minimum(step, span) / span
+        periods = ops.maximum(ops.ceil(step / span), 1.0) if self.cycle else 1.0
+        done = ops.minimum(step / (span * periods), 1.0)
         fall = self.initial_learning_rate - self.end_learning_rate
         return fall * ops.power(1.0 - done, float(self.power)) + self.end_learning_rate
 

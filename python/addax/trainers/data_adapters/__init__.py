@@ -10,7 +10,14 @@ from addax.trainers.data_adapters.data_adapter import DataAdapter
 from addax.trainers.data_adapters.iterable_data_adapter import IterableDataAdapter
 from addax.trainers.data_adapters.py_dataset_adapter import PyDataset, PyDatasetAdapter
 
-__all__ = ["ArrayDataAdapter", "DataAdapter", "IterableDataAdapter", "PyDataset", "PyDatasetAdapter", "get_data_adapter"]
+__all__ = [
+    "ArrayDataAdapter",
+    "DataAdapter",
+    "IterableDataAdapter",
+    "PyDataset",
+    "PyDatasetAdapter",
+    "get_data_adapter",
+]
 
 
 def get_data_adapter(
@@ -53,9 +60,7 @@ def get_data_adapter(
         ("sample_weights", sample_weight, "the sample weights should be included as part of the"),
     ):
         if value is not None:
-            raise ValueError(
-                f"When providing `x` as a {kind}, `{name}` should not be passed. Instead, {hint} {kind}."
-            )
+            raise ValueError(f"When providing `x` as a {kind}, `{name}` should not be passed. Instead, {hint} {kind}.")
     if isinstance(x, PyDataset):
         return PyDatasetAdapter(x, class_weight, shuffle, seed)
     return IterableDataAdapter(x, class_weight)

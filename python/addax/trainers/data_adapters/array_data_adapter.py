@@ -16,8 +16,8 @@ from addax.trainers.data_adapters.data_adapter import DataAdapter
 class ArrayDataAdapter(DataAdapter):
     """Arrays, or nested structures of them, cut along the first axis.
 
-    The order of a shuffled epoch depends on the seed and the number of the epoch alone: not on threads, on the engine, or
-    on whether the run was resumed.
+    The order of a shuffled epoch depends on the seed and the number of the epoch alone: not on threads, on the engine,
+    or on whether the run was resumed.
 
     Args:
         x: Inputs.

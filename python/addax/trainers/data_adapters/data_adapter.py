@@ -34,11 +34,11 @@ class DataAdapter(ABC):
         """Samples in a batch, `None` if unknown."""
         return None
 
-    def on_epoch_begin(self) -> None:
-        """Called before an epoch."""
+    def on_epoch_begin(self) -> None:  # noqa: B027
+        """Called before an epoch; most data needs nothing then."""
 
-    def on_epoch_end(self) -> None:
-        """Called after an epoch."""
+    def on_epoch_end(self) -> None:  # noqa: B027
+        """Called after an epoch; most data needs nothing then."""
 
     def single_batch(self) -> tuple[Any, ...] | None:
         """All data as one batch if it is one, so that no loop is needed."""

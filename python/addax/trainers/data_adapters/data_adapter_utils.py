@@ -122,14 +122,16 @@ def check_data_cardinality(**data: Any) -> int:
     for name, structure in data.items():
         arrays = [a for a in tree.flatten(structure) if a is not None]
         if any(len(a.shape) == 0 for a in arrays):
-            raise ValueError(f"`{name}` must have a first axis, the samples. Received a scalar: {name}={shown(structure)}")
+            raise ValueError(
+                f"`{name}` must have a first axis, the samples. Received a scalar: {name}={shown(structure)}"
+            )
         if arrays:
             sizes[name] = [a.shape[0] for a in arrays]
     numbers = {n for values in sizes.values() for n in values}
     if len(numbers) != 1:
-        shown = "\n".join(f"'{name}' sizes: {', '.join(map(str, values))}" for name, values in sizes.items())
+        listed = "\n".join(f"'{name}' sizes: {', '.join(map(str, values))}" for name, values in sizes.items())
         raise ValueError(
-            f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{shown}\n"
+            f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{listed}\n"
         )
     return numbers.pop()
 

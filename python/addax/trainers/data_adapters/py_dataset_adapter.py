@@ -81,8 +81,8 @@ class PyDataset:
         if hasattr(self, "__len__"):
             return len(self)
         raise NotImplementedError(
-            f"{type(self).__name__} must implement the property `num_batches` (or `__len__`): how many batches an epoch "
-            "has, None for data without end"
+            f"{type(self).__name__} must implement the property `num_batches` (or `__len__`): how many batches an "
+            "epoch has, None for data without end"
         )
 
     def on_epoch_begin(self) -> None:
