@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +33,12 @@ class _Scopes(threading.local):
 
 
 scopes = _Scopes()  # the innermost scopes of this thread
+_living: weakref.WeakValueDictionary[int, Variable] = weakref.WeakValueDictionary()
+
+
+def variable_of(box_id: int) -> Variable | None:
+    """The variable around the engine's box of that id, if it still lives: what a tape has watched."""
+    return _living.get(box_id)
 
 
 class name_scope:
@@ -222,6 +229,7 @@ class Variable:
         self._box = engine.Variable(value, bool(trainable))
         self._serial = self._box.id  # a layer's weights stand in the order of creation, those made trainable first
         self._created_trainable = bool(trainable)
+        _living[self._box.id] = self
 
     def _first_value(self, initializer: Any, shape: Any, dtype: str | None) -> engine.Tensor:
         if isinstance(initializer, str):
@@ -388,7 +396,9 @@ class Variable:
         array = self.value.numpy()
         if dtype is not None and array.dtype != dtype:
             if copy is False:
-                raise ValueError(f"Variable {self._path!r} of dtype {self._dtype} cannot be seen as {dtype} without a copy")
+                raise ValueError(
+                    f"Variable {self._path!r} of dtype {self._dtype} cannot be seen as {dtype} without a copy"
+                )
             return array.astype(dtype)
         return array.copy() if copy else array
 
@@ -435,6 +445,7 @@ class Variable:
         value, trainable = state.pop("value"), state.pop("trainable")
         self.__dict__.update(state)
         self._box = engine.Variable(as_tensor(value), trainable)
+        _living[self._box.id] = self
 
     # `==` compares elements, so the hash is the object's own: variables can be keys and members of sets.
     __hash__ = object.__hash__

@@ -184,6 +184,11 @@ from addax.ops.exponential import (
     sinc,
     sqrt,
 )
+from addax.ops.function import Function
+from addax.ops.gradient import (
+    custom_gradient,
+    jvp,
+)
 from addax.ops.index import (
     extract_sequences,
     get_item,
@@ -216,6 +221,7 @@ from addax.ops.joining import (
     vsplit,
     vstack,
 )
+from addax.ops.keras_tensor import KerasTensor
 from addax.ops.loss import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -264,6 +270,7 @@ from addax.ops.norm import (
     softmax,
     sparsemax,
 )
+from addax.ops.operation import Operation
 from addax.ops.patches import (
     depth_to_space,
     space_to_depth,
@@ -328,4 +335,6 @@ from addax.ops.trigonometry import (
     tanh,
 )
 
-__all__ = sorted(name for name, value in globals().items() if callable(value) and not name.startswith("_"))
+__all__ = sorted(
+    name for name, value in globals().items() if callable(value) and name.islower() and not name.startswith("_")
+)
