@@ -169,7 +169,7 @@ def map(f, xs):
 
     Example:
 
-    >>> addax.ops.map(lambda x: x * 2, [1, 2]).tolist()
+    >>> addax.ops.map(lambda x: x * 2, addax.ops.arange(1, 3)).tolist()
     [2, 4]
     """
     xs = _tensors(xs)
@@ -191,7 +191,7 @@ def vectorized_map(function: Callable, elements):
 
     Example:
 
-    >>> addax.ops.vectorized_map(lambda x: x + 1, [1, 2]).tolist()
+    >>> addax.ops.vectorized_map(lambda x: x + 1, addax.ops.arange(1, 3)).tolist()
     [2, 3]
     """
     return map(function, elements)
@@ -217,7 +217,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
 
     Example:
 
-    >>> total, sums = addax.ops.scan(lambda c, x: (c + x, c + x), 0, [1, 2, 3])
+    >>> total, sums = addax.ops.scan(lambda c, x: (c + x, c + x), 0, addax.ops.arange(1, 4))
     >>> sums.tolist()
     [1, 3, 6]
     """
