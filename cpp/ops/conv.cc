@@ -25,8 +25,7 @@ int check(const InferContext& c, const ConvAttrs& attrs, const char* first, cons
     bool good = values.rank() == rank;
     for (int64_t v : values) good &= v >= least;
     if (!good)
-      fail<ValueError>(op, ": ", name, " must be ", rank, " integers >= ", least, ", one per spatial dim, got ",
-                       values);
+      fail<ValueError>(op, ": ", name, " needs one value >= ", least, " per spatial dim (", rank, "), got ", values);
   };
   per_dim("strides", attrs.strides, 1);
   per_dim("low", attrs.low, 0);
@@ -39,7 +38,7 @@ int check(const InferContext& c, const ConvAttrs& attrs, const char* first, cons
 void check_sizes(const char* op, const char* name, const Dims& values, int rank) {
   bool good = values.rank() == rank;
   for (int64_t v : values) good &= v >= 0;
-  if (!good) fail<ValueError>(op, ": ", name, " must be ", rank, " sizes, one per spatial dim, got ", values);
+  if (!good) fail<ValueError>(op, ": ", name, " needs one size per spatial dim (", rank, "), got ", values);
 }
 
 void check_groups(const char* op, int64_t groups, int64_t channels, int64_t per_group, int64_t outputs) {
