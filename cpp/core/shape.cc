@@ -60,12 +60,12 @@ std::ostream& operator<<(std::ostream& out, const Dims& dims) {
 
 bool Layout::is_contiguous() const {
   int64_t expected = 1;
+  bool in_order = true;
   for (int i = shape.rank() - 1; i >= 0; --i) {
-    if (shape[i] == 0) return true;
-    if (shape[i] != 1 && strides[i] != expected) return false;
+    in_order &= shape[i] == 1 || strides[i] == expected;
     expected *= shape[i];
   }
-  return true;
+  return in_order || expected == 0;  // without elements any strides will do
 }
 
 }  // namespace addax

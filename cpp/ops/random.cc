@@ -11,8 +11,9 @@ namespace {
 void random_bits_infer(InferContext& c) {
   const RandomBitsAttrs& a = c.attrs.as<RandomBitsAttrs>();
   const Tensor& key = c.in[0];
-  if (key.dtype() != Dtype::UInt32 || key.shape() != Shape{2})
-    fail<ShapeError>(c.op.name, ": key must be uint32 of shape (2,), got ", key.dtype(), " of shape ", key.shape());
+  if (key.dtype() != Dtype::UInt32)
+    fail<DtypeError>(c.op.name, ": key must be uint32, got ", key.dtype(), "; cast with addax.ops.cast");
+  if (key.shape() != Shape{2}) fail<ShapeError>(c.op.name, ": key must have shape (2,), got ", key.shape());
   if (kind_of(a.dtype) != Kind::Unsigned)
     fail<DtypeError>(c.op.name, ": dtype must be uint8, uint16, uint32 or uint64, got ", a.dtype);
   for (int64_t n : a.shape)
