@@ -47,7 +47,13 @@ def unit_floats(key: Tensor, shape: tuple[int, ...], dtype: str) -> Tensor:
 def uniform(key: Tensor, shape: tuple[int, ...], dtype: str, low: float | Tensor, high: float | Tensor) -> Tensor:
     """Floats from `low` up to but not with `high`."""
     low, high = _of_dtype(low, dtype), _of_dtype(high, dtype)
-    return apply("maximum", unit_floats(key, shape, dtype) * (high - low) + low, low)
+    u, span = unit_floats(key, shape, dtype), high - low
+    if dtype == "float32":
+        # Rounded once, as by the fused multiply-add that JAX compiles to: the product is exact in float64.
+        u = cast(cast(u, "float64") * cast(span, "float64") + cast(low, "float64"), dtype)
+    else:
+        u = u * span + low
+    return apply("maximum", u, low)
 
 
 def _of_dtype(x: float | Tensor, dtype: str) -> Tensor:

@@ -202,9 +202,9 @@ def categorical(logits, num_samples, dtype="int32", seed=None) -> Tensor:
         )
     rows, classes = logits.shape
     # The largest of the logits with Gumbel noise is a draw (Gumbel, 1954).
-    noise = bits.gumbel(draw_seed(seed), (rows, num_samples, classes), logits.dtype)
-    scores = noise + apply("reshape", logits, shape=(rows, 1, classes))
-    return cast(apply("argmax", scores, axis=2), standardize_dtype(dtype))
+    noise = bits.gumbel(draw_seed(seed), (rows, classes, num_samples), logits.dtype)
+    scores = noise + apply("reshape", logits, shape=(rows, classes, 1))
+    return cast(apply("argmax", scores, axis=1), standardize_dtype(dtype))
 
 
 # Rounds of rejection in `gamma`: each keeps more than 95 of 100, so a draw is left over once in 10**15.

@@ -53,7 +53,8 @@ class SeedGenerator:
         """Returns the next seed and moves the state on.
 
         Args:
-            ordered: Kept for compatibility: calls are always in order.
+            ordered: Whether the next seed is the counter's successor. If not, it is a scrambled one, as Keras has for
+                calls that share the global generator.
 
         Returns:
             A uint32 tensor of shape `(2,)`.
@@ -61,7 +62,7 @@ class SeedGenerator:
         if symbolic.is_active():  # a symbolic call draws nothing
             return engine.placeholder((2,), "uint32")
         seed = self.state.value
-        self.state.assign(seed + _STEP)
+        self.state.assign(seed + _STEP if ordered else (seed + 1) * 5387 % 933199)
         return seed
 
     def get_config(self) -> dict:
@@ -89,7 +90,7 @@ def global_seed_generator() -> SeedGenerator:
     """The generator of random calls that are given no seed."""
     global _global
     if _global is None:
-        _global = SeedGenerator(name="global_seed_generator")
+        _global = SeedGenerator()
     return _global
 
 
@@ -116,7 +117,7 @@ def draw_seed(seed: Any) -> Tensor:
     if isinstance(seed, int):
         return engine.tensor(_key_values(int(seed)))
     if seed is None:
-        return global_seed_generator().next()
+        return global_seed_generator().next(ordered=False)
     raise ValueError(
         "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
         f"Received: seed={seed!r} (of type {type(seed).__name__})"
