@@ -1,8 +1,179 @@
-// CPU kernels of the optimizer family.
+// CPU kernels of the optimizer family: one pass over memory; 16-bit floats are computed in float.
+#include "ops/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
 #include "cpu/kernels.h"
+#include "cpu/simd/convert.h"
+#include "ops/op.h"
 
 namespace addax::cpu::ADDAX_ISA {
+namespace {
 
-void register_optimizer(KernelSink&) {}
+constexpr int64_t kTile = 1024;
+constexpr int64_t kBlock = 16 * kTile;
+
+double scalar(const View& v) {
+  return with_any(v.dtype, [&](auto t) { return convert<double>(*v.as<const decltype(t)>()); });
+}
+
+/// Runs body(n, in, out) over tiles: pointers to `States` states and the gradient, and to the new states. An output may
+/// be the memory of the state in its place, and nothing else.
+template <int States, class Body>
+void update(const KernelArgs& k, const Body& body) {
+  with_compute(k.in[0].dtype, [&](auto c) {
+    using C = decltype(c);
+    Source<C> in[States + 1];
+    Target<C> out[States];
+    for (size_t i = 0; i <= States; ++i) in[i] = float_source<C>(k.in[i]);
+    for (size_t i = 0; i < States; ++i) out[i] = float_target<C>(k.out[i]);
+    parallel_for(k.in[0].numel(), kBlock, [&](int64_t begin, int64_t end) {
+      alignas(64) C tiles[States + 1][kTile];
+      const C* from[States + 1];
+      C* to[States];
+      for (int64_t at = begin; at < end; at += kTile) {
+        const int64_t n = std::min(kTile, end - at);
+        for (int i = 0; i <= States; ++i) from[i] = in[i].read(at, 1, n, tiles[i]);
+        for (int i = 0; i < States; ++i) to[i] = out[i].open(at, tiles[i]);
+        body(n, from, to);
+        for (int i = 0; i < States; ++i) out[i].commit(at, n, to[i]);
+      }
+    });
+  });
+}
+
+void sgd_update(const KernelArgs& k) {
+  const double rate = scalar(k.in[2]);
+  update<1>(k, [&](int64_t n, auto* const* in, auto* const* out) {
+    using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
+    const C lr = static_cast<C>(rate), *p = in[0], *g = in[1];
+    C* np = out[0];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) np[i] = p[i] - lr * g[i];
+  });
+}
+
+void sgd_momentum_update(const KernelArgs& k) {
+  const auto& a = k.attrs.as<MomentumAttrs>();
+  const double rate = scalar(k.in[3]);
+  update<2>(k, [&](int64_t n, auto* const* in, auto* const* out) {
+    using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
+    const C lr = static_cast<C>(rate), momentum = static_cast<C>(a.momentum);
+    const C *p = in[0], *v = in[1], *g = in[2];
+    C *np = out[0], *nv = out[1];
+    const C keep = a.nesterov ? momentum : C(1), ahead = a.nesterov ? lr : C(0);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      const C velocity = momentum * v[i] - lr * g[i];
+      np[i] = p[i] + (keep * velocity - ahead * g[i]);
+      nv[i] = velocity;
+    }
+  });
+}
+
+/// What the step of Adam divides out: D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization" (2015), with
+/// epsilon beside the uncorrected root.
+struct AdamStep {
+  AdamStep(const AdamAttrs& a, double rate, double step)
+      : alpha(rate * std::sqrt(1 - std::pow(a.beta_2, step)) / (1 - std::pow(a.beta_1, step))),
+        decay(a.weight_decay * rate) {}
+
+  double alpha, decay;
+};
+
+void adam_update(const KernelArgs& k) {
+  const auto& a = k.attrs.as<AdamAttrs>();
+  const AdamStep s(a, scalar(k.in[4]), scalar(k.in[5]));
+  update<3>(k, [&](int64_t n, auto* const* in, auto* const* out) {
+    using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
+    const C alpha = static_cast<C>(s.alpha), decay = static_cast<C>(s.decay), epsilon = static_cast<C>(a.epsilon);
+    const C gain_1 = static_cast<C>(1 - a.beta_1), gain_2 = static_cast<C>(1 - a.beta_2);
+    const C *p = in[0], *m = in[1], *v = in[2], *g = in[3];
+    C *np = out[0], *nm = out[1], *nv = out[2];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      const C first = m[i] + (g[i] - m[i]) * gain_1, second = v[i] + (g[i] * g[i] - v[i]) * gain_2;
+      np[i] = p[i] - p[i] * decay - first * alpha / (std::sqrt(second) + epsilon);
+      nm[i] = first;
+      nv[i] = second;
+    }
+  });
+}
+
+void adam_amsgrad_update(const KernelArgs& k) {
+  const auto& a = k.attrs.as<AdamAttrs>();
+  const AdamStep s(a, scalar(k.in[5]), scalar(k.in[6]));
+  update<4>(k, [&](int64_t n, auto* const* in, auto* const* out) {
+    using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
+    const C alpha = static_cast<C>(s.alpha), decay = static_cast<C>(s.decay), epsilon = static_cast<C>(a.epsilon);
+    const C gain_1 = static_cast<C>(1 - a.beta_1), gain_2 = static_cast<C>(1 - a.beta_2);
+    const C *p = in[0], *m = in[1], *v = in[2], *h = in[3], *g = in[4];
+    C *np = out[0], *nm = out[1], *nv = out[2], *nh = out[3];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      const C first = m[i] + (g[i] - m[i]) * gain_1, second = v[i] + (g[i] * g[i] - v[i]) * gain_2;
+      const C largest = h[i] > second ? h[i] : second;
+      np[i] = p[i] - p[i] * decay - first * alpha / (std::sqrt(largest) + epsilon);
+      nm[i] = first;
+      nv[i] = second;
+      nh[i] = largest;
+    }
+  });
+}
+
+void rmsprop_update(const KernelArgs& k) {
+  const auto& a = k.attrs.as<RmspropAttrs>();
+  const double rate = scalar(k.in[3]);
+  update<2>(k, [&](int64_t n, auto* const* in, auto* const* out) {
+    using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
+    const C lr = static_cast<C>(rate), rho = static_cast<C>(a.rho), gain = static_cast<C>(1 - a.rho);
+    const C epsilon = static_cast<C>(a.epsilon), *p = in[0], *v = in[1], *g = in[2];
+    C *np = out[0], *nv = out[1];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      const C velocity = rho * v[i] + gain * (g[i] * g[i]);
+      np[i] = p[i] - lr * g[i] / std::sqrt(velocity + epsilon);
+      nv[i] = velocity;
+    }
+  });
+}
+
+void rmsprop_full_update(const KernelArgs& k) {
+  const auto& a = k.attrs.as<RmspropFullAttrs>();
+  const double rate = scalar(k.in[5]);
+  update<4>(k, [&](int64_t n, auto* const* in, auto* const* out) {
+    using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
+    const C lr = static_cast<C>(rate), rho = static_cast<C>(a.rho), gain = static_cast<C>(1 - a.rho);
+    const C epsilon = static_cast<C>(a.epsilon), momentum = static_cast<C>(a.momentum);
+    const C *p = in[0], *v = in[1], *b = in[2], *d = in[3], *g = in[4];
+    C *np = out[0], *nv = out[1], *nb = out[2], *nd = out[3];
+    // What a variant leaves out, the average gradient or the momentum, keeps its state.
+    const C centered = a.centered ? C(1) : C(0);
+    const bool moves = a.momentum > 0;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      const C velocity = rho * v[i] + gain * (g[i] * g[i]);
+      const C average = d[i] + centered * gain * (g[i] - d[i]);
+      const C increment = lr * g[i] / std::sqrt(velocity - centered * (average * average) + epsilon);
+      const C moved = momentum * b[i] + increment;
+      np[i] = p[i] - (moves ? moved : increment);
+      nv[i] = velocity;
+      nb[i] = moves ? moved : b[i];
+      nd[i] = average;
+    }
+  });
+}
+
+}  // namespace
+
+void register_optimizer(KernelSink& sink) {
+  sink.set("sgd_update", sgd_update);
+  sink.set("sgd_momentum_update", sgd_momentum_update);
+  sink.set("adam_update", adam_update);
+  sink.set("adam_amsgrad_update", adam_amsgrad_update);
+  sink.set("rmsprop_update", rmsprop_update);
+  sink.set("rmsprop_full_update", rmsprop_full_update);
+}
 
 }  // namespace addax::cpu::ADDAX_ISA

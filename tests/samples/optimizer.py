@@ -1,6 +1,89 @@
-"""Samples of the optimizer family."""
+"""Samples of the optimizer family: the formulas of Keras's optimizers, one step from a given state."""
 
-from tests.samples import ErrorSample, Sample
+import numpy as np
 
-SAMPLES: list[Sample] = []
-ERRORS: list[ErrorSample] = []
+from tests.samples import ErrorSample, Sample, given, inputs, normal, uniform
+
+
+def _sgd(p, g, lr):
+    return p - lr * g
+
+
+def _momentum(p, v, g, lr, momentum, nesterov=False):
+    v = momentum * v - lr * g
+    return (p + momentum * v - lr * g if nesterov else p + v), v
+
+
+def _adam(p, m, v, g, lr, step, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0):
+    p = p - p * weight_decay * lr
+    alpha = lr * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    m = m + (g - m) * (1 - beta_1)
+    v = v + (g * g - v) * (1 - beta_2)
+    return p - m * alpha / (np.sqrt(v) + epsilon), m, v
+
+
+def _amsgrad(p, m, v, vhat, g, lr, step, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0):
+    p = p - p * weight_decay * lr
+    alpha = lr * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    m = m + (g - m) * (1 - beta_1)
+    v = v + (g * g - v) * (1 - beta_2)
+    vhat = np.maximum(vhat, v)
+    return p - m * alpha / (np.sqrt(vhat) + epsilon), m, v, vhat
+
+
+def _rmsprop(p, v, g, lr, rho=0.9, epsilon=1e-7):
+    v = rho * v + (1 - rho) * g * g
+    return p - lr * g / np.sqrt(v + epsilon), v
+
+
+def _rmsprop_full(p, v, b, d, g, lr, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False):
+    v = rho * v + (1 - rho) * g * g
+    d = rho * d + (1 - rho) * g if centered else d
+    increment = lr * g / np.sqrt(v - d * d + epsilon if centered else v + epsilon)
+    b = momentum * b + increment if momentum else b
+    return p - (b if momentum else increment), v, b, d
+
+
+squares = lambda *shape: uniform(1.0, 4.0, *shape)  # noqa: E731
+RATE = given(0.01, "float32")
+STEP = given(3, "int32")
+
+
+def _row(op, reference, states, attrs=(), label="", step=False):
+    """`states`: makers of a shape, the parameter first; the gradient follows."""
+
+    def make(*shape):
+        return inputs(*(s(*shape) for s in states), normal(*shape), RATE, *([STEP] if step else []))
+
+    # The rate is float32: in float64 its rounding counts, and the reference is given the same number.
+    return Sample(op, make(3, 7), reference, dict(attrs), label, big=make(70_000), gradient=())
+
+
+SAMPLES: list[Sample] = [
+    _row("sgd_update", _sgd, [normal]),
+    _row("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
+    _row("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9, "nesterov": True}, "nesterov"),
+    _row("adam_update", _adam, [normal, normal, squares], step=True),
+    _row("adam_update", _adam, [normal, normal, squares], {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3,
+         "weight_decay": 0.1}, "adamw", step=True),
+    _row("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], {"weight_decay": 0.01}, step=True),
+    _row("rmsprop_update", _rmsprop, [normal, squares], {"rho": 0.8, "epsilon": 1e-4}),
+    _row("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}, "momentum"),
+    _row("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, lambda *s: uniform(-0.5, 0.5, *s)],
+         {"centered": True}, "centered"),
+    _row("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, lambda *s: uniform(-0.5, 0.5, *s)],
+         {"momentum": 0.5, "centered": True}, "both"),
+]  # fmt: skip
+
+_P, _LR, _STEP = np.zeros(3), np.float32(0.1), np.int32(1)
+ERRORS: list[ErrorSample] = [
+    *(ErrorSample(op, (_P,) * states + (np.zeros(2), _LR) + ((_STEP,) if step else ()), ValueError,
+                  r"the gradient must have the parameter's shape \(3,\), got \(2,\)")
+      for op, states, step in (("sgd_update", 1, False), ("sgd_momentum_update", 2, False), ("adam_update", 3, True),
+                               ("adam_amsgrad_update", 4, True), ("rmsprop_update", 2, False),
+                               ("rmsprop_full_update", 4, False))),
+    ErrorSample("sgd_update", (_P, np.zeros(3, "float32"), _LR), TypeError,
+                "the gradient must have the parameter's dtype float64, got float32"),
+    ErrorSample("adam_update", (_P, _P, _P, _P, _LR, np.float32(1)), ValueError, "the step must be an integer tensor"),
+    ErrorSample("sgd_update", (_P, _P, np.zeros(1, "float32")), ValueError, "the learning rate must be"),
+]  # fmt: skip

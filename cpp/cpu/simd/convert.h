@@ -76,4 +76,53 @@ Source<C> source(const void* data) {
           kDirect};
 }
 
+/// A contiguous array of any dtype as a place for C's.
+template <class C>
+struct Target {
+  using Store = void (*)(const C* from, int64_t n, void* to, int64_t offset);
+
+  void* data;
+  Store store;
+  bool direct;
+
+  /// Where to write the elements at `offset`: in place, or in `tile` until `commit` converts them.
+  C* open(int64_t offset, C* tile) const { return direct ? static_cast<C*>(data) + offset : tile; }
+  void commit(int64_t offset, int64_t n, const C* tile) const {
+    if (!direct) store(tile, n, data, offset);
+  }
+};
+
+template <class T, class C>
+Target<C> target(void* data) {
+  return {data,
+          [](const C* from, int64_t n, void* to, int64_t offset) { store_run(from, n, static_cast<T*>(to) + offset); },
+          std::is_same_v<T, C>};
+}
+
+/// Calls f(C()) with the type that arithmetic over a floating dtype is done in: float or double.
+template <class F>
+void with_compute(Dtype dtype, F&& f) {
+  if (dtype == Dtype::Float64)
+    f(double());
+  else
+    f(float());
+}
+
+/// Floating arrays, their dtypes found at run time: double for double, the others for float.
+template <class C>
+Source<C> float_source(const View& v) {
+  if constexpr (std::is_same_v<C, double>) return source<double, C>(v.data);
+  if (v.dtype == Dtype::Float16) return source<Float16, C>(v.data);
+  if (v.dtype == Dtype::BFloat16) return source<BFloat16, C>(v.data);
+  return source<C, C>(v.data);
+}
+
+template <class C>
+Target<C> float_target(const View& v) {
+  if constexpr (std::is_same_v<C, double>) return target<double, C>(v.data);
+  if (v.dtype == Dtype::Float16) return target<Float16, C>(v.data);
+  if (v.dtype == Dtype::BFloat16) return target<BFloat16, C>(v.data);
+  return target<C, C>(v.data);
+}
+
 }  // namespace addax::cpu::ADDAX_ISA

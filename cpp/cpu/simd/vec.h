@@ -124,23 +124,51 @@ inline T fold_tree(T* lanes) {
   }
 }
 
-/// Folds n contiguous elements: lane l takes elements l, l + lanes, ...; then the lanes combine as a binary tree.
-template <class F, class T>
-T fold(const T* x, int64_t n) {
+template <class T>
+struct VecAt {
+  int64_t i;
+  Vec<T> operator()(const T* p) const { return vec_load(p + i); }
+};
+
+template <class T>
+struct ScalarAt {
+  int64_t i;
+  T operator()(const T* p) const { return p[i]; }
+};
+
+/// Folds n terms: lane l takes terms l, l + lanes, ...; then the lanes combine as a binary tree. A term is written once
+/// for a scalar and for a vector: `[&](auto at) { return at(a) * at(b); }` is a[i] * b[i].
+template <class F, class T, class Term>
+inline T fold_terms(int64_t begin, int64_t end, const Term& term) {
   constexpr int kLanes = kFoldLanes<T>, kWidth = kVecBytes / static_cast<int>(sizeof(T)), kVecs = kLanes / kWidth;
   alignas(64) T lanes[kLanes];
-  int64_t i = 0;
-  if (n >= kLanes) {
+  int64_t i = begin;
+  if (end - i >= kLanes) {
     Vec<T> acc[kVecs];
-    for (int v = 0; v < kVecs; ++v) acc[v] = vec_load(x + v * kWidth);
-    for (i = kLanes; i + kLanes <= n; i += kLanes)
-      for (int v = 0; v < kVecs; ++v) acc[v] = F::apply(acc[v], vec_load(x + i + v * kWidth));
+    for (int v = 0; v < kVecs; ++v) acc[v] = term(VecAt<T>{i + v * kWidth});
+    for (i += kLanes; i + kLanes <= end; i += kLanes)
+      for (int v = 0; v < kVecs; ++v) acc[v] = F::apply(acc[v], term(VecAt<T>{i + v * kWidth}));
     std::memcpy(lanes, acc, sizeof(lanes));
   } else {
     for (T& lane : lanes) lane = F::template neutral<T>();
   }
-  for (int64_t j = 0; i + j < n; ++j) lanes[j] = F::apply(lanes[j], x[i + j]);
+  for (int64_t j = 0; i + j < end; ++j) lanes[j] = F::apply(lanes[j], term(ScalarAt<T>{i + j}));
   return fold_tree<F, kLanes>(lanes);
+}
+
+/// Folds n contiguous elements.
+template <class F, class T>
+inline T fold(const T* x, int64_t n) {
+  return fold_terms<F, T>(0, n, [&](auto at) { return at(x); });
+}
+
+/// Sums n terms, however many: blocks of 4096 combine in double.
+template <class T, class Term>
+inline double sum_terms(int64_t n, const Term& term) {
+  constexpr int64_t kBlock = 4096;
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) total += fold_terms<Add, T>(i, i + kBlock < n ? i + kBlock : n, term);
+  return total;
 }
 
 }  // namespace addax::cpu::ADDAX_ISA

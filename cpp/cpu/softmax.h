@@ -1,0 +1,153 @@
+// Softmax, its logarithm and their gradients over one axis of contiguous arrays seen as (outer, n, inner). C is the
+// compute type; dtypes are behind Source and Target.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/kernels.h"
+#include "cpu/simd/convert.h"
+#include "cpu/simd/exp.h"
+#include "cpu/simd/vec.h"
+
+namespace addax::cpu::ADDAX_ISA {
+
+/// log of the sum of exp(x[i] - largest), with `exps`, n elements that may be x itself, left holding those.
+template <class C>
+double exp_sum(const C* x, int64_t n, C largest, C* exps) {
+  constexpr int64_t kBlock = 4096;
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = std::min(kBlock, n - i);
+#pragma GCC ivdep
+    for (int64_t j = i; j < i + m; ++j) exps[j] = fast_exp(x[j] - largest);
+    total += static_cast<double>(fold<Add>(exps + i, m));
+  }
+  return total;
+}
+
+/// The same without keeping the exponentials.
+template <class C>
+double exp_sum(const C* x, int64_t n, C largest) {
+  constexpr int64_t kBlock = 1024;
+  alignas(64) C exps[kBlock];
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = std::min(kBlock, n - i);
+    for (int64_t j = 0; j < m; ++j) exps[j] = fast_exp(x[i + j] - largest);
+    total += static_cast<double>(fold<Add>(exps, m));
+  }
+  return total;
+}
+
+struct SoftmaxShape {
+  int64_t outer = 1, n = 1, inner = 1;
+
+  SoftmaxShape(const Shape& shape, int axis) {
+    for (int d = 0; d < shape.rank(); ++d) (d < axis ? outer : d == axis ? n : inner) *= shape[d];
+  }
+  /// Rows or tiles of columns worth a task.
+  int64_t grain(int64_t width) const { return std::max<int64_t>(1, (1 << 15) / (n * width)); }
+};
+
+template <bool kLog, class C>
+void softmax_rows(const SoftmaxShape& s, const Source<C>& x, const Target<C>& y, const char* name) {
+  parallel_for(s.outer, s.grain(1), [&](int64_t begin, int64_t end) {
+    const Scratch<C> buffer(x.direct ? 0 : s.n, name);
+    for (int64_t row = begin; row < end; ++row) {
+      const C* in = x.read(row * s.n, 1, s.n, buffer.get());
+      C* out = y.open(row * s.n, buffer.get());
+      const C largest = fold<Larger>(in, s.n);
+      if constexpr (kLog) {
+        const C shift = static_cast<C>(std::log(exp_sum(in, s.n, largest)));
+#pragma GCC ivdep
+        for (int64_t i = 0; i < s.n; ++i) out[i] = (in[i] - largest) - shift;
+      } else {
+        const C scale = static_cast<C>(1 / exp_sum(in, s.n, largest, out));
+        for (int64_t i = 0; i < s.n; ++i) out[i] *= scale;
+      }
+      y.commit(row * s.n, s.n, out);
+    }
+  });
+}
+
+template <bool kLog, class C>
+void softmax_columns(const SoftmaxShape& s, const Source<C>& x, const Target<C>& y) {
+  constexpr int64_t kWidth = 512;
+  const int64_t width = std::min(s.inner, kWidth), tiles = (s.inner + width - 1) / width;
+  parallel_for(s.outer * tiles, s.grain(width), [&](int64_t begin, int64_t end) {
+    alignas(64) C buffer[kWidth], largest[kWidth], total[kWidth];
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t column = t % tiles * width, m = std::min(width, s.inner - column);
+      const int64_t first = t / tiles * s.n * s.inner + column, last = first + s.n * s.inner;
+      std::fill_n(largest, m, Larger::neutral<C>());
+      std::fill_n(total, m, C(0));
+      for (int64_t at = first; at < last; at += s.inner) {
+        const C* in = x.read(at, 1, m, buffer);
+        for (int64_t j = 0; j < m; ++j) largest[j] = Larger::apply(largest[j], in[j]);
+      }
+      for (int64_t at = first; at < last; at += s.inner) {
+        const C* in = x.read(at, 1, m, buffer);
+        for (int64_t j = 0; j < m; ++j) total[j] += fast_exp(in[j] - largest[j]);
+      }
+      for (int64_t j = 0; j < m; ++j) total[j] = kLog ? std::log(total[j]) : 1 / total[j];
+      for (int64_t at = first; at < last; at += s.inner) {
+        const C* in = x.read(at, 1, m, buffer);
+        C* out = y.open(at, buffer);
+#pragma GCC ivdep
+        for (int64_t j = 0; j < m; ++j)
+          out[j] = kLog ? (in[j] - largest[j]) - total[j] : fast_exp(in[j] - largest[j]) * total[j];
+        y.commit(at, m, out);
+      }
+    }
+  });
+}
+
+template <bool kLog, class C>
+void softmax_grad_rows(const SoftmaxShape& s, const Source<C>& y, const Source<C>& g, const Target<C>& dx,
+                       const char* name) {
+  parallel_for(s.outer, s.grain(1), [&](int64_t begin, int64_t end) {
+    const Scratch<C> buffer(y.direct ? 0 : 2 * s.n, name);
+    for (int64_t row = begin; row < end; ++row) {
+      const C* a = y.read(row * s.n, 1, s.n, buffer.get());
+      const C* b = g.read(row * s.n, 1, s.n, buffer.get() + s.n);
+      C* out = dx.open(row * s.n, buffer.get());
+      const C dot = static_cast<C>(sum_terms<C>(s.n, [&](auto at) {
+        if constexpr (kLog)
+          return at(b);
+        else
+          return at(a) * at(b);
+      }));
+#pragma GCC ivdep
+      for (int64_t i = 0; i < s.n; ++i) out[i] = kLog ? b[i] - fast_exp(a[i]) * dot : a[i] * (b[i] - dot);
+      dx.commit(row * s.n, s.n, out);
+    }
+  });
+}
+
+template <bool kLog, class C>
+void softmax_grad_columns(const SoftmaxShape& s, const Source<C>& y, const Source<C>& g, const Target<C>& dx) {
+  constexpr int64_t kWidth = 512;
+  const int64_t width = std::min(s.inner, kWidth), tiles = (s.inner + width - 1) / width;
+  parallel_for(s.outer * tiles, s.grain(width), [&](int64_t begin, int64_t end) {
+    alignas(64) C buffer_y[kWidth], buffer_g[kWidth], dot[kWidth];
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t column = t % tiles * width, m = std::min(width, s.inner - column);
+      const int64_t first = t / tiles * s.n * s.inner + column, last = first + s.n * s.inner;
+      std::fill_n(dot, m, C(0));
+      for (int64_t at = first; at < last; at += s.inner) {
+        const C *a = y.read(at, 1, m, buffer_y), *b = g.read(at, 1, m, buffer_g);
+        for (int64_t j = 0; j < m; ++j) dot[j] += kLog ? b[j] : a[j] * b[j];
+      }
+      for (int64_t at = first; at < last; at += s.inner) {
+        const C *a = y.read(at, 1, m, buffer_y), *b = g.read(at, 1, m, buffer_g);
+        C* out = dx.open(at, buffer_y);
+#pragma GCC ivdep
+        for (int64_t j = 0; j < m; ++j) out[j] = kLog ? b[j] - fast_exp(a[j]) * dot[j] : a[j] * (b[j] - dot[j]);
+        dx.commit(at, m, out);
+      }
+    }
+  });
+}
+
+}  // namespace addax::cpu::ADDAX_ISA
