@@ -197,10 +197,13 @@ void gather(int64_t bytes, const void* in, void* out, const int64_t* size, const
 
 // ---- the driver
 
+bool is_half(Dtype dtype) { return dtype == Dtype::Float16 || dtype == Dtype::BFloat16; }
+
 struct Call {
   Tile tile;
-  Dtype want[kMaxIn];  // what the tile function reads
-  Dtype result;        // and writes
+  Dtype want[kMaxIn];           // what the tile function reads
+  Dtype result;                 // and writes
+  Dtype half = Dtype::Float32;  // the 16-bit float that inputs of other dtypes are rounded to first, if there is one
 };
 
 // Cuts the output into boxes of at most kTile values, brings each input into contiguous values of the wanted dtype and
@@ -220,8 +223,8 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
   struct Input {
     const char* data;
     int64_t bytes;
-    Tile convert;
     bool dense;
+    Tile convert, narrow = nullptr, widen = nullptr;
   } input[kMaxIn];
   for (int k = 0; k < inputs; ++k) {
     const View& in = args.in[k];
@@ -231,8 +234,12 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
       dense = dense && (d.size[i] == 1 || d.stride[k][i] == expected);
       expected *= d.size[i];
     }
-    input[k] = {static_cast<const char*>(in.data), size_of(in.dtype),
-                in.dtype == call.want[k] ? nullptr : convert_of(in.dtype, call.want[k]), dense};
+    input[k] = {static_cast<const char*>(in.data), size_of(in.dtype), dense,
+                in.dtype == call.want[k] ? nullptr : convert_of(in.dtype, call.want[k])};
+    if (is_half(call.half) && in.dtype != call.half) {
+      input[k].narrow = convert_of(Dtype::Float32, call.half);
+      input[k].widen = convert_of(call.half, Dtype::Float32);
+    }
   }
   const Tile convert_out = out.dtype == call.result ? nullptr : convert_of(call.result, out.dtype);
   const int64_t out_bytes = size_of(out.dtype);
@@ -276,6 +283,12 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
           const void* from = source;
           in.convert(&from, values[k], n);
         }
+        if (in.narrow) {
+          const void* from = values[k];
+          in.narrow(&from, raw, n);
+          from = raw;
+          in.widen(&from, values[k], n);
+        }
       }
       call.tile(pointer, convert_out ? result : target, n);
       if (convert_out) {
@@ -304,14 +317,12 @@ void run(const KernelArgs& args, const Call& call) {
 
 // ---- rows
 
-bool is_half(Dtype dtype) { return dtype == Dtype::Float16 || dtype == Dtype::BFloat16; }
-
 void run_row(const KernelArgs& args, const Tiles& tiles, TypeRule rule) {
   Dtype type = args.in[0].dtype;
   for (size_t k = 1; k < args.in.size(); ++k) type = promote(type, args.in[k].dtype);
-  type = rule.compute(type);
-  if (is_half(type)) type = Dtype::Float32;
-  run(args, {tiles[static_cast<size_t>(type)], {type, type, type}, rule.gives_bool() ? Dtype::Bool : type});
+  const Dtype half = rule.compute(type), compute = is_half(half) ? Dtype::Float32 : half;
+  const Dtype result = rule.gives_bool() ? Dtype::Bool : compute;
+  run(args, {tiles[static_cast<size_t>(compute)], {compute, compute, compute}, result, half});
 }
 
 template <class Row, class T>

@@ -1,6 +1,6 @@
 // Scalar functions in whose terms elementwise.def is written; the same text serves CPU and CUDA kernels. All of them
 // are branch-free where that lets loops vectorise, have internal linkage (each kernel column compiles its own), and
-// trap on no input. float32 transcendental functions are in scalar_math.h.
+// trap on no input. Transcendental functions are in scalar_math.h.
 #pragma once
 
 #include "ops/scalar_math.h"
@@ -43,8 +43,6 @@ ADDAX_HD T abs(T x) {
   return x < T(0) ? T(-x) : x;
 }
 ADDAX_HD bool abs(bool x) { return x; }
-ADDAX_HD float abs(float x) { return ::fabsf(x); }
-ADDAX_HD double abs(double x) { return ::fabs(x); }
 
 /// NaN gives NaN, a zero itself.
 template <class T>
@@ -85,8 +83,6 @@ ADDAX_HD float floor(float x) { return ::floorf(x); }
 ADDAX_HD double floor(double x) { return ::floor(x); }
 ADDAX_HD float ceil(float x) { return ::ceilf(x); }
 ADDAX_HD double ceil(double x) { return ::ceil(x); }
-ADDAX_HD float infinity(float) { return __builtin_inff(); }
-ADDAX_HD double infinity(double) { return __builtin_inf(); }
 
 // ---- division: the remainder has the divisor's sign, as in Python
 
@@ -107,8 +103,6 @@ ADDAX_HD I floor_divide(I a, I b) {
 }
 ADDAX_HD float fmod(float a, float b) { return ::fmodf(a, b); }
 ADDAX_HD double fmod(double a, double b) { return ::fmod(a, b); }
-ADDAX_HD float copysign(float a, float b) { return ::copysignf(a, b); }
-ADDAX_HD double copysign(double a, double b) { return ::copysign(a, b); }
 
 template <class F>
 ADDAX_HD F float_remainder(F a, F b) {
@@ -147,8 +141,6 @@ ADDAX_HD I power(I a, I b) {
   }
   return I(U(result));
 }
-ADDAX_HD float power(float a, float b) { return ::powf(a, b); }
-ADDAX_HD double power(double a, double b) { return ::pow(a, b); }
 
 // ---- bits
 
@@ -175,7 +167,7 @@ ADDAX_HD I right_shift(I a, I b) {
 
 template <class T>
 ADDAX_HD T sigmoid_cross_entropy(T x, T z) {
-  return (x > T(0) ? x : (x == x ? T(0) : x)) - x * z + log1p(exp(-abs(x)));
+  return (x < T(0) ? T(0) : x) - x * z + log1p(exp(-abs(x)));
 }
 
 }  // namespace addax::scalar
