@@ -20,6 +20,7 @@ using Tiles = std::array<Tile, kNumDtypes>;  // by compute dtype
 
 constexpr int kMaxIn = 3;
 constexpr int64_t kTile = 1024;    // values gathered or converted at a time
+constexpr int64_t kNarrow = 256;   // the same where an input is read across its memory order
 constexpr int64_t kBlock = 32768;  // values per piece of work
 
 // ---- conversion
@@ -62,6 +63,10 @@ void narrow_to_odd(const void* const* in, void* out, int64_t n) {
   }
 }
 
+// Between integers signedness does not matter to the result's bytes.
+template <class From, class To>
+using Whole = std::conditional_t<std::is_integral_v<From>, std::make_signed_t<To>, To>;
+
 template <class From>
 Tile convert_from(Dtype to) {
   if constexpr (std::is_arithmetic_v<From>) {
@@ -75,13 +80,13 @@ Tile convert_from(Dtype to) {
       case Dtype::Int64:
         return convert<From, int64_t>;
       case Dtype::UInt8:
-        return convert<From, std::conditional_t<std::is_integral_v<From>, int8_t, uint8_t>>;
+        return convert<From, Whole<From, uint8_t>>;
       case Dtype::UInt16:
-        return convert<From, std::conditional_t<std::is_integral_v<From>, int16_t, uint16_t>>;
+        return convert<From, Whole<From, uint16_t>>;
       case Dtype::UInt32:
-        return convert<From, std::conditional_t<std::is_integral_v<From>, int32_t, uint32_t>>;
+        return convert<From, Whole<From, uint32_t>>;
       case Dtype::UInt64:
-        return convert<From, std::conditional_t<std::is_integral_v<From>, int64_t, uint64_t>>;
+        return convert<From, Whole<From, uint64_t>>;
       case Dtype::Float16:
         if constexpr (std::is_same_v<From, float>) return convert<From, Float16>;
         return nullptr;
@@ -100,7 +105,13 @@ Tile convert_from(Dtype to) {
 
 // Between any two dtypes of which neither is a 16-bit float, and between those and bool, float32 and float64.
 Tile convert_of(Dtype from, Dtype to) {
-  return with_any(from, [to](auto tag) { return convert_from<decltype(tag)>(to); });
+  if (from == Dtype::Bool) from = Dtype::UInt8;  // the same bytes, and loops over bool would not vectorise
+  return with_any(from, [to](auto tag) -> Tile {
+    if constexpr (std::is_same_v<decltype(tag), bool>)
+      return nullptr;
+    else
+      return convert_from<decltype(tag)>(to);
+  });
 }
 
 // ---- layout
@@ -206,89 +217,116 @@ struct Call {
   Dtype half = Dtype::Float32;  // the 16-bit float that inputs of other dtypes are rounded to first, if there is one
 };
 
-// Cuts the output into boxes of at most kTile values, brings each input into contiguous values of the wanted dtype and
-// calls the tile function.
-__attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& call, Dimensions& d) {
-  const int inputs = static_cast<int>(args.in.size());
-  int inner = 0;  // dimensions that lie wholly in a box
-  int64_t unit = 1;
-  while (inner < d.rank && unit * d.size[inner] <= kTile) unit *= d.size[inner++];
-  const int64_t cut = d.size[inner];  // the dimension that boxes cut
-  const int64_t pieces = (cut + kTile / unit - 1) / (kTile / unit);
-  const int64_t rows = (cut + pieces - 1) / pieces;
-  int64_t boxes = (cut + rows - 1) / rows;
-  for (int i = inner + 1; i < d.rank; ++i) boxes *= d.size[i];
+// The output cut into boxes: `inner` whole dimensions (`unit` values) times up to `rows` steps of the next one, which
+// has `cut` of them in `pieces` pieces; all that repeated for each of `outer` positions of the remaining dimensions.
+struct Boxes {
+  int inner = 0;
+  int64_t unit = 1, cut, rows, pieces, outer = 1;
+  int64_t band = 1;  // positions visited before the next piece
 
-  const View& out = args.out[0];
-  struct Input {
-    const char* data;
-    int64_t bytes;
-    bool dense;
-    Tile convert, narrow = nullptr, widen = nullptr;
-  } input[kMaxIn];
-  for (int k = 0; k < inputs; ++k) {
-    const View& in = args.in[k];
-    bool dense = d.stride[k][0] == 1;
+  Boxes(const Dimensions& d, int inputs) {
+    bool across = false;
+    for (int k = 0; k < inputs; ++k) across = across || scalar::abs(d.stride[k][0]) >= 16;
+    across = across && d.rank > 1 && d.size[0] > kNarrow;
+    if (!across)
+      while (inner < d.rank && unit * d.size[inner] <= kTile) unit *= d.size[inner++];
+    cut = d.size[inner];
+    const int64_t most = across ? kNarrow : kTile / unit;
+    pieces = (cut + most - 1) / most;
+    rows = (cut + pieces - 1) / pieces;
+    pieces = (cut + rows - 1) / rows;
+    for (int i = inner + 1; i < d.rank; ++i) outer *= d.size[i];
+    // An input read across its memory order: short rows, several below each other, so that its cache lines are used up.
+    if (across) band = 16;
+  }
+
+  int64_t count() const { return pieces * outer; }
+  void at(int64_t box, int64_t& row, int64_t& position) const {
+    const int64_t first = box / (band * pieces) * band, rest = box - first * pieces,
+                  height = std::min(band, outer - first);
+    row = rest / height * rows;
+    position = first + rest % height;
+  }
+};
+
+struct Input {
+  const char* data;
+  int64_t bytes;
+  bool dense;  // contiguous within a box
+  Tile convert = nullptr, narrow = nullptr, widen = nullptr;
+
+  Input() = default;
+  Input(const View& in, const Call& call, Dtype want, const Dimensions& d, const int64_t* stride, int inner)
+      : data(in.as<const char>()), bytes(size_of(in.dtype)), dense(true) {
     int64_t expected = 1;
     for (int i = 0; i <= inner; ++i) {
-      dense = dense && (d.size[i] == 1 || d.stride[k][i] == expected);
+      dense = dense && (d.size[i] == 1 || stride[i] == expected);
       expected *= d.size[i];
     }
-    input[k] = {static_cast<const char*>(in.data), size_of(in.dtype), dense,
-                in.dtype == call.want[k] ? nullptr : convert_of(in.dtype, call.want[k])};
+    if (in.dtype != want) convert = convert_of(in.dtype, want);
     if (is_half(call.half) && in.dtype != call.half) {
-      input[k].narrow = convert_of(Dtype::Float32, call.half);
-      input[k].widen = convert_of(call.half, Dtype::Float32);
+      narrow = convert_of(Dtype::Float32, call.half);
+      widen = convert_of(call.half, Dtype::Float32);
     }
   }
+
+  // The values of one box at `source` into `values`, by way of `raw`.
+  void bring(const void* source, char* values, char* raw, const int64_t* size, const int64_t* stride, int rank,
+             int64_t n) const {
+    if (!dense) {
+      char* to = convert ? raw : values;
+      gather(bytes, source, to, size, stride, rank);
+      source = to;
+    }
+    if (convert) convert(&source, values, n);
+    if (narrow) {
+      const void* from = values;
+      narrow(&from, raw, n);
+      from = raw;
+      widen(&from, values, n);
+    }
+  }
+};
+
+// Brings the inputs of each box into contiguous values of the wanted dtype and calls the tile function.
+__attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& call, const Dimensions& d) {
+  const int inputs = static_cast<int>(args.in.size());
+  const Boxes boxes(d, inputs);
+  Input input[kMaxIn];
+  for (int k = 0; k < inputs; ++k) input[k] = Input(args.in[k], call, call.want[k], d, d.stride[k], boxes.inner);
+  const View& out = args.out[0];
   const Tile convert_out = out.dtype == call.result ? nullptr : convert_of(call.result, out.dtype);
   const int64_t out_bytes = size_of(out.dtype);
 
-  parallel_for(boxes, std::max<int64_t>(1, kBlock / (unit * rows)), [&](int64_t begin, int64_t end) {
+  const int64_t block = std::max<int64_t>(1, kBlock / (boxes.unit * boxes.rows));
+  parallel_for(boxes.count(), block, [&](int64_t begin, int64_t end) {
     alignas(64) char values[kMaxIn][kTile * 8], raw[kTile * 8], result[kTile * 8];
     const void* pointer[kMaxIn];
     const char* held[kMaxIn] = {};  // the source of what lies in values[k]; a broadcast input is brought in only once
     int64_t held_count[kMaxIn] = {};
-    const int64_t cuts = (cut + rows - 1) / rows;
+    int64_t size[kMaxRank + 1];
+    std::copy_n(d.size, boxes.inner, size);
     for (int64_t box = begin; box < end; ++box) {
-      const int64_t row = box % cuts * rows, count = std::min(rows, cut - row), n = count * unit;
-      int64_t offset[kMaxIn], outer = box / cuts;
-      char* target = static_cast<char*>(out.data) + (outer * cut + row) * unit * out_bytes;
-      for (int k = 0; k < inputs; ++k) offset[k] = row * d.stride[k][inner];
-      for (int i = inner + 1; i < d.rank; ++i) {
-        const int64_t index = outer % d.size[i];
-        outer /= d.size[i];
+      int64_t row, position, offset[kMaxIn];
+      boxes.at(box, row, position);
+      size[boxes.inner] = std::min(boxes.rows, boxes.cut - row);
+      const int64_t n = size[boxes.inner] * boxes.unit;
+      char* target = out.as<char>() + (position * boxes.cut + row) * boxes.unit * out_bytes;
+      for (int k = 0; k < inputs; ++k) offset[k] = row * d.stride[k][boxes.inner];
+      for (int i = boxes.inner + 1; i < d.rank; ++i) {
+        const int64_t index = position % d.size[i];
+        position /= d.size[i];
         for (int k = 0; k < inputs; ++k) offset[k] += index * d.stride[k][i];
       }
       for (int k = 0; k < inputs; ++k) {
         const Input& in = input[k];
         const char* source = in.data + offset[k] * in.bytes;
-        if (in.dense && !in.convert) {
-          pointer[k] = source;
-          continue;
-        }
-        pointer[k] = values[k];
-        if (held[k] == source && held_count[k] >= n) continue;
+        const bool direct = in.dense && !in.convert;
+        pointer[k] = direct ? source : values[k];
+        if (direct || (held[k] == source && held_count[k] >= n)) continue;
+        in.bring(source, values[k], raw, size, d.stride[k], boxes.inner + 1, n);
         held[k] = source;
         held_count[k] = n;
-        if (!in.dense) {
-          int64_t size[kMaxRank + 1];
-          std::copy_n(d.size, inner, size);
-          size[inner] = count;
-          char* to = in.convert ? raw : values[k];
-          gather(in.bytes, source, to, size, d.stride[k], inner + 1);
-          source = to;
-        }
-        if (in.convert) {
-          const void* from = source;
-          in.convert(&from, values[k], n);
-        }
-        if (in.narrow) {
-          const void* from = values[k];
-          in.narrow(&from, raw, n);
-          from = raw;
-          in.widen(&from, values[k], n);
-        }
       }
       call.tile(pointer, convert_out ? result : target, n);
       if (convert_out) {
@@ -301,7 +339,7 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
 
 void run(const KernelArgs& args, const Call& call) {
   const int inputs = static_cast<int>(args.in.size());
-  Dimensions d = merged(args);
+  const Dimensions d = merged(args);
   const View& out = args.out[0];
   bool direct = d.rank == 1 && out.dtype == call.result;
   for (int k = 0; k < inputs; ++k) direct = direct && d.stride[k][0] == 1 && args.in[k].dtype == call.want[k];
@@ -401,11 +439,14 @@ struct clip_row {
 
 template <class T>
 void where_tile(const void* const* in, void* out, int64_t n) {
-  const bool* condition = static_cast<const bool*>(in[0]);
+  const uint8_t* condition = static_cast<const uint8_t*>(in[0]);  // choices by bool would not vectorise
   const T *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
   T* y = static_cast<T*>(out);
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : b[i];
+  for (int64_t i = 0; i < n; ++i) {
+    const T yes = a[i], no = b[i];
+    y[i] = condition[i] != 0 ? yes : no;
+  }
 }
 
 void where(const KernelArgs& args) {

@@ -49,13 +49,16 @@ template <class T>
 ADDAX_HD T sign(T x) {
   return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x);
 }
+/// NaN gives NaN.
 template <class T>
 ADDAX_HD T maximum(T a, T b) {
-  return (a > b) | (a != a) ? a : b;
+  const T larger = a > b ? a : b;
+  return a != a ? a : larger;
 }
 template <class T>
 ADDAX_HD T minimum(T a, T b) {
-  return (a < b) | (a != a) ? a : b;
+  const T smaller = a < b ? a : b;
+  return a != a ? a : smaller;
 }
 template <class T>
 ADDAX_HD T clip(T x, T low, T high) {
@@ -148,7 +151,7 @@ template <class I>
 ADDAX_HD I bitwise_not(I x) {
   return I(~x);
 }
-ADDAX_HD bool bitwise_not(bool x) { return !x; }
+ADDAX_HD bool bitwise_not(bool x) { return x ^ true; }
 template <class I>
 ADDAX_HD I left_shift(I a, I b) {
   using U = typename Limits<I>::Unsigned;
