@@ -151,7 +151,7 @@ template <class I>
 ADDAX_HD I bitwise_not(I x) {
   return I(~x);
 }
-ADDAX_HD bool bitwise_not(bool x) { return x ^ true; }
+ADDAX_HD bool bitwise_not(bool x) { return !x; }
 template <class I>
 ADDAX_HD I left_shift(I a, I b) {
   using U = typename Limits<I>::Unsigned;
