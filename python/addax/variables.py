@@ -70,6 +70,21 @@ class name_scope:
         scopes.names = self._outer
 
 
+class layer_scope:
+    """The name scope of a layer, unless that is the innermost one already."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __enter__(self) -> None:
+        self._outer = scopes.names
+        if self._outer[-1:] != (self.name,):
+            scopes.names = (*self._outer, self.name)
+
+    def __exit__(self, *exc_info) -> None:
+        scopes.names = self._outer
+
+
 class AutocastScope:
     """Makes float variables read as another dtype in a `with` block, unless they were created with `autocast=False`.
 

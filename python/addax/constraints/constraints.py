@@ -111,9 +111,7 @@ class MinMaxNorm(Constraint):
     [[1.7999999523162842], [2.4000000953674316]]
     """
 
-    def __init__(
-        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | list[int] = 0
-    ):
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | list[int] = 0):
         self.min_value = min_value
         self.max_value = max_value
         self.rate = rate

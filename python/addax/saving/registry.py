@@ -33,15 +33,29 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "keras.layers": (
         "Activation",
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "AveragePooling3D",
         "BatchNormalization",
+        "Conv1D",
         "Conv2D",
+        "Conv3D",
         "Dense",
         "Dropout",
         "Flatten",
+        "GlobalAveragePooling1D",
         "GlobalAveragePooling2D",
+        "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "Identity",
         "InputLayer",
+        "MaxPooling1D",
         "MaxPooling2D",
+        "MaxPooling3D",
         "Rescaling",
+        "Reshape",
     ),
     "keras.losses": (
         "BinaryCrossentropy",
@@ -59,7 +73,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "keras.optimizers": ("SGD", "Adam", "AdamW", "RMSprop"),
     "keras.random": ("SeedGenerator",),
-    "keras.regularizers": ("L1", "L1L2", "L2"),
+    "keras.regularizers": ("L1", "L1L2", "L2", "OrthogonalRegularizer"),
 }
 
 # Functions carry no module in a config, only a name: the first module that lists it answers.

@@ -43,7 +43,7 @@ def to_snake_case(name: str) -> str:
     """Turns `"GlobalMaxPooling2D"` into `"global_max_pooling2d"`."""
     name = _NOT_WORD.sub("", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def auto_name(class_name: str) -> str:

@@ -1,0 +1,85 @@
+"""The layers, one file each in the folder of its group. To add one: write the file, add it here and to `saving/registry.py`."""
+
+from addax.layers.activations.activation import Activation
+from addax.layers.convolutional.conv1d import Conv1D
+from addax.layers.convolutional.conv2d import Conv2D
+from addax.layers.convolutional.conv3d import Conv3D
+from addax.layers.core.dense import Dense
+from addax.layers.core.identity import Identity
+from addax.layers.core.input_layer import Input, InputLayer
+from addax.layers.input_spec import InputSpec
+from addax.layers.layer import Layer
+from addax.layers.normalization.batch_normalization import BatchNormalization
+from addax.layers.pooling.average_pooling1d import AveragePooling1D
+from addax.layers.pooling.average_pooling2d import AveragePooling2D
+from addax.layers.pooling.average_pooling3d import AveragePooling3D
+from addax.layers.pooling.global_average_pooling1d import GlobalAveragePooling1D
+from addax.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D
+from addax.layers.pooling.global_average_pooling3d import GlobalAveragePooling3D
+from addax.layers.pooling.global_max_pooling1d import GlobalMaxPooling1D
+from addax.layers.pooling.global_max_pooling2d import GlobalMaxPooling2D
+from addax.layers.pooling.global_max_pooling3d import GlobalMaxPooling3D
+from addax.layers.pooling.max_pooling1d import MaxPooling1D
+from addax.layers.pooling.max_pooling2d import MaxPooling2D
+from addax.layers.pooling.max_pooling3d import MaxPooling3D
+from addax.layers.preprocessing.rescaling import Rescaling
+from addax.layers.regularization.dropout import Dropout
+from addax.layers.reshaping.flatten import Flatten
+from addax.layers.reshaping.reshape import Reshape
+
+# Keras's other names of the same classes.
+Convolution1D = Conv1D
+Convolution2D = Conv2D
+Convolution3D = Conv3D
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+
+
+def serialize(layer: Layer) -> dict:
+    """Returns the config of a layer.
+
+    Args:
+        layer: The layer.
+
+    Example:
+
+    >>> addax.layers.serialize(addax.layers.Flatten(name="flat"))["class_name"]
+    'Flatten'
+    """
+    from addax import saving
+
+    return saving.serialize_keras_object(layer)
+
+
+def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
+    """Makes a layer of its config.
+
+    Args:
+        config: What `serialize` returned.
+        custom_objects: Further classes and functions by name.
+
+    Raises:
+        TypeError: If the class is unknown or the config does not fit it.
+
+    Example:
+
+    >>> config = addax.layers.serialize(addax.layers.Flatten(name="flat"))
+    >>> addax.layers.deserialize(config).name
+    'flat'
+    """
+    from addax import saving
+
+    layer = saving.deserialize_keras_object({"module": "keras.layers", **config}, custom_objects=custom_objects)
+    if not isinstance(layer, Layer):
+        raise ValueError(f"layers.deserialize: the config does not describe a layer. Received: {config}")
+    return layer

@@ -1,0 +1,107 @@
+"""What a call of a layer needs besides the layer: the state that nested calls share, the signature of a class's `call`,
+the text that an error inside it is given."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import Any
+
+from addax import tree
+from addax.engine import Tensor
+from addax.ops.keras_tensor import KerasTensor
+
+
+class _Calls(threading.local):
+    training: bool | None = None  # what the innermost running call passes on to the layers that it calls
+    token: object | None = None  # stands for the outermost running call
+
+
+calls = _Calls()
+
+
+class CallSignature:
+    """The parameters of a layer class's `call` and `build`, read once per class."""
+
+    def __init__(self, cls: type, base: type):
+        parameters = list(inspect.signature(cls.call).parameters.values())[1:]
+        self.names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+        keywords = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        self.takes_training = "training" in keywords
+        default = keywords["training"].default if self.takes_training else None
+        self.training = None if default is inspect.Parameter.empty else default
+        self.takes_mask = "mask" in keywords
+        # input -> the parameter that takes its mask
+        self.masks = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in keywords}
+        self.mask_names = frozenset({"mask", *self.masks.values()})
+        self.makes_mask = cls.compute_mask is not base.compute_mask
+        self.build_names: tuple[str, ...] | None = None
+        if cls.build is not base.build:
+            build = list(inspect.signature(cls.build).parameters.values())[1:]
+            self.build_names = tuple(p.name for p in build if p.kind is p.POSITIONAL_OR_KEYWORD)
+
+    def arguments(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+        """The arguments of a call by name."""
+        return {**dict(zip(self.names, args, strict=False)), **kwargs}
+
+
+def shape_of(x: Any) -> Any:
+    """The shape of a tensor, or of each tensor in a structure; `None` if there are none."""
+    if isinstance(x, (Tensor, KerasTensor)):
+        return x.shape
+    if not tree.is_nested(x):
+        return None
+    leaves = tree.flatten(x)
+    if not any(isinstance(leaf, (Tensor, KerasTensor)) for leaf in leaves):
+        return None
+    return tree.map_structure(lambda leaf: getattr(leaf, "shape", None), x)
+
+
+def mask_of(x: Any) -> Any:
+    """The mask that a tensor carries, or those of a structure of tensors; `None` if there are none."""
+    if not tree.is_nested(x):
+        return getattr(x, "_keras_mask", None)
+    masks = tree.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), x)
+    return masks if any(mask is not None for mask in tree.flatten(masks)) else None
+
+
+def set_mask(x: Any, mask: Any) -> None:
+    """Lets tensors carry masks, unless they carry one."""
+    tensors = tree.flatten(x)
+    masks = tree.flatten(mask) if tree.is_nested(mask) else [mask] * len(tensors)
+    for tensor, one in zip(tensors, masks, strict=False):
+        if one is not None and isinstance(tensor, (Tensor, KerasTensor)) and not hasattr(tensor, "_keras_mask"):
+            tensor._keras_mask = one
+
+
+def explain(error: Exception, path: str, class_name: str, arguments: dict[str, Any]) -> None:
+    """Adds to an error, once, which layer it came from and what that was called with."""
+    if getattr(error, "_addax_explained", False):
+        return
+    lines = "\n".join(f"  • {name}={_describe(value)}" for name, value in arguments.items())
+    text = (
+        f"Exception encountered when calling {class_name}.call() of layer '{path}'.\n\n"
+        f"Arguments received by {class_name}.call():\n{lines}"
+    )
+    try:
+        error._addax_explained = True
+    except AttributeError:
+        return
+    if len(error.args) == 1 and isinstance(error.args[0], str) and str(error) == error.args[0]:
+        error.args = (f"{error.args[0]}\n\n{text}",)
+    else:
+        error.add_note(text)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"Tensor(shape={value.shape}, dtype={value.dtype})"
+    if isinstance(value, KerasTensor):
+        return f"KerasTensor(shape={value.shape}, dtype={value.dtype})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_describe(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(_describe(item) for item in value[:8]) + (", ..." if len(value) > 8 else "")
+        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,52 @@
+"""AveragePooling1D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from addax.layers.pooling.base_pooling import BasePooling
+
+
+class AveragePooling1D(BasePooling):
+    """Average over windows along one axis.
+
+    Args:
+        pool_size: Extent of the window: an int or a tuple of one.
+        strides: Step of the window: an int or a tuple of one; `pool_size` if `None`.
+        padding: `"valid"`: none; `"same"`: so that the output is as large as the input divided by the strides;
+            what is padded does not count.
+        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
+        name: A name, made up if not given.
+        **kwargs: Arguments of `Layer`.
+
+    Inputs of shape `(batch, steps, channels)` give outputs with fewer steps; with `"channels_first"` the channels
+    stand behind the batch axis.
+
+    Raises:
+        ValueError: If an argument is out of its domain.
+
+    Example:
+
+    >>> addax.layers.AveragePooling1D()(addax.ops.ones((2, 8, 3))).shape
+    (2, 4, 3)
+    """
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            pool_size,
+            strides,
+            pool_dimensions=1,
+            pool_mode="average",
+            padding=padding,
+            data_format=data_format,
+            name=name,
+            **kwargs,
+        )

@@ -1,0 +1,52 @@
+"""AveragePooling2D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from addax.layers.pooling.base_pooling import BasePooling
+
+
+class AveragePooling2D(BasePooling):
+    """Average over windows along two axes.
+
+    Args:
+        pool_size: Extent of the window: an int or a tuple of two.
+        strides: Step of the window: an int or a tuple of two; `pool_size` if `None`.
+        padding: `"valid"`: none; `"same"`: so that the output is as large as the input divided by the strides;
+            what is padded does not count.
+        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
+        name: A name, made up if not given.
+        **kwargs: Arguments of `Layer`.
+
+    Inputs of shape `(batch, rows, columns, channels)` give outputs with fewer rows and columns; with `"channels_first"` the channels
+    stand behind the batch axis.
+
+    Raises:
+        ValueError: If an argument is out of its domain.
+
+    Example:
+
+    >>> addax.layers.AveragePooling2D()(addax.ops.ones((2, 8, 8, 3))).shape
+    (2, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        pool_size: Any = (2, 2),
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            pool_size,
+            strides,
+            pool_dimensions=2,
+            pool_mode="average",
+            padding=padding,
+            data_format=data_format,
+            name=name,
+            **kwargs,
+        )

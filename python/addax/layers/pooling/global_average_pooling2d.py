@@ -1,0 +1,30 @@
+"""GlobalAveragePooling2D."""
+
+from __future__ import annotations
+
+from addax import ops
+from addax.layers.pooling.base_global_pooling import BaseGlobalPooling
+
+
+class GlobalAveragePooling2D(BaseGlobalPooling):
+    """Average over all rows, columns.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
+        keepdims: Whether to keep the reduced axes, with size 1.
+        **kwargs: Arguments of `Layer`.
+
+    Inputs of shape `(batch, rows, columns, channels)` give outputs of shape `(batch, channels)`.
+
+    Example:
+
+    >>> addax.layers.GlobalAveragePooling2D()(addax.ops.ones((2, 8, 8, 3))).shape
+    (2, 3)
+    """
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs):
+        super().__init__(pool_dimensions=2, data_format=data_format, keepdims=keepdims, **kwargs)
+
+    def call(self, inputs):
+        """Returns the average over the spatial axes."""
+        return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)

@@ -1,0 +1,287 @@
+"""What a layer holds: variables, nested layers, metrics and losses, and how weights get in and out.
+
+Creating weights, calling and configs are in `layer.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from addax import tree
+from addax.dtype_policies import DTypePolicy
+from addax.engine import Tensor
+from addax.layers.calls import calls
+from addax.layers.input_spec import InputSpec
+from addax.ops import symbolic
+from addax.ops.keras_tensor import KerasTensor
+from addax.random.seed_generator import SeedGenerator
+from addax.variables import Variable
+
+# What cannot hold a variable or a layer; most attributes are one of these.
+_LEAVES = frozenset(
+    {bool, int, float, str, bytes, type(None), type, type(lambda: 0), type(len), Tensor, InputSpec, DTypePolicy}
+)
+# Attributes of the base that are no members.
+_OWN = frozenset(
+    {
+        "_build_shapes",
+        "_inbound_nodes",
+        "_init_arguments",
+        "_inputs",
+        "_inputs_struct",
+        "_losses",
+        "_nodes",
+        "_nodes_by_depth",
+        "_operations_by_depth",
+        "_outputs",
+        "_outputs_struct",
+        "_tensors",
+        "_weights",
+    }
+)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
+class LayerState:
+    """The half of `Layer` that holds its variables and nested layers, found by looking through its attributes."""
+
+    def _members(self) -> tuple[list[Variable], list[Variable], list[LayerState]]:
+        """Own weights (those made trainable first, each kind as created), random states, layers directly in this one."""
+        weights: dict[int, Variable] = {id(v): v for v in self._weights}
+        states: dict[int, Variable] = {}
+        layers: dict[int, LayerState] = {}
+        for value in _attributes(self):
+            if isinstance(value, LayerState):
+                layers[id(value)] = value
+            elif isinstance(value, Variable):
+                weights[id(value)] = value
+            elif isinstance(value, SeedGenerator):
+                states[id(value.state)] = value.state
+        own = list(weights.values())
+        if len(own) > 1:
+            own.sort(key=_creation_order)
+        layers.pop(id(self), None)
+        return own, list(states.values()), list(layers.values())
+
+    def _own_weights(self) -> list[Variable]:
+        return self._members()[0]
+
+    def _sublayers(self) -> list[LayerState]:
+        """The layers directly in this one."""
+        return self._members()[2]
+
+    def _flatten_layers(self, include_self: bool = False) -> list[LayerState]:
+        """All layers in this one, at any depth, parents first, each once."""
+        found: dict[int, LayerState] = {}
+        stack = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                stack.extend(reversed(layer._sublayers()))
+        layers = list(found.values())
+        return layers if include_self else layers[1:]
+
+    def _all_members(self) -> Iterator[tuple[LayerState, list[Variable], list[Variable]]]:
+        """Every layer of the tree with its own weights and states, parents first, each once."""
+        seen: set[int] = set()
+        stack: list[LayerState] = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            weights, states, layers = layer._members()
+            yield layer, weights, states
+            if len(layers) > 1:
+                layers.reverse()
+            stack.extend(layers)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables: weights and the states of random generators, of nested layers too."""
+        return _unique(v for _, weights, states in self._all_members() for v in (*weights, *states))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, of nested layers too: the variables without the states of random generators."""
+        return _unique(v for _, weights, _ in self._all_members() for v in weights)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The variables that training changes."""
+        return [v for v in self.variables if v.trainable] if self._trainable else []
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return [v for v in self.weights if v.trainable] if self._trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training does not change: statistics, states of random generators, frozen weights."""
+        return [v for v in self.variables if not v.trainable] if self._trainable else self.variables
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training does not change."""
+        return [v for v in self.weights if not v.trainable] if self._trainable else self.weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets it for all nested layers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        for layer, weights, _ in self._all_members():
+            layer._trainable = value
+            for v in weights:
+                if v._created_trainable:
+                    v.trainable = value
+
+    @property
+    def metrics(self) -> list:
+        """The metrics in the layer and in nested layers."""
+        from addax.metrics.metric import Metric
+
+        layers = self._flatten_layers(include_self=True)
+        return _unique(m for layer in layers for m in _attributes(layer) if isinstance(m, Metric))
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The variables of the metrics."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    def count_params(self) -> int:
+        """Returns how many numbers the weights hold.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. You can build it "
+                "manually via: `layer.build(input_shape)`."
+            )
+        return sum(v.value.size for v in self.weights)
+
+    def get_weights(self) -> list:
+        """Returns the values of the weights as NumPy arrays, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: list) -> None:
+        """Sets the weights.
+
+        Args:
+            weights: Arrays in the order and with the shapes of `get_weights()`.
+
+        Raises:
+            ValueError: If their number or a shape differs.
+        """
+        own = self.weights
+        if len(weights) != len(own):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
+                f"but the layer was expecting {len(own)} weights."
+            )
+        for v, value in zip(own, weights, strict=True):
+            shape = tuple(getattr(value, "shape", ()))
+            if shape != v.shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {v.shape} is not compatible with provided weight shape {shape}. "
+                    f"The weight is '{v.path}'."
+                )
+        for v, value in zip(own, weights, strict=True):
+            v.assign(value)
+
+    def save_own_variables(self, store: dict) -> None:
+        """Puts the layer's own weights, without those of nested layers, into a dict under "0", "1", ..."""
+        for i, v in enumerate(self._own_weights()):
+            store[str(i)] = v
+
+    def load_own_variables(self, store: dict) -> None:
+        """Sets the layer's own weights from what `save_own_variables` stored.
+
+        Raises:
+            ValueError: If their number or a shape differs.
+        """
+        own = self._own_weights()
+        if len(store) != len(own):
+            if not own and not self.built:
+                raise ValueError(
+                    f"Layer '{self.name}' was never built and thus it doesn't have any variables. However the weights "
+                    f"file lists {len(store)} variables for this layer. Call the layer on data, or build() it, before "
+                    "loading; a custom layer that holds others must build them in its own build(), or write "
+                    "build_from_config()."
+                )
+            raise ValueError(
+                f"Layer '{self.name}' expected {len(own)} variables, but received {len(store)} variables during "
+                f"loading. Expected: {[v.name for v in own]}"
+            )
+        for i, v in enumerate(own):
+            v.assign(store[str(i)])
+
+    # -- losses
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar, computed from the inputs of the running call, to what training minimizes.
+
+        Args:
+            loss: A scalar tensor, or a list of them.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        for one in tree.flatten(loss):
+            if not isinstance(one, (Tensor, KerasTensor)) or one.shape != ():
+                raise ValueError(
+                    "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input of shape (). "
+                    f"Received invalid value: {one}"
+                )
+            if isinstance(one, KerasTensor) or symbolic.is_active():
+                continue
+            if self._losses_token is not calls.token:
+                self._losses, self._losses_token = [], calls.token
+            self._losses.append(one)
+
+    @property
+    def losses(self) -> list:
+        """The losses added during the last call, of nested layers too, then the penalties on trainable weights."""
+        losses, weights = [], []
+        for layer, own, _ in self._all_members():
+            # A layer that the last call of this one did not reach still holds losses of an earlier call.
+            if layer._losses and (layer._losses_token is self._last_call or layer._losses_token is None):
+                losses.extend(layer._losses)
+            weights.extend(own)
+        if self._trainable:
+            losses.extend(v.regularizer(v) for v in _unique(weights) if v.regularizer is not None and v.trainable)
+        return losses
+
+
+def _attributes(layer: LayerState) -> Iterator[Any]:
+    """The attributes of a layer and what the lists, tuples, dicts and sets among them hold, without leaves."""
+    for name, value in vars(layer).items():
+        if type(value) not in _LEAVES and name not in _OWN:
+            if isinstance(value, _CONTAINERS):
+                yield from _contents(value)
+            else:
+                yield value
+
+
+def _contents(container: Any) -> Iterator[Any]:
+    for value in container.values() if isinstance(container, dict) else container:
+        if isinstance(value, _CONTAINERS):
+            yield from _contents(value)
+        elif type(value) not in _LEAVES:
+            yield value
+
+
+def _creation_order(v: Variable) -> tuple[bool, int]:
+    return not v._created_trainable, v._serial
+
+
+def _unique(items) -> list:
+    return list({id(item): item for item in items}.values())
