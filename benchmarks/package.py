@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import platform
 import shutil
 import statistics
@@ -27,7 +28,9 @@ ROUNDS = 15
 def seconds_to_import(module: str) -> float:
     """Time inside a fresh interpreter, so that the interpreter's own start does not count."""
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    env = {"KERAS_BACKEND": "jax", **os.environ}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    return float(run.stdout)
 
 
 def import_times() -> dict[str, float]:

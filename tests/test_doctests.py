@@ -1,9 +1,10 @@
-"""The examples in public docstrings run and print what they say."""
+"""The examples in public docstrings run and print what they say. They find `addax` and `np` imported."""
 
 import doctest
 import importlib
 import pkgutil
 
+import numpy as np
 import pytest
 
 import addax
@@ -23,5 +24,5 @@ def test_doctests(name: str, tmp_path, monkeypatch) -> None:
     module = importlib.import_module(name)
     addax.utils.set_random_seed(0)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    result = doctest.testmod(module, optionflags=options)
+    result = doctest.testmod(module, optionflags=options, extraglobs={"addax": addax, "np": np})
     assert result.failed == 0, f"{name}: {result.failed} of {result.attempted} examples failed"
