@@ -1,10 +1,10 @@
 """Dtype policies, regularizers and constraints against real Keras."""
 
-import addax
 import keras
 import numpy as np
 import pytest
 
+import addax
 from tests.layers.oracle import numpy_of
 
 W = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
@@ -122,7 +122,7 @@ def test_dtype_policy_lookup():
 @pytest.mark.parametrize("name,error", [("foo", ValueError), ("mixed", ValueError), (3, TypeError)])
 def test_dtype_policy_errors(name, error):
     for k in (addax, keras):
-        with pytest.raises(error, match="Cannot convert|'name' must be a string"):
+        with pytest.raises(error, match=r"Cannot convert|'name' must be a string"):
             k.DTypePolicy(name)
     with pytest.raises(ValueError):
         addax.config.set_dtype_policy("foo")

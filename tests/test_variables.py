@@ -3,13 +3,13 @@
 import copy
 import pickle
 
-import addax
 import keras
 import numpy as np
 import pytest
+
+import addax
 from addax import ops
 from addax.variables import AutocastScope
-
 from tests.layers.oracle import numpy_of
 
 ONES = np.ones((2, 3), "float32")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import addax
 import jax
 import keras
 import numpy as np
+
+import addax
 
 
 def numpy_of(x: Any) -> Any:

@@ -1,10 +1,10 @@
 """Every layer against real Keras: numbers, gradients, state, shapes, configs, dtype policies."""
 
-import addax
 import keras
 import numpy as np
 import pytest
 
+import addax
 from tests.layers import oracle
 
 IMAGE = (2, 7, 6, 4)

@@ -4,12 +4,12 @@ import copy
 import pickle
 import warnings
 
-import addax
 import keras
 import numpy as np
 import pytest
-from addax import layers, ops
 
+import addax
+from addax import layers, ops
 from tests.layers.oracle import numpy_of
 
 X = np.ones((2, 4), "float32")
@@ -528,7 +528,7 @@ def test_a_layer_that_was_not_reached_adds_no_loss():
 
 @pytest.mark.parametrize("loss", ["x", 1.5, np.ones(2)], ids=repr)
 def test_add_loss_takes_scalars_only(loss):
-    with pytest.raises(ValueError, match="`add_loss\\(\\)` can only be called from inside"):
+    with pytest.raises(ValueError, match=r"`add_loss\(\)` can only be called from inside"):
         Adds().add_loss(loss)
 
 
@@ -567,12 +567,12 @@ def test_config_from_constructor_arguments():
     "value", [object(), np.ones(3), layers.Dense(2), len], ids=["object", "array", "layer", "function"]
 )
 def test_config_of_anything_else_must_be_written(value):
-    with pytest.raises(NotImplementedError, match="Plain was created with a=.*must write `get_config\\(\\)`"):
+    with pytest.raises(NotImplementedError, match=r"Plain was created with a=.*must write `get_config\(\)`"):
         Plain(value).get_config()
 
 
 def test_from_config_error_shows_the_config():
-    with pytest.raises(TypeError, match="Error when deserializing class 'Plain' using config={'a': 1, 'c': 4}"):
+    with pytest.raises(TypeError, match=r"Error when deserializing class 'Plain' using config={'a': 1, 'c': 4}"):
         Plain.from_config({"a": 1, "c": 4})
 
 
@@ -684,12 +684,12 @@ def test_forgotten_super_init():
         def call(self, x):
             return self.dense(x)
 
-    with pytest.raises(RuntimeError, match="In layer Forgetful, you forgot to call `super\\(\\).__init__\\(\\)`"):
+    with pytest.raises(RuntimeError, match=r"In layer Forgetful, you forgot to call `super\(\).__init__\(\)`"):
         Forgetful()(X)
 
 
 def test_an_unbuilt_layer_says_so():
-    with pytest.raises(AttributeError, match="no attribute 'kernel'. Layer 'd' is not built yet"):
+    with pytest.raises(AttributeError, match=r"no attribute 'kernel'. Layer 'd' is not built yet"):
         _ = layers.Dense(2, name="d").kernel
 
 

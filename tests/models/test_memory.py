@@ -4,9 +4,10 @@ import contextlib
 import gc
 import weakref
 
-import addax
 import numpy as np
 import pytest
+
+import addax
 from addax import layers, ops
 
 X = np.ones((4, 6), "float32")

@@ -1,11 +1,11 @@
 """Subclassed models and models made of graphs."""
 
-import addax
 import keras
 import numpy as np
 import pytest
-from addax import layers
 
+import addax
+from addax import layers
 from tests.layers.oracle import numpy_of
 
 X = np.ones((2, 4), "float32")
@@ -39,12 +39,12 @@ def test_subclass_builds_by_shape():
 
 
 def test_subclass_without_call():
-    with pytest.raises(NotImplementedError, match="Model Model does not have a `call\\(\\)` method implemented"):
+    with pytest.raises(NotImplementedError, match=r"Model Model does not have a `call\(\)` method implemented"):
         addax.Model()(X)
 
 
 def test_layers_is_reserved():
-    with pytest.raises(AttributeError, match="`Model.layers` attribute is reserved"):
+    with pytest.raises(AttributeError, match=r"`Model.layers` attribute is reserved"):
         Two().layers = []
 
 
@@ -152,9 +152,9 @@ def test_more_errors():
     with pytest.raises(ValueError, match="disconnected"):
         addax.Model(addax.Input((3,)), layers.Dense(1)(addax.Input((3,))))
     model = addax.Model(x := addax.Input((3,), name="x"), layers.Dense(1)(x))
-    with pytest.raises(ValueError, match="invalid shape of input 'x'. Expected shape \\(None, 3\\)"):
+    with pytest.raises(ValueError, match=r"invalid shape of input 'x'. Expected shape \(None, 3\)"):
         model(X)
-    with pytest.raises(ValueError, match="expects 1 input\\(s\\), but it received 2"):
+    with pytest.raises(ValueError, match=r"expects 1 input\(s\), but it received 2"):
         model([X, X])
 
 

@@ -2,12 +2,12 @@
 
 import json
 
-import addax
 import keras
 import numpy as np
 import pytest
-from addax import layers
 
+import addax
+from addax import layers
 from tests.layers.oracle import numpy_of
 
 X = np.ones((2, 4), "float32")
@@ -147,7 +147,7 @@ def test_several_outputs():
 
     model = addax.Sequential([addax.Input((3,)), Twice()])
     assert model.output_shape == ((None, 3), (None, 3)) and len(model.outputs) == 2
-    with pytest.raises(ValueError, match="expects 1 input\\(s\\), but it received 2 input tensors"):
+    with pytest.raises(ValueError, match=r"expects 1 input\(s\), but it received 2 input tensors"):
         addax.Sequential([addax.Input((3,)), Twice(), layers.Dense(2)])
 
 
@@ -182,7 +182,7 @@ def test_errors_say_what_keras_says(action, message):
 def test_more_errors():
     with pytest.raises(ValueError, match="an Input must be added first"):
         addax.Sequential([layers.Dense(2), addax.Input((3,))])
-    with pytest.raises(AttributeError, match="Use `add\\(\\)` and `pop\\(\\)`"):
+    with pytest.raises(AttributeError, match=r"Use `add\(\)` and `pop\(\)`"):
         stack(addax).layers = []
     with pytest.raises(TypeError):
         addax.Sequential(layers.Dense(2))

@@ -1,10 +1,10 @@
 """The summary's table is the one that real Keras prints."""
 
-import addax
 import keras
 import numpy as np
 import pytest
 
+import addax
 from tests.models.test_model import branches
 from tests.models.test_sequential import stack
 
@@ -45,8 +45,7 @@ def chain(k):
 
 
 def graph(k):
-    model = branches(k) if k is addax else branches(k)
-    return model
+    return branches(k)
 
 
 def text_of(model, **kwargs):

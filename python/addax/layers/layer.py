@@ -26,6 +26,11 @@ from addax.ops.operation import Operation
 from addax.variables import StatelessScope, Variable, abstract_variables, layer_scope, scopes
 
 
+@functools.cache
+def _parameters(function: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
 def _managed_build(build: Callable) -> Callable:
     """A `build` method inside the layer's name scope that remembers its shapes and marks the layer as built."""
 
@@ -43,8 +48,7 @@ def _managed_build(build: Callable) -> Callable:
         finally:
             self._building = False
             scopes.names = outer
-        self._build_shapes = inspect.signature(build).bind(self, *args, **kwargs).arguments
-        del self._build_shapes[next(iter(self._build_shapes))]
+        self._build_shapes = {**dict(zip(_parameters(build)[1:], args, strict=False)), **kwargs}
         self.built = True
         self._locked = True
 
