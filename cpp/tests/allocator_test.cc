@@ -1,6 +1,4 @@
 // The caching allocator: alignment, reuse, limits, failure.
-#include "core/allocator.h"
-
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -8,6 +6,7 @@
 #include <vector>
 
 #include "addax/ops.h"
+#include "core/allocator.h"
 #include "core/scratch.h"
 
 using namespace addax;

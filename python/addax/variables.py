@@ -19,6 +19,7 @@ from addax.dtypes import FLOAT_DTYPES, standardize_dtype
 from addax.ops import symbolic
 from addax.ops.convert import as_tensor
 from addax.ops.keras_tensor import standardize_shape
+from addax.utils import budget
 from addax.utils.naming import auto_name
 
 _AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
@@ -177,12 +178,11 @@ def abstract_variables() -> Iterator[None]:
 class Variable:
     """A value with a name that can be replaced, such as a layer's weight.
 
-    Use it in place of a tensor in any op or expression. Tensors read from it earlier keep the value they were read
-    with.
+    Use it in place of a tensor in any op or expression. Tensors read from it earlier keep the value they were read with.
 
     Args:
-        initializer: The first value (array, tensor, number or nested list), or a function `(shape, dtype) -> tensor`,
-            or the name of an initializer.
+        initializer: The first value (array, tensor, number or nested list), or a function `(shape, dtype) -> tensor`, or
+            the name of an initializer.
         shape: Shape to call the initializer with; not needed with a value.
         dtype: Dtype; that of the value, or `floatx()` with an initializer, if not given.
         trainable: Whether tapes watch it by themselves and optimizers update it.
@@ -268,6 +268,7 @@ class Variable:
         dtype = standardize_dtype(dtype)
         if scopes.abstract:
             return engine.placeholder(shape, dtype)
+        budget.charge(shape, self._path)
         with symbolic.suspended():  # a layer built by a symbolic call has real weights
             value = as_tensor(initializer(shape, dtype=dtype), dtype)
         if value.shape != shape:

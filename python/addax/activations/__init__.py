@@ -121,10 +121,7 @@ def serialize(activation: Callable) -> str | dict:
         return name
     from addax.saving import serialize_keras_object
 
-    config = serialize_keras_object(activation)
-    if isinstance(config, dict) and config.get("class_name") == "function":
-        return config["config"]
-    return config
+    return serialize_keras_object(activation)
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Callable:

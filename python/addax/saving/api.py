@@ -139,7 +139,7 @@ def load_model(
         config = members.read_json(archive.CONFIG)
         if not compile:
             config.pop("compile_config", None)
-        with WeightsReader(members.open(archive.WEIGHTS)) as reader:
+        with members.open(archive.WEIGHTS) as file, WeightsReader(file) as reader:
             try:
                 with custom_object_scope(custom_objects), object_sharing_scope(), variable_budget(reader.elements):
                     model = deserialize_keras_object(config)
@@ -148,6 +148,8 @@ def load_model(
             except TypeError as error:
                 error.add_note(f"The file was written by Keras {version}; addax follows Keras {KERAS_VERSION}.")
                 raise
+            if not hasattr(model, "load_own_variables"):
+                raise archive.ArchiveError(f"config.json does not describe a model but {type(model).__name__}.")
             _load(model, reader)
     return model
 
@@ -275,7 +277,7 @@ def _open_weights(path: str) -> Iterator[Any]:
         with open(path, "rb") as file, WeightsReader(file) as reader:
             yield reader
     elif path.endswith(".keras") or os.path.isdir(path):
-        with _open_archive(path) as members, WeightsReader(members.open(archive.WEIGHTS)) as reader:
+        with _open_archive(path) as members, members.open(archive.WEIGHTS) as file, WeightsReader(file) as reader:
             yield reader
     else:
         raise ValueError(f"load_weights: expected a `.weights.h5`, `.weights.json` or `.keras` file; got {path!r}.")

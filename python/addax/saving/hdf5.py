@@ -87,7 +87,9 @@ class WeightsReader:
         except Exception as error:  # h5py raises many types on damaged files
             raise WeightsFileError(f"weights file: not a complete HDF5 file ({error}).") from error
         try:
-            self._scan(self._h5py.h5g.open(self._file.id, b"/"), "", 0)
+            root = self._h5py.h5g.open(self._file.id, b"/")
+            self._seen.add(self._h5py.h5o.get_info(root).addr)
+            self._scan(root, "", 0)
             stored = sum(dataset.nbytes for dataset in self._datasets())
             if stored > self._file_size:
                 raise WeightsFileError(
@@ -138,9 +140,10 @@ class WeightsReader:
             name = path + ("layers" if old else raw.decode("utf-8", "replace"))
             link = group.links.get_info(raw).type
             if link != h5py.h5l.TYPE_HARD:
-                kind = {h5py.h5l.TYPE_SOFT: "soft", h5py.h5l.TYPE_EXTERNAL: "external"}.get(link, "user-defined")
+                kinds = {h5py.h5l.TYPE_SOFT: "a soft", h5py.h5l.TYPE_EXTERNAL: "an external"}
+                kind = kinds.get(link, "a user-defined")
                 raise WeightsFileError(
-                    f"weights file: {name!r} is a {kind} link. addax follows no links: they can point to other files."
+                    f"weights file: {name!r} is {kind} link. addax follows no links: they can point to other files."
                 )
             info = h5py.h5o.get_info(group, raw)
             if info.addr in self._seen:

@@ -121,9 +121,7 @@ def _serialize_instance(obj: Any) -> dict:
         if build_config is not None:
             config["build_config"] = serialize_keras_object(build_config)
     if hasattr(obj, "get_compile_config"):
-        compile_config = obj.get_compile_config()
-        if compile_config is not None:
-            config["compile_config"] = serialize_keras_object(compile_config)
+        config["compile_config"] = serialize_keras_object(obj.get_compile_config() or {})
     return config
 
 
@@ -187,7 +185,7 @@ def deserialize_keras_object(
         with registry.custom_object_scope(custom_objects):
             return deserialize_keras_object(config, safe_mode=safe_mode, module_objects=module_objects)
     if isinstance(config, str):
-        found = registry.get_registered_object(config, module_objects=module_objects)
+        found = registry.get_registered_object(config, module_objects=module_objects) if module_objects else None
         return config if found is None else found
     if isinstance(config, (list, tuple)):
         return [deserialize_keras_object(item, module_objects=module_objects) for item in config]
@@ -307,8 +305,8 @@ def _build_instance(config: dict, cls: type) -> Any:
         raise DeserializationError(f"config: objects are nested more than {_MAX_DEPTH} deep; the file looks damaged.")
     _location.path = (*path, f"{cls.__name__} {name!r}" if isinstance(name, str) else cls.__name__)
     try:
-        if registry.keras_module(cls):
-            inner = _without_unknown_arguments(cls, inner)
+        if registry.keras_module(cls) and "from_config" not in vars(cls):
+            inner = _known_arguments(inner, [base.__init__ for base in cls.__mro__ if "__init__" in vars(base)])
         if not hasattr(cls, "from_config"):
             raise TypeError("the class has no from_config() method")
         obj = cls.from_config(inner)
@@ -318,11 +316,13 @@ def _build_instance(config: dict, cls: type) -> Any:
             obj.built = True
         compile_config = config.get("compile_config")
         if compile_config and hasattr(obj, "compile_from_config"):
-            obj.compile_from_config(compile_config)
+            obj.compile_from_config(_known_arguments(compile_config, [obj.compile]))
         return obj
     except (DeserializationError, MemoryError, RecursionError):
         raise
     except Exception as error:
+        if isinstance(error.__cause__, DeserializationError):  # a from_config() wrapped the one that says where
+            raise error.__cause__ from None
         raise DeserializationError(f"{_where()}cannot be rebuilt from its config: {error}") from error
     finally:
         _location.path = path
@@ -333,15 +333,15 @@ def _where() -> str:
     return " > ".join(path) + ": " if path else ""
 
 
-def _without_unknown_arguments(cls: type, config: dict) -> dict:
-    """Drops arguments that a newer Keras added and left at a default-like value; refuses the others."""
-    if "from_config" in vars(cls):  # reads its config in its own way
-        return config
-    accepted: set[str] = set()
-    for base in cls.__mro__:
-        if "__init__" in vars(base) and base is not object:
-            accepted.update(inspect.signature(base.__init__).parameters)
-    unknown = {key: value for key, value in config.items() if key not in accepted}
+def _known_arguments(arguments: dict, functions: list[Callable]) -> dict:
+    """Drops arguments that a newer Keras added and left at a default-like value; refuses the others.
+
+    Args:
+        arguments: by name, from a file.
+        functions: those that take them: the constructors of a class and its bases, or `compile`.
+    """
+    accepted = {name for function in functions for name in inspect.signature(function).parameters}
+    unknown = {key: value for key, value in arguments.items() if key not in accepted}
     refused = {key: value for key, value in unknown.items() if value}
     if refused:
         raise DeserializationError(
@@ -354,4 +354,4 @@ def _without_unknown_arguments(cls: type, config: dict) -> dict:
             "a newer Keras.",
             stacklevel=2,
         )
-    return {key: value for key, value in config.items() if key in accepted}
+    return {key: value for key, value in arguments.items() if key in accepted}

@@ -95,9 +95,11 @@ class ShardedReader:
             document = archive.parse_json(file.read(archive.MAX_JSON_BYTES + 1), path)
         self._stack = ExitStack()
         self._readers: dict[str, WeightsReader] = {}
-        self._map = document.get("weight_map")
-        if not isinstance(self._map, dict) or not all(isinstance(names, list) for names in self._map.values()):
-            raise WeightsFileError(f"{path}: weight_map must give a list of files for every group.")
+        groups = document.get("weight_map")
+        if not isinstance(groups, dict) or not all(isinstance(names, (str, list)) for names in groups.values()):
+            raise WeightsFileError(f"{path}: weight_map must name the files of every group.")
+        # Keras writes a bare name where a list of one was meant.
+        self._map = {group: [names] if isinstance(names, str) else names for group, names in groups.items()}
         with ExitStack() as stack:
             for name in sorted({str(name) for names in self._map.values() for name in names}):
                 number = name.removeprefix(os.path.basename(stem) + "_").removesuffix(".weights.h5")

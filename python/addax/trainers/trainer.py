@@ -49,6 +49,7 @@ class Trainer:
         self.loss = None
         self.stop_training = False
         self.history = None
+        self.train_function = self.test_function = self.predict_function = None
         self._compiled = _Compiled()
 
     # -- compile
@@ -113,7 +114,7 @@ class Trainer:
                 "weighted_metrics": weighted_metrics,
                 "run_eagerly": run_eagerly,
                 "steps_per_execution": steps_per_execution,
-                "jit_compile": jit_compile if isinstance(jit_compile, bool) else False,
+                "jit_compile": jit_compile,
             },
         )
         self.run_eagerly = run_eagerly
