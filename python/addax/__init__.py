@@ -54,11 +54,26 @@ if TYPE_CHECKING:
     from addax.variables import name_scope as name_scope
 
 _MODULES = frozenset(
-    """
-    activations backend callbacks config constraints dtype_policies initializers layers
-    losses metrics models ops optimizers random regularizers saving
-    tree utils
-    """.split()
+    (
+        "activations",
+        "backend",
+        "callbacks",
+        "config",
+        "constraints",
+        "dtype_policies",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "ops",
+        "optimizers",
+        "random",
+        "regularizers",
+        "saving",
+        "tree",
+        "utils",
+    )
 )
 _HOMES = {
     "addax.autograd": "GradientTape custom_gradient grad stop_gradient value_and_grad vjp",
