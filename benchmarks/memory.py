@@ -27,12 +27,8 @@ def resident_mb() -> float:
 
 def model() -> keras.Sequential:
     """Ten inputs, one hidden layer, three classes; compiled with Adam and accuracy."""
-    m = keras.Sequential(
-        [keras.layers.Input((10,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)]
-    )
-    m.compile(
-        optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
-    )
+    m = keras.Sequential([keras.layers.Input((10,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)])
+    m.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return m
 
 
@@ -80,7 +76,12 @@ def main() -> None:
         start = time.perf_counter()
         at, mb = run(count)
         seconds = time.perf_counter() - start
-        curves[name] = {"at": at, "resident_mb": mb, "bytes_each": slope(at, mb), "us_each": 1e6 * seconds / max(count, 1)}
+        curves[name] = {
+            "at": at,
+            "resident_mb": mb,
+            "bytes_each": slope(at, mb),
+            "us_each": 1e6 * seconds / max(count, 1),
+        }
         print(
             f"{count:,} {name}: resident {mb[0]:.1f} MB at first, {mb[len(mb) // 2]:.1f} MB halfway, {mb[-1]:.1f} MB "
             f"at last; {curves[name]['bytes_each']:+.2f} bytes each over the second half; "

@@ -86,11 +86,11 @@ def eager_add() -> dict[str, float]:
 def build_wheel() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
-        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build", "dist", ".git", "*.so", "__pycache__", ".venv*"))
-        start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, str(source)], check=True
+        shutil.copytree(
+            ROOT, source, ignore=shutil.ignore_patterns("build", "dist", ".git", "*.so", "__pycache__", ".venv*")
         )
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, str(source)], check=True)
         seconds = time.perf_counter() - start
         (wheel,) = Path(folder).glob("addax-*.whl")
         return {"build_s": seconds, "wheel_mb": wheel.stat().st_size / 1e6}
@@ -118,7 +118,9 @@ def main() -> None:
 
     if args.build:
         build = results["build"] = build_wheel()
-        print(f"wheel: {build['wheel_mb']:.1f} MB (goal: under 15), built in {build['build_s']:.0f} s (goal: under 360)")
+        print(
+            f"wheel: {build['wheel_mb']:.1f} MB (goal: under 15), built in {build['build_s']:.0f} s (goal: under 360)"
+        )
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -9,7 +9,20 @@ import pytest
 
 from addax import engine
 
-DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+DTYPES = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -25,7 +38,8 @@ def test_numpy_both_ways_shares_memory(dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "view", [lambda a: a.T, lambda a: a[::-1], lambda a: a[:, ::2], lambda a: np.broadcast_to(a[0], (3, 6)), lambda a: a[:0]]
+    "view",
+    [lambda a: a.T, lambda a: a[::-1], lambda a: a[:, ::2], lambda a: np.broadcast_to(a[0], (3, 6)), lambda a: a[:0]],
 )
 def test_strided_arrays_come_in_as_views(view) -> None:
     array = view(np.arange(24.0).reshape(4, 6))

@@ -143,7 +143,7 @@ def test_copies_are_equal_and_hash_by_identity(x) -> None:
 def test_a_placeholder_has_no_value() -> None:
     p = engine.placeholder((2,), "float32") * 2
     for read in (float, bool, np.asarray, lambda t: t.numpy()):
-        with pytest.raises((RuntimeError, ValueError), match="no value|one element|ambiguous"):
+        with pytest.raises((RuntimeError, ValueError), match=r"no value|one element|ambiguous"):
             read(p)
 
 

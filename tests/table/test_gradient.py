@@ -31,7 +31,9 @@ def gradient(sample, arrays, positions, seeds):
     floats = [o for o in outputs if o.dtype == "float64"]
     grads = tape.gradient(floats, [tensors[p] for p in positions], [engine.tensor(s) for s in seeds])
     value = sum(float((np.asarray(o) * s).sum()) for o, s in zip(floats, seeds, strict=True))
-    return value, [np.zeros(arrays[p].shape) if g is None else np.asarray(g) for p, g in zip(positions, grads, strict=True)]
+    return value, [
+        np.zeros(arrays[p].shape) if g is None else np.asarray(g) for p, g in zip(positions, grads, strict=True)
+    ]
 
 
 def seeds_for(sample, arrays, rng):

@@ -18,7 +18,13 @@ model.compile(
 )
 x, y = np.zeros((8, 4), "float32"), np.zeros(8, "int32")
 history: keras.callbacks.History = model.fit(
-    x, y, batch_size=4, epochs=2, validation_split=0.25, callbacks=[keras.callbacks.EarlyStopping(patience=1)], verbose=0
+    x,
+    y,
+    batch_size=4,
+    epochs=2,
+    validation_split=0.25,
+    callbacks=[keras.callbacks.EarlyStopping(patience=1)],
+    verbose=0,
 )
 assert_type(history.history, dict[str, list[Any]])
 model.evaluate(x, y, verbose=0)

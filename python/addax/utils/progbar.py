@@ -103,7 +103,7 @@ class Progbar:
         self._seen_so_far = current
         now = time.time()
         due = self.is_due(current, finalize)
-        if self._time_after_first_step is None and current > 0:
+        if self._time_after_first_step is None and current == 1:
             self._time_after_first_step = now
         if not due:
             return
