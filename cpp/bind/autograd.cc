@@ -1,7 +1,8 @@
 // Variable, Tape and custom gradients.
+#include "addax/autograd.h"
+
 #include <pybind11/stl.h>
 
-#include "addax/autograd.h"
 #include "addax/variable.h"
 #include "bind/bind.h"
 
@@ -16,9 +17,7 @@ std::shared_ptr<py::function> shared(py::function f) {
           }};
 }
 
-py::object optional(const Tensor& t) {
-  return t ? py::reinterpret_steal<py::object>(wrap(t)) : py::none();
-}
+py::object optional(const Tensor& t) { return t ? py::reinterpret_steal<py::object>(wrap(t)) : py::none(); }
 
 Tensors optional_tensors(const py::object& list) {
   Tensors out;
@@ -66,10 +65,12 @@ struct StopScope {
 void bind_autograd(py::module_& m) {
   py::class_<Variable>(m, "Variable", "The box of a value that training replaces.")
       .def(py::init<const Tensor&, bool>(), py::arg("value"), py::arg("trainable") = true)
-      .def("read", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.read())); },
-           "The value now; tapes that watch variables note the reading.")
-      .def("peek", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.peek())); },
-           "The value now, seen by no tape.")
+      .def(
+          "read", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.read())); },
+          "The value now; tapes that watch variables note the reading.")
+      .def(
+          "peek", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.peek())); },
+          "The value now, seen by no tape.")
       .def("assign", &Variable::assign, py::arg("value"))
       .def_readwrite("trainable", &Variable::trainable)
       .def_property_readonly("id", &Variable::id)

@@ -89,8 +89,13 @@ struct Exported {
 };
 
 void fill(DLTensor& dl, Exported& owner) {
-  dl = {owner.tensor.raw(), {kDLCPU, 0}, owner.shape.rank(), dl_type_of(owner.tensor.dtype()), owner.shape.begin(),
-        owner.strides.begin(), 0};
+  dl = {owner.tensor.raw(),
+        {kDLCPU, 0},
+        owner.shape.rank(),
+        dl_type_of(owner.tensor.dtype()),
+        owner.shape.begin(),
+        owner.strides.begin(),
+        0};
 }
 
 template <class Managed>
@@ -119,9 +124,8 @@ py::object to_dlpack(const Tensor& x, const py::object&, const py::object& max_v
   if (versioned) {
     auto* m = new DLManagedTensorVersioned{1, 0, owner, &delete_managed<DLManagedTensorVersioned>, kReadOnlyFlag, {}};
     fill(m->dl_tensor, *owner);
-    capsule = PyCapsule_New(m, "dltensor_versioned", [](PyObject* c) {
-      free_unconsumed<DLManagedTensorVersioned>(c, "dltensor_versioned");
-    });
+    capsule = PyCapsule_New(m, "dltensor_versioned",
+                            [](PyObject* c) { free_unconsumed<DLManagedTensorVersioned>(c, "dltensor_versioned"); });
   } else {
     auto* m = new DLManagedTensor{{}, owner, &delete_managed<DLManagedTensor>};
     fill(m->dl_tensor, *owner);
@@ -231,7 +235,9 @@ Tensor from_python(py::handle value) {
   if (PyLong_CheckExact(o)) {
     int overflow = 0;
     const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail<ValueError>("convert_to_tensor: the Python int ", py::cast<std::string>(py::str(value)), " does not fit int64");
+    if (overflow)
+      fail<ValueError>("convert_to_tensor: the Python int ", py::cast<std::string>(py::str(value)),
+                       " does not fit int64");
     const bool fits = v >= INT32_MIN && v <= INT32_MAX;
     const int64_t exact = v;
     return fits ? Tensor::scalar(static_cast<double>(v), Dtype::Int32) : Tensor::from_data(&exact, {});
@@ -242,9 +248,8 @@ Tensor from_python(py::handle value) {
     array = np.attr("asarray")(value);
   } catch (py::error_already_set& e) {
     if (!e.matches(PyExc_ValueError)) throw;
-    fail<ValueError>("convert_to_tensor: could not make an array of the given ",
-                     Py_TYPE(value.ptr())->tp_name, ": ", py::cast<std::string>(py::str(e.value())),
-                     "; nested sequences must all have the same length");
+    fail<ValueError>("convert_to_tensor: could not make an array of the given ", Py_TYPE(value.ptr())->tp_name, ": ",
+                     py::cast<std::string>(py::str(e.value())), "; nested sequences must all have the same length");
   }
   Tensor t = from_numpy(array);
   if (PyList_Check(o) || PyTuple_Check(o)) {
@@ -308,30 +313,36 @@ Tensor convert_operand(PyObject* value, const Tensor& other) {
 }
 
 void bind_interop(py::module_& m) {
-  m.def("tensor", [](py::handle value, const py::object& dtype) {
+  m.def(
+      "tensor",
+      [](py::handle value, const py::object& dtype) {
         return convert(value, dtype.is_none() ? std::string() : py::cast<std::string>(dtype));
       },
       py::arg("value"), py::arg("dtype") = py::none(),
-      "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners. Arrays share memory where layout and dtype "
+      "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners. Arrays share memory where layout and "
+      "dtype "
       "allow.");
-  m.def("placeholder", [](const std::vector<int64_t>& shape, const std::string& dtype) {
+  m.def(
+      "placeholder",
+      [](const std::vector<int64_t>& shape, const std::string& dtype) {
         return Tensor::placeholder(Shape(shape.begin(), shape.end()), dtype_from(dtype));
       },
       py::arg("shape"), py::arg("dtype"), "A shape and dtype without a value, for abstract evaluation.");
   m.def("from_dlpack", &from_dlpack, py::arg("array"), "A tensor that shares memory with a DLPack owner.");
 
   py::class_<Tensor> cls = py::reinterpret_borrow<py::class_<Tensor>>(reinterpret_cast<PyObject*>(tensor_type()));
-  cls.def("__array__",
-          [](const Tensor& x, const py::object& dtype, const py::object& copy) {
-            py::object array = to_numpy(x);
-            const bool must_copy = !copy.is_none() && py::cast<bool>(copy);
-            if (dtype.is_none()) return must_copy ? py::object(array.attr("copy")()) : array;
-            return py::object(array.attr("astype")(dtype, py::arg("copy") = must_copy));
-          },
-          py::arg("dtype") = py::none(), py::arg("copy") = py::none())
+  cls.def(
+         "__array__",
+         [](const Tensor& x, const py::object& dtype, const py::object& copy) {
+           py::object array = to_numpy(x);
+           const bool must_copy = !copy.is_none() && py::cast<bool>(copy);
+           if (dtype.is_none()) return must_copy ? py::object(array.attr("copy")()) : array;
+           return py::object(array.attr("astype")(dtype, py::arg("copy") = must_copy));
+         },
+         py::arg("dtype") = py::none(), py::arg("copy") = py::none())
       .def_buffer(&buffer_of)
-      .def("__dlpack__", &to_dlpack, py::kw_only(), py::arg("stream") = py::none(),
-           py::arg("max_version") = py::none(), py::arg("dl_device") = py::none(), py::arg("copy") = py::none())
+      .def("__dlpack__", &to_dlpack, py::kw_only(), py::arg("stream") = py::none(), py::arg("max_version") = py::none(),
+           py::arg("dl_device") = py::none(), py::arg("copy") = py::none())
       .def("__dlpack_device__", [](const Tensor&) { return py::make_tuple(int{kDLCPU}, 0); });
 }
 

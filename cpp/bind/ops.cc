@@ -56,8 +56,7 @@ class PyAttrs final : public AttrVisitor {
       });
   }
   void field(const char* name, std::string& v) override {
-    if (PyObject* o = find(name))
-      v = checked(name, "a str", o, [&] { return py::cast<std::string>(py::handle(o)); });
+    if (PyObject* o = find(name)) v = checked(name, "a str", o, [&] { return py::cast<std::string>(py::handle(o)); });
   }
   void field(const char* name, Dtype& v) override {
     if (PyObject* o = find(name))
@@ -215,8 +214,7 @@ void bind_ops(py::module_& m) {
         std::vector<PyObject*> inputs;
         for (const py::handle a : args) inputs.push_back(a.ptr());
         const Tensors in = tensor_list(op, inputs.data(), static_cast<Py_ssize_t>(inputs.size()));
-        return py::reinterpret_steal<py::object>(
-            wrap_all(op.compose(in, Keywords(attrs).attrs_of(op))));
+        return py::reinterpret_steal<py::object>(wrap_all(op.compose(in, Keywords(attrs).attrs_of(op))));
       },
       "compose(name, *tensors, **attrs): the same result written with simpler ops.");
   m.def(
@@ -240,7 +238,8 @@ void bind_ops(py::module_& m) {
         update(name, state, inputs, parsed);
       },
       py::arg("name"), py::arg("state"), py::arg("inputs"),
-      "update(name, state, inputs, **attrs): runs an op whose first inputs are the variables and assigns its outputs to "
+      "update(name, state, inputs, **attrs): runs an op whose first inputs are the variables and assigns its outputs "
+      "to "
       "them, in place where nothing else holds the memory.");
 }
 

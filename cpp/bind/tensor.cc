@@ -60,7 +60,7 @@ struct BinaryRow {
   const char* method;
   const char* reflected;
   const char* op;
-  binaryfunc PyNumberMethods::*slot;
+  binaryfunc PyNumberMethods::* slot;
 };
 
 constexpr std::array<BinaryRow, 12> kBinary{{
@@ -103,11 +103,13 @@ PyObject* binary_slot(PyObject* a, PyObject* b) {
 
 template <size_t... I>
 void set_binary_slots(py::class_<Tensor>& cls, std::index_sequence<I...>) {
-  (cls.def(kBinary[I].method,
-           [](py::object a, py::object b) { return py::reinterpret_steal<py::object>(binary_slot<I>(a.ptr(), b.ptr())); }),
+  (cls.def(
+       kBinary[I].method,
+       [](py::object a, py::object b) { return py::reinterpret_steal<py::object>(binary_slot<I>(a.ptr(), b.ptr())); }),
    ...);
-  (cls.def(kBinary[I].reflected,
-           [](py::object a, py::object b) { return py::reinterpret_steal<py::object>(binary_slot<I>(b.ptr(), a.ptr())); }),
+  (cls.def(
+       kBinary[I].reflected,
+       [](py::object a, py::object b) { return py::reinterpret_steal<py::object>(binary_slot<I>(b.ptr(), a.ptr())); }),
    ...);
   // The methods above are what people see; the slots are what the interpreter calls.
   auto* type = reinterpret_cast<PyHeapTypeObject*>(cls.ptr());
@@ -274,8 +276,9 @@ void bind_tensor(py::module_& m) {
       .def_property_readonly("ndim", &Tensor::rank)
       .def_property_readonly("size", &Tensor::numel)
       .def_property_readonly("nbytes", &Tensor::nbytes)
-      .def_property_readonly("strides", [](const Tensor& x) { return as_tuple(x.strides()); },
-                             "Steps between neighbours along each axis, in elements.")
+      .def_property_readonly(
+          "strides", [](const Tensor& x) { return as_tuple(x.strides()); },
+          "Steps between neighbours along each axis, in elements.")
       .def_property_readonly("device",
                              [](const Tensor& x) {
                                std::ostringstream out;
@@ -288,7 +291,8 @@ void bind_tensor(py::module_& m) {
       .def_property_readonly("id", &Tensor::id)
       .def_property_readonly("T", [](const Tensor& x) { return transpose(x); })
       .def("detach", &Tensor::detach, "The same values, unknown to any tape.")
-      .def("astype", [](const Tensor& x, const std::string& d) { return cast(x, dtype_from(d)); }, py::arg("dtype"))
+      .def(
+          "astype", [](const Tensor& x, const std::string& d) { return cast(x, dtype_from(d)); }, py::arg("dtype"))
       .def("reshape",
            [](const Tensor& x, const py::args& shape) {
              const bool packed = shape.size() == 1 && py::isinstance<py::sequence>(shape[0]);

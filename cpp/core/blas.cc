@@ -92,8 +92,8 @@ void call(Gemm<T> f, bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha,
 
 // The cut depends on the sizes alone. Pieces are kept large enough that packing is not repeated too often.
 template <class T>
-void split(bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b,
-           int64_t ldb, T beta, T* c, int64_t ldc) {
+void split(bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b, int64_t ldb,
+           T beta, T* c, int64_t ldc) {
   constexpr int64_t kSmallWork = 1 << 17;  // multiply-adds below which one call is faster than two threads
   constexpr int64_t kPieces = 16, kUnit = 48;
   if (m * n * k <= kSmallWork) return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);

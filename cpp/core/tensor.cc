@@ -98,7 +98,10 @@ Tensor Tensor::from_data(const T* data, const Shape& shape) {
   else if constexpr (std::is_same_v<T, double>)
     dtype = Dtype::Float64;
   else if constexpr (std::is_integral_v<T>)
-    dtype = static_cast<Dtype>((std::is_signed_v<T> ? 1 : 5) + (sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3));
+    dtype = static_cast<Dtype>((std::is_signed_v<T> ? 1 : 5) + (sizeof(T) == 1   ? 0
+                                                                : sizeof(T) == 2 ? 1
+                                                                : sizeof(T) == 4 ? 2
+                                                                                 : 3));
   Tensor t = empty(shape, dtype);
   std::copy_n(data, t.numel(), t.data<T>());
   return t;
@@ -166,8 +169,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   if (!tensor.is_placeholder() && tensor.numel() <= 16) {
     out << ", [";
     const Tensor c = tensor.contiguous();
-    for (int64_t i = 0; i < c.numel(); ++i)
-      out << (i ? ", " : "") << c.view({{}, {}, c.layout().offset + i}).item();
+    for (int64_t i = 0; i < c.numel(); ++i) out << (i ? ", " : "") << c.view({{}, {}, c.layout().offset + i}).item();
     out << ']';
   }
   return out << ')';

@@ -13,20 +13,6 @@ namespace {
 constexpr int64_t kTaskWork = 1 << 20;      // multiply-adds worth handing to a thread
 constexpr int64_t kSlabElements = 1 << 16;  // what a slab reads stays in the cache nearest to the core
 
-// n columns as panels of two vectors; the last may be narrower, and is padded to whole vectors.
-template <class T>
-struct ColumnPanels {
-  static constexpr int64_t kWidth = 2 * kLanes<T>;
-  int64_t columns, count, padded;
-
-  explicit ColumnPanels(int64_t n)
-      : columns(n), count(ceil_div(n, kWidth)), padded(ceil_div(n, kLanes<T>) * kLanes<T>) {}
-  int64_t first(int64_t i) const { return i * kWidth; }
-  int64_t width(int64_t i) const { return std::min(kWidth, padded - first(i)); }
-  int64_t used(int64_t i) const { return std::min(width(i), columns - first(i)); }
-  int vectors(int64_t i) const { return static_cast<int>(width(i) / kLanes<T>); }
-};
-
 // A depthwise input or output as the lanes of the output channels.
 template <class T>
 Channels depthwise_channels(const ConvShape& s) {
@@ -154,18 +140,6 @@ int64_t filter_runs(const Correlation<S>& c, const Pass& pass, const Box<T>& box
   return k_step;
 }
 
-// Runs a tile; columns beyond `used`, and types other than the sum's, take the way over a buffer.
-template <class S, class T>
-void emit(Tile<T> tile, int rows, int64_t width, int64_t used, const T* a, int64_t row_step, int64_t k_step,
-          Span<const Run> runs, const T* b, S* to, int64_t to_step) {
-  if constexpr (std::is_same_v<S, T>)
-    if (used == width) return tile(a, row_step, k_step, runs, b, width, to, to_step, false);
-  T sum[kTileRows * ColumnPanels<T>::kWidth];
-  tile(a, row_step, k_step, runs, b, width, sum, width, false);
-  for (int r = 0; r < rows; ++r)
-    for (int64_t j = 0; j < used; ++j) to[r * to_step + j] = static_cast<S>(sum[r * width + j]);
-}
-
 template <class S>
 void correlate(const Correlation<S>& c) {
   using T = compute_t<S>;
@@ -230,7 +204,7 @@ void correlate(const Correlation<S>& c) {
           cover_rows(grid.count[2], [&](int64_t row, int rows) {
             emit((c.lanes ? lane_tile_of<T> : tile_of<T>)(rows, panels.vectors(p)), rows, panels.width(p),
                  panels.used(p), box.data + src + row * grid.src[2] + (c.lanes ? column : 0), grid.src[2], k_step, runs,
-                 b, result + dst + row * grid.dst[2] + column, grid.dst[2]);
+                 b, result + dst + row * grid.dst[2] + column, grid.dst[2], false);
           });
         });
       }

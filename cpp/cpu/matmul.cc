@@ -1,29 +1,19 @@
-// CPU kernel of matmul: which product goes to register tiles, to a matrix-vector loop or to BLAS depends on sizes and
-// strides alone, and so do the bits.
+// CPU kernel of matmul: which product goes to bare register tiles, to a matrix-vector loop or to the packing gemm
+// depends on sizes and strides alone, and so do the bits.
 #include "ops/matmul.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "core/blas.h"
-#include "cpu/gemm/tile.h"
+#include "cpu/gemm/gemm.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
 
-constexpr int64_t kTileWork = 1 << 15;      // multiply-adds up to which tiles beat a call of BLAS
+constexpr int64_t kTileWork = 1 << 16;      // multiply-adds up to which packing costs more than it saves
 constexpr int64_t kTaskWork = 1 << 17;      // multiply-adds worth handing to a thread
 constexpr int64_t kParallelWork = 1 << 20;  // multiply-adds from which one product of a batch is cut by itself
-
-template <class T>
-struct Matrix {
-  const T* data;
-  int64_t row_step, col_step;
-
-  Matrix transposed() const { return {data, col_step, row_step}; }
-  const T& at(int64_t i, int64_t j) const { return data[i * row_step + j * col_step]; }
-};
 
 // Copies to row-major memory, converting.
 template <class S, class T>
@@ -84,7 +74,7 @@ void tile_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* 
 
 // Few columns: b is padded to one vector.
 template <class T>
-void narrow_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc) {
+void narrow_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c) {
   constexpr int64_t kL = kLanes<T>;
   Scratch<T> padded(k * kL, "matmul");
   for (int64_t p = 0; p < k; ++p)
@@ -94,7 +84,7 @@ void narrow_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T
   cover_rows(m, [&](int64_t i, int rows) {
     tile_of<T>(rows, 1)(a.data + i * a.row_step, a.row_step, a.col_step, {&run, 1}, padded.get(), kL, result, kL,
                         false);
-    for (int r = 0; r < rows; ++r) std::copy_n(result + r * kL, n, c + (i + r) * ldc);
+    for (int r = 0; r < rows; ++r) std::copy_n(result + r * kL, n, c + (i + r) * n);
   });
 }
 
@@ -163,62 +153,24 @@ void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step
 
 // ---- float and double -----------------------------------------------------------------------------------------------
 
-// As BLAS takes it: plain or transposed row-major.
 template <class T>
-bool is_plain(Matrix<T> x, int64_t rows, int64_t cols) {
-  return (x.col_step == 1 || cols == 1) && (x.row_step >= cols || rows == 1);
-}
-
-template <class T>
-void blas_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc, bool parallel) {
-  const bool ta = !is_plain(a, m, k), tb = !is_plain(b, k, n);
-  if (ta && !is_plain(a.transposed(), k, m))
-    return blas_product(m, n, k, Packed<T>(a, m, k).matrix(), b, c, ldc, parallel);
-  if (tb && !is_plain(b.transposed(), n, k))
-    return blas_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, ldc, parallel);
-  // The step of a dim of size 1 says nothing; BLAS wants it to span a row all the same.
-  const int64_t lda = ta ? (k == 1 ? m : a.col_step) : (m == 1 ? k : a.row_step);
-  const int64_t ldb = tb ? (n == 1 ? k : b.col_step) : (k == 1 ? n : b.row_step);
-  if (parallel)
-    blas::parallel_gemm(ta, tb, m, n, k, T(1), a.data, lda, b.data, ldb, T(0), c, ldc);
-  else
-    blas::gemm(ta, tb, m, n, k, T(1), a.data, lda, b.data, ldb, T(0), c, ldc);
-}
-
-// c = a b. With `parallel` the work may be cut; either way the bits follow from the arguments.
-template <class T>
-void product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t ldc, bool parallel) {
+void product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c) {
   if (n == 1) return matrix_vector(m, k, a, b.data, b.row_step, c);
   if (m == 1) return matrix_vector(n, k, b.transposed(), a.data, a.col_step, c);
-  if (m * n * k > kTileWork) return blas_product(m, n, k, a, b, c, ldc, parallel);
-  if (n < kLanes<T>) return narrow_product(m, n, k, a, b, c, ldc);
-  if (b.col_step != 1) return tile_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, ldc);
-  tile_product(m, n, k, a, b, c, ldc);
-}
-
-// ---- float16 and bfloat16: panels in float, one rounding ------------------------------------------------------------
-
-template <class H>
-void half_product(int64_t m, int64_t n, int64_t k, Matrix<H> a, Matrix<H> b, H* c, int64_t ldc) {
-  constexpr int64_t kPieces = 16, kUnit = 48;
-  const bool by_rows = m >= n;
-  const Packed<float> whole(by_rows ? b : a, by_rows ? k : m, by_rows ? n : k);
-  const int64_t extent = by_rows ? m : n;
-  const int64_t block = m * n * k <= kTaskWork ? extent : ceil_div(ceil_div(extent, kPieces), kUnit) * kUnit;
-  parallel_for(extent, block, [&](int64_t begin, int64_t end) {
-    const int64_t rows = by_rows ? end - begin : m, cols = by_rows ? n : end - begin;
-    Scratch<float> result(rows * cols, "matmul");
-    if (by_rows) {
-      const Packed<float> panel(Matrix<H>{a.data + begin * a.row_step, a.row_step, a.col_step}, rows, k);
-      product(rows, cols, k, panel.matrix(), whole.matrix(), result.get(), cols, false);
-    } else {
-      const Packed<float> panel(Matrix<H>{b.data + begin * b.col_step, b.row_step, b.col_step}, k, cols);
-      product(rows, cols, k, whole.matrix(), panel.matrix(), result.get(), cols, false);
-    }
-    H* to = by_rows ? c + begin * ldc : c + begin;
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < cols; ++j) to[i * ldc + j] = static_cast<H>(result[i * cols + j]);
-  });
+  if (m * n * k <= kTileWork) {
+    if (n < kLanes<T>) return narrow_product(m, n, k, a, b, c);
+    if (b.col_step != 1) return tile_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, n);
+    return tile_product(m, n, k, a, b, c, n);
+  }
+  if (m <= kTileRows && b.col_step == 1 && n >= kLanes<T>) {
+    const int64_t block = ceil_div(ceil_div(kTaskWork, m * k), kLanes<T>) * kLanes<T>;
+    const int64_t pieces = std::max<int64_t>(1, n / block);  // the last takes what is left, so that none is narrow
+    return parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+      const int64_t first = begin * block, last = end == pieces ? n : end * block;
+      tile_product(m, last - first, k, a, b.from(0, first), c + first, n);
+    });
+  }
+  gemm(m, n, k, a, b, c, n);
 }
 
 // ---- integers, which wrap around, and bool --------------------------------------------------------------------------
@@ -305,11 +257,11 @@ struct Plan {
 };
 
 template <class T>
-void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, bool parallel) {
+void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c) {
   if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
-    half_product(p.m, p.n, p.k, a, b, c, p.n);
+    gemm(p.m, p.n, p.k, a, b, c, p.n);
   else if constexpr (std::is_floating_point_v<T>)
-    product(p.m, p.n, p.k, a, b, c, p.n, parallel);
+    product(p.m, p.n, p.k, a, b, c);
   else if constexpr (std::is_same_v<T, bool>)
     integer_product(p.m, p.n, p.k, a, b, c, [](bool sum, bool x, bool y) { return sum | (x & y); });
   else
@@ -318,16 +270,16 @@ void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, bool parallel) {
 
 template <class T>
 void run(const Plan& p, const T* a, const T* b, T* c) {
-  const auto nth = [&](int64_t i, bool parallel) {
+  const auto nth = [&](int64_t i) {
     const auto [a_offset, b_offset] = p.offsets(i);
-    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n, parallel);
+    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n);
   };
   const int64_t work = p.m * p.n * p.k;
   if (p.count == 1 || work >= kParallelWork)
-    for (int64_t i = 0; i < p.count; ++i) nth(i, true);
+    for (int64_t i = 0; i < p.count; ++i) nth(i);
   else
     parallel_for(p.count, ceil_div(kTaskWork, work), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) nth(i, false);
+      for (int64_t i = begin; i < end; ++i) nth(i);
     });
 }
 

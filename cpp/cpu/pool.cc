@@ -99,12 +99,11 @@ struct Pooling {
 struct Window {
   Triple first, count;
 
-  Window(const Pooling& s, const Triple& position) {
-    for (size_t i = 0; i < 3; ++i) {
-      const int64_t start = position[i] * s.stride[i] - s.low[i];
-      first[i] = std::max<int64_t>(start, 0);
-      count[i] = std::min(start + s.window[i], s.in[i]) - first[i];
-    }
+  // Moves along one dim.
+  void place(const Pooling& s, size_t dim, int64_t position) {
+    const int64_t start = position * s.stride[dim] - s.low[dim];
+    first[dim] = std::max<int64_t>(start, 0);
+    count[dim] = std::min(start + s.window[dim], s.in[dim]) - first[dim];
   }
   // Calls f(offset of the tap's first channel, number of the tap).
   template <class F>
@@ -129,9 +128,13 @@ void for_each_output(const Pooling& s, F&& f) {
     cover_channels<T>(s.channels, [&](auto lanes, int64_t channel) {
       for (int64_t row = begin; row < end; ++row) {
         const int64_t image = row / (s.out[0] * s.out[1]);
-        Triple position = {row / s.out[1] % s.out[0], row % s.out[1], 0};
-        for (; position[2] < s.out[2]; ++position[2])
-          f(lanes, image, (row * s.out[2] + position[2]) * s.channels, Window(s, position), channel);
+        Window window;
+        window.place(s, 0, row / s.out[1] % s.out[0]);
+        window.place(s, 1, row % s.out[1]);
+        for (int64_t w = 0; w < s.out[2]; ++w) {
+          window.place(s, 2, w);
+          f(lanes, image, (row * s.out[2] + w) * s.channels, window, channel);
+        }
       }
     });
   });
@@ -146,7 +149,7 @@ typename L::Index first_maximum(const Pooling& s, const Window& window, const S*
   Index where = Index{};
   window.taps(s, [&](int64_t offset, int64_t tap) {
     const Value value = L::load(x + offset);
-    const auto larger = (value > best) | ((value != value) & (best == best));
+    const auto larger = (best == best) & !(value <= best);  // true for the first NaN
     best = larger ? value : best;
     where = larger ? Index{} + static_cast<typename L::Tap>(tap) : where;
   });
@@ -215,6 +218,8 @@ void for_each_input(const Pooling& s, S* dx, F&& f) {
   // A window on the border of two blocks is read twice, so a block is long against a window.
   const int64_t block = std::min(layers, std::max(kTaskWork / work, 4 * s.window[cut])),
                 blocks = (layers + block - 1) / block;
+  bool disjoint = true;  // windows: each input is added to once
+  for (size_t i = 0; i < 3; ++i) disjoint &= s.stride[i] >= s.window[i];
   const int64_t images = std::max<int64_t>(1, kTaskWork / (work * layers));
   parallel_for(s.batch * blocks, images, [&](int64_t first_task, int64_t last_task) {
     Scratch<T> memory(std::is_same_v<S, T> ? 0 : block * layer, "pool gradient");
@@ -232,15 +237,20 @@ void for_each_input(const Pooling& s, S* dx, F&& f) {
         const auto add = [&](int64_t offset, typename L::Value value) {
           const int64_t at = offset - begin * layer;
           if (at < 0 || at >= (end - begin) * layer) return;
-          L::store(sum + at + channel, L::load(sum + at + channel) + value);
+          L::store(sum + at + channel, disjoint ? value : L::load(sum + at + channel) + value);
         };
-        Triple position;
-        for (position[0] = first[0]; position[0] < last[0]; ++position[0])
-          for (position[1] = first[1]; position[1] < last[1]; ++position[1])
-            for (position[2] = first[2]; position[2] < last[2]; ++position[2]) {
-              const int64_t output = (position[0] * s.out[1] + position[1]) * s.out[2] + position[2];
-              f(lanes, image, (image * s.positions + output) * s.channels, Window(s, position), channel, add);
+        Window window;
+        for (int64_t d = first[0]; d < last[0]; ++d) {
+          window.place(s, 0, d);
+          for (int64_t h = first[1]; h < last[1]; ++h) {
+            window.place(s, 1, h);
+            int64_t output = (image * s.positions + (d * s.out[1] + h) * s.out[2] + first[2]) * s.channels;
+            for (int64_t w = first[2]; w < last[2]; ++w, output += s.channels) {
+              window.place(s, 2, w);
+              f(lanes, image, output, window, channel, add);
             }
+          }
+        }
       });
       if constexpr (!std::is_same_v<S, T>)
         for (int64_t i = 0; i < (end - begin) * layer; ++i) owned[i] = static_cast<S>(sum[i]);

@@ -12,8 +12,8 @@
 namespace addax {
 namespace cpu {
 
-#define ADDAX_DECLARE(isa)            \
-  namespace isa {                     \
+#define ADDAX_DECLARE(isa)             \
+  namespace isa {                      \
   void register_all(KernelSink& sink); \
   }
 ADDAX_DECLARE(baseline)

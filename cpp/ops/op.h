@@ -75,12 +75,12 @@ struct OpDef {
   uint32_t save_outputs = kSaveNone;  // bit i: vjp reads the value of output i
   Compose compose = nullptr;
   ViewRule view = nullptr;
-  bool strided = false;     // kernel takes any strides; otherwise apply passes contiguous inputs
-  uint32_t donates = 0;     // bit i: output i may reuse the storage of input i when nothing else holds it
+  bool strided = false;  // kernel takes any strides; otherwise apply passes contiguous inputs
+  uint32_t donates = 0;  // bit i: output i may reuse the storage of input i when nothing else holds it
   Fusion fusion = Fusion::Opaque;
-  int rule = 0;             // elementwise: the dtype rule (see elementwise.h)
-  int index = 0;            // position in the table
-  Attrs default_attrs;      // empty: the op has no attributes
+  int rule = 0;         // elementwise: the dtype rule (see elementwise.h)
+  int index = 0;        // position in the table
+  Attrs default_attrs;  // empty: the op has no attributes
   std::array<Kernel, kNumDeviceTypes> kernels{};
 
   template <class T>
@@ -110,7 +110,8 @@ ADDAX_API const OpDef& find_op(std::string_view name);
 
 /// The only door to computation: infer; placeholders in give placeholders out; otherwise view or kernel; then record on
 /// the tapes that watch an input.
-/// Empty attributes stand for the op's defaults. `may_donate`: the caller gives up its inputs, so rows that donate may reuse storage that nothing else holds.
+/// Empty attributes stand for the op's defaults. `may_donate`: the caller gives up its inputs, so rows that donate may
+/// reuse storage that nothing else holds.
 ADDAX_API Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {}, bool may_donate = false);
 /// The same for ops with one output, without the vector.
 ADDAX_API Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs = {});
@@ -118,8 +119,8 @@ ADDAX_API Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs&
 }  // namespace addax
 
 /// `ADDAX_OP(add)` inside a function: a look-up that happens once.
-#define ADDAX_OP(name)                                              \
-  ([]() -> const ::addax::OpDef& {                                  \
-    static const ::addax::OpDef& op = ::addax::find_op(#name);      \
-    return op;                                                      \
+#define ADDAX_OP(name)                                         \
+  ([]() -> const ::addax::OpDef& {                             \
+    static const ::addax::OpDef& op = ::addax::find_op(#name); \
+    return op;                                                 \
   }())

@@ -1,4 +1,6 @@
 // The caching allocator: alignment, reuse, limits, failure.
+#include "core/allocator.h"
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -6,7 +8,6 @@
 #include <vector>
 
 #include "addax/ops.h"
-#include "core/allocator.h"
 #include "core/scratch.h"
 
 using namespace addax;

@@ -58,9 +58,10 @@ TEST_CASE("many short jobs in a row") {
 
 TEST_CASE("an exception reaches the caller and the pool goes on") {
   const Threads threads(4);
-  CHECK_THROWS_AS(parallel_for(100, 1, [](int64_t begin, int64_t) {
-                    if (begin == 37) throw std::runtime_error("piece 37");
-                  }),
+  CHECK_THROWS_AS(parallel_for(100, 1,
+                               [](int64_t begin, int64_t) {
+                                 if (begin == 37) throw std::runtime_error("piece 37");
+                               }),
                   std::runtime_error);
   CHECK(sum_to(1000, 7) == 499500);
 }
@@ -107,6 +108,7 @@ TEST_CASE("idle workers use no processor time") {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
   usleep(200000);
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-  const double used = static_cast<double>(after.tv_sec - before.tv_sec) + 1e-9 * static_cast<double>(after.tv_nsec - before.tv_nsec);
+  const double used =
+      static_cast<double>(after.tv_sec - before.tv_sec) + 1e-9 * static_cast<double>(after.tv_nsec - before.tv_nsec);
   CHECK(used < 0.05);  // a spinning worker would use all of the 0.2 s
 }

@@ -178,11 +178,12 @@ def abstract_variables() -> Iterator[None]:
 class Variable:
     """A value with a name that can be replaced, such as a layer's weight.
 
-    Use it in place of a tensor in any op or expression. Tensors read from it earlier keep the value they were read with.
+    Use it in place of a tensor in any op or expression. Tensors read from it earlier keep the value they were read
+    with.
 
     Args:
-        initializer: The first value (array, tensor, number or nested list), or a function `(shape, dtype) -> tensor`, or
-            the name of an initializer.
+        initializer: The first value (array, tensor, number or nested list), or a function `(shape, dtype) -> tensor`,
+            or the name of an initializer.
         shape: Shape to call the initializer with; not needed with a value.
         dtype: Dtype; that of the value, or `floatx()` with an initializer, if not given.
         trainable: Whether tapes watch it by themselves and optimizers update it.

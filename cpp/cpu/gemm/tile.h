@@ -2,6 +2,7 @@
 // Large products go to core/blas.h instead.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -93,5 +94,35 @@ void cover_rows(int64_t m, F&& f) {
 /// The tile of `rows` in [1, kTileRows] by `vectors` in [1, 2].
 template <class T>
 Tile<T> tile_of(int rows, int vectors);
+
+/// n columns as panels of two vectors; the last may be narrower, and is padded to whole vectors.
+template <class T>
+struct ColumnPanels {
+  static constexpr int64_t kWidth = 2 * kLanes<T>;
+  int64_t columns, count, padded;
+
+  explicit ColumnPanels(int64_t n)
+      : columns(n), count(ceil_div(n, kWidth)), padded(ceil_div(n, kLanes<T>) * kLanes<T>) {}
+  int64_t first(int64_t i) const { return i * kWidth; }
+  int64_t width(int64_t i) const { return std::min(kWidth, padded - first(i)); }
+  int64_t used(int64_t i) const { return std::min(width(i), columns - first(i)); }
+  int vectors(int64_t i) const { return static_cast<int>(width(i) / kLanes<T>); }
+};
+
+/// Runs a tile on a panel of b; columns beyond `used`, and results of another type, take the way over a buffer.
+template <class S, class T>
+void emit(Tile<T> tile, int rows, int64_t width, int64_t used, const T* a, int64_t row_step, int64_t k_step,
+          Span<const Run> runs, const T* b, S* to, int64_t to_step, bool accumulate) {
+  if constexpr (std::is_same_v<S, T>)
+    if (used == width) return tile(a, row_step, k_step, runs, b, width, to, to_step, accumulate);
+  T sum[kTileRows * ColumnPanels<T>::kWidth];
+  tile(a, row_step, k_step, runs, b, width, sum, width, false);
+  for (int r = 0; r < rows; ++r)
+    for (int64_t j = 0; j < used; ++j) {
+      const T value = sum[r * width + j];
+      S& result = to[r * to_step + j];
+      result = static_cast<S>(accumulate ? static_cast<T>(result) + value : value);
+    }
+}
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -36,8 +36,7 @@ class ADDAX_API Tape {
   /// output gradient means ones. Unless `keep`, the record is freed while it is walked.
   Tensors gradient(const Tensors& targets, const Tensors& sources, const Tensors& output_grads, bool keep);
   /// The same with respect to variables, over every value of theirs that was read under this tape.
-  Tensors gradient(const Tensors& targets, Span<const Variable* const> sources, const Tensors& output_grads,
-                   bool keep);
+  Tensors gradient(const Tensors& targets, Span<const Variable* const> sources, const Tensors& output_grads, bool keep);
 
   /// Ids of the variables watched so far, in order of first reading.
   std::vector<uint64_t> watched_variables() const;

@@ -43,9 +43,7 @@ ADDAX_API Dtype promote(Dtype a, Dtype b);
 ADDAX_API Dtype to_float(Dtype dtype);
 
 inline bool is_float(Dtype dtype) { return kind_of(dtype) == Kind::Float; }
-inline bool is_int(Dtype dtype) {
-  return kind_of(dtype) == Kind::Signed || kind_of(dtype) == Kind::Unsigned;
-}
+inline bool is_int(Dtype dtype) { return kind_of(dtype) == Kind::Signed || kind_of(dtype) == Kind::Unsigned; }
 inline std::ostream& operator<<(std::ostream& out, Dtype dtype) { return out << name_of(dtype); }
 
 }  // namespace addax

@@ -45,7 +45,7 @@ struct ADDAX_API Storage {
   void* data = nullptr;
   int64_t bytes = 0;
   Device device;
-  bool read_only = false;             // foreign memory that kernels must never write
+  bool read_only = false;              // foreign memory that kernels must never write
   std::function<void(void*)> foreign;  // empty: the bytes belong to the device's allocator
   mutable std::atomic<int32_t> refs{0};
 

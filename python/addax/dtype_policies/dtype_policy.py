@@ -1,4 +1,4 @@
-"""DTypePolicy, the global policy, and policies from names and configs. What a policy does to a layer is in `layers/layer.py`."""
+"""DTypePolicy, the global policy, and policies from names and configs; `layers/layer.py` is where one is obeyed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class DTypePolicy:
     """The dtype in which a layer computes and the dtype in which it keeps its weights.
 
     Args:
-        name: A dtype for both (`"float32"`), or `"mixed_float16"` or `"mixed_bfloat16"`: compute in 16 bits, keep weights
-            in float32. `None` means `floatx()`.
+        name: A dtype for both (`"float32"`), or `"mixed_float16"` or `"mixed_bfloat16"`: compute in 16 bits, keep
+            weights in float32. `None` means `floatx()`.
 
     Raises:
         ValueError: If it is none of these.

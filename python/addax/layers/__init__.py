@@ -1,4 +1,7 @@
-"""The layers, one file each in the folder of its group. To add one: write the file, add it here and to `saving/registry.py`."""
+"""The layers, one file each in the folder of its group.
+
+To add one: write the file, import it here and add it to the table of `saving/registry.py`.
+"""
 
 from addax.layers.activations.activation import Activation
 from addax.layers.convolutional.conv1d import Conv1D
@@ -83,3 +86,51 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
     if not isinstance(layer, Layer):
         raise ValueError(f"layers.deserialize: the config does not describe a layer. Received: {config}")
     return layer
+
+
+__all__ = [
+    "Activation",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
+    "BatchNormalization",
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Convolution1D",
+    "Convolution2D",
+    "Convolution3D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "Identity",
+    "Input",
+    "InputLayer",
+    "InputSpec",
+    "Layer",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "Rescaling",
+    "Reshape",
+    "deserialize",
+    "serialize",
+]

@@ -20,7 +20,7 @@ def int_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
     if min(dims) <= 0:
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. Received {name}={value}, including values "
-            f"{set(d for d in dims if d <= 0)} that do not satisfy `value > 0`"
+            f"{ {d for d in dims if d <= 0} } that do not satisfy `value > 0`"
         )
     return dims
 

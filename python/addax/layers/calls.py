@@ -26,6 +26,7 @@ class CallSignature:
     def __init__(self, cls: type, base: type):
         parameters = list(inspect.signature(cls.call).parameters.values())[1:]
         self.names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+        self.required = self.names[0] if self.names and parameters[0].default is inspect.Parameter.empty else None
         keywords = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         self.takes_training = "training" in keywords
         default = keywords["training"].default if self.takes_training else None

@@ -26,6 +26,11 @@ from addax.ops.operation import Operation
 from addax.variables import StatelessScope, Variable, abstract_variables, layer_scope, scopes
 
 
+@functools.cache
+def _parameters(function: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
 def _managed_build(build: Callable) -> Callable:
     """A `build` method inside the layer's name scope that remembers its shapes and marks the layer as built."""
 
@@ -43,8 +48,7 @@ def _managed_build(build: Callable) -> Callable:
         finally:
             self._building = False
             scopes.names = outer
-        self._build_shapes = inspect.signature(build).bind(self, *args, **kwargs).arguments
-        del self._build_shapes[next(iter(self._build_shapes))]
+        self._build_shapes = {**dict(zip(_parameters(build)[1:], args, strict=False)), **kwargs}
         self.built = True
         self._locked = True
 
@@ -54,8 +58,8 @@ def _managed_build(build: Callable) -> Callable:
 class Layer(LayerState, Operation):
     """A function of tensors with weights: the base of all layers and models.
 
-    Subclasses create weights in `build(input_shape)` with `add_weight`, other layers in `__init__`, and compute in `call`.
-    Layers and variables are found wherever they are: in attributes, lists, tuples and dicts.
+    Subclasses create weights in `build(input_shape)` with `add_weight`, other layers in `__init__`, and compute in
+    `call`. Layers and variables are found wherever they are: in attributes, lists, tuples and dicts.
 
     Args:
         activity_regularizer: Penalty on the outputs, added to the losses (per example).
@@ -125,6 +129,7 @@ class Layer(LayerState, Operation):
         self._path: str | None = None
         self._trainable = bool(trainable)
         self._input_spec: Any = None
+        self._accepted: tuple | None = None  # shape and dtype of the last input that satisfied the input spec
         self._supports_masking = type(self).compute_mask is not Layer.compute_mask
         self._weights: list[Variable] = []
         self._losses: list[Tensor] = []
@@ -184,7 +189,7 @@ class Layer(LayerState, Operation):
         if self._building:
             return
         self._mark_built(input_shape)
-        if any(not layer.built for layer in self._flatten_layers()):
+        if any(not layer.built for layer in self._tree()):
             spec = _specs_of(input_shape, self.input_dtype)
             with layer_scope(self.name):
                 try:
@@ -305,6 +310,7 @@ class Layer(LayerState, Operation):
         variable.constraint = constraints.get(constraint)
         variable.overwrite_with_gradient = overwrite_with_gradient
         self._weights.append(variable)
+        self._found = None
         return variable
 
     add_variable = add_weight
@@ -319,6 +325,7 @@ class Layer(LayerState, Operation):
     @input_spec.setter
     def input_spec(self, value) -> None:
         self._input_spec = value
+        self._accepted = None
 
     @property
     def supports_masking(self) -> bool:
@@ -367,19 +374,21 @@ class Layer(LayerState, Operation):
             args, kwargs, is_symbolic = self._convert(args, kwargs)
             first, mask = self._take_masks(signature, args, kwargs)
         if self._input_spec is not None:
-            check_inputs(self._input_spec, first, self.name)
+            self._check(first)
         if not self.built:
             self._build_for(args, kwargs)
 
-        # Training: what the caller says, or the call around this one, or the default of `call`.
+        # Training: what the caller says, or the call around this one, or the default of `call`. A graph remembers only
+        # what the caller said: the rest is decided when it runs.
         outer_training = calls.training
-        if training is None:
+        is_said = training is not None
+        if not is_said:
             training = signature.training if outer_training is None else outer_training
-        if training is not None and signature.takes_training:
+        if training is not None and signature.takes_training and (is_said or not is_symbolic):
             kwargs["training"] = training
 
         outer_token, outer_names, outer_autocast = calls.token, scopes.names, scopes.autocast
-        self._last_call = calls.token = outer_token or object()
+        self.__dict__["_last_call"] = calls.token = outer_token or object()
         calls.training = training
         scopes.names = (*outer_names, self.name)
         scopes.autocast = self._variable_cast
@@ -413,6 +422,13 @@ class Layer(LayerState, Operation):
         Node(self, args, kwargs, outputs)
         return outputs
 
+    def _check(self, first: Any) -> None:
+        """Checks the input, unless one like it has been accepted."""
+        like = (first.shape, first.dtype) if type(first) is Tensor else None
+        if like is None or like != self._accepted:
+            check_inputs(self._input_spec, first, self.name)
+            self._accepted = like
+
     def _cast(self, x):
         return convert.cast(x, self._compute_dtype) if x.dtype in FLOAT_DTYPES else x
 
@@ -445,6 +461,8 @@ class Layer(LayerState, Operation):
     def _take_masks(self, signature: CallSignature, args: tuple, kwargs: dict) -> tuple[Any, Any]:
         """The first input and its masks; hands the masks that inputs carry to the parameters that take them."""
         arguments = signature.arguments(args, kwargs)
+        if signature.required is not None and signature.required not in arguments:
+            raise TypeError(f"{type(self).__name__}.call() missing 1 required argument: '{signature.required}'")
         first = args[0] if args else next((x for name, x in arguments.items() if name != "mask"), None)
         mask = kwargs.get("mask")
         if mask is None:
@@ -540,8 +558,8 @@ class Layer(LayerState, Operation):
         """
         if not self.built:
             raise ValueError(
-                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables must have been already "
-                "created). You can build it by calling it on some data."
+                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables must have been "
+                "already created). You can build it by calling it on some data."
             )
         state = self.non_trainable_variables
         pairs = []
@@ -621,6 +639,17 @@ class Layer(LayerState, Operation):
                 f"Error when deserializing class '{cls.__name__}' using config={config}.\n\n"
                 f"Exception encountered: {error}"
             ) from error
+
+    def __getattr__(self, name: str):
+        if hasattr(type(self), name):  # a property that raised AttributeError: let it say why
+            return object.__getattribute__(self, name)
+        message = f"'{type(self).__name__}' object has no attribute '{name}'"
+        if not name.startswith("_") and self.__dict__.get("built") is False:
+            message += (
+                f". Layer '{self.name}' is not built yet: its weights appear when it is called on data or build() is "
+                "called with the shape of the input"
+            )
+        raise AttributeError(message)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -5,6 +5,7 @@ Creating weights, calling and configs are in `layer.py`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from addax.dtype_policies import DTypePolicy
 from addax.engine import Tensor
 from addax.layers.calls import calls
 from addax.layers.input_spec import InputSpec
+from addax.metrics.metric import Metric
 from addax.ops import symbolic
 from addax.ops.keras_tensor import KerasTensor
 from addax.random.seed_generator import SeedGenerator
@@ -22,91 +24,148 @@ from addax.variables import Variable
 _LEAVES = frozenset(
     {bool, int, float, str, bytes, type(None), type, type(lambda: 0), type(len), Tensor, InputSpec, DTypePolicy}
 )
-# Attributes of the base that are no members.
+# Attributes of the base that are no members; setting one does not change the members.
 _OWN = frozenset(
     {
+        "_accepted",
         "_build_shapes",
+        "_building",
+        "_found",
         "_inbound_nodes",
         "_init_arguments",
         "_inputs",
         "_inputs_struct",
+        "_last_call",
+        "_locked",
         "_losses",
+        "_losses_token",
         "_nodes",
         "_nodes_by_depth",
         "_operations_by_depth",
         "_outputs",
         "_outputs_struct",
+        "_path",
         "_tensors",
         "_weights",
+        "built",
     }
 )
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
-class LayerState:
-    """The half of `Layer` that holds its variables and nested layers, found by looking through its attributes."""
+class _Members:
+    """What was found in a layer's attributes, and the containers in which it was found, as they were."""
 
-    def _members(self) -> tuple[list[Variable], list[Variable], list[LayerState]]:
-        """Own weights (those made trainable first, each kind as created), random states, layers directly in this one."""
-        weights: dict[int, Variable] = {id(v): v for v in self._weights}
+    __slots__ = ("containers", "layers", "metrics", "states", "weights")
+
+    def __init__(self, layer: LayerState):
+        self.containers: list[tuple[Any, tuple]] = []
+        weights: dict[int, Variable] = {id(v): v for v in layer._weights}
         states: dict[int, Variable] = {}
         layers: dict[int, LayerState] = {}
-        for value in _attributes(self):
+        metrics: dict[int, Metric] = {}
+        for value in self._attributes(layer):
             if isinstance(value, LayerState):
                 layers[id(value)] = value
             elif isinstance(value, Variable):
                 weights[id(value)] = value
             elif isinstance(value, SeedGenerator):
                 states[id(value.state)] = value.state
-        own = list(weights.values())
-        if len(own) > 1:
-            own.sort(key=_creation_order)
-        layers.pop(id(self), None)
-        return own, list(states.values()), list(layers.values())
+            elif isinstance(value, Metric):
+                metrics[id(value)] = value
+        layers.pop(id(layer), None)
+        # Keras's order: those made trainable first, each kind as created.
+        self.weights = sorted(weights.values(), key=_creation_order)
+        self.states = list(states.values())
+        self.layers = list(layers.values())
+        self.metrics = list(metrics.values())
 
-    def _own_weights(self) -> list[Variable]:
-        return self._members()[0]
+    def _attributes(self, layer: LayerState) -> Iterator[Any]:
+        """The attributes and what the lists, tuples, dicts and sets among them hold, without leaves."""
+        for name, value in vars(layer).items():
+            if type(value) not in _LEAVES and name not in _OWN:
+                if isinstance(value, _CONTAINERS):
+                    yield from self._contents(value)
+                else:
+                    yield value
+
+    def _contents(self, container: Any) -> Iterator[Any]:
+        values = tuple(container.values() if isinstance(container, dict) else container)
+        if not isinstance(container, (tuple, frozenset)):
+            self.containers.append((container, values))
+        for value in values:
+            if isinstance(value, _CONTAINERS):
+                yield from self._contents(value)
+            elif type(value) not in _LEAVES:
+                yield value
+
+    def is_current(self) -> bool:
+        """Whether the containers still hold what they held. Attributes that are set anew are noticed by the layer."""
+        for container, values in self.containers:
+            if len(container) != len(values):
+                return False
+            now = container.values() if isinstance(container, dict) else container
+            if not all(map(operator.is_, now, values)):
+                return False
+        return True
+
+
+class LayerState:
+    """The half of `Layer` that holds its variables and nested layers, found by looking through its attributes."""
+
+    _found: _Members | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _OWN:
+            self.__dict__["_found"] = None
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["_found"] = None
+        value = self.__dict__.get(name)
+        if isinstance(value, Variable):
+            self._weights = [v for v in self._weights if v is not value]
+        object.__delattr__(self, name)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_found": None}
+
+    def _members(self) -> _Members:
+        found = self._found
+        if found is None or not found.is_current():
+            found = self.__dict__["_found"] = _Members(self)
+        return found
 
     def _sublayers(self) -> list[LayerState]:
         """The layers directly in this one."""
-        return self._members()[2]
+        return list(self._members().layers)
 
-    def _flatten_layers(self, include_self: bool = False) -> list[LayerState]:
-        """All layers in this one, at any depth, parents first, each once."""
+    def _tree(self) -> list[LayerState]:
+        """This layer and all in it, at any depth, parents first, each once."""
         found: dict[int, LayerState] = {}
         stack = [self]
         while stack:
             layer = stack.pop()
             if id(layer) not in found:
                 found[id(layer)] = layer
-                stack.extend(reversed(layer._sublayers()))
-        layers = list(found.values())
-        return layers if include_self else layers[1:]
+                layers = layer._members().layers
+                if layers:
+                    stack.extend(reversed(layers))
+        return list(found.values())
 
-    def _all_members(self) -> Iterator[tuple[LayerState, list[Variable], list[Variable]]]:
-        """Every layer of the tree with its own weights and states, parents first, each once."""
-        seen: set[int] = set()
-        stack: list[LayerState] = [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            weights, states, layers = layer._members()
-            yield layer, weights, states
-            if len(layers) > 1:
-                layers.reverse()
-            stack.extend(layers)
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[LayerState]:
+        layers = self._tree()[1:] if recursive else self._sublayers()
+        return [self, *layers] if include_self else layers
 
     @property
     def variables(self) -> list[Variable]:
         """All variables: weights and the states of random generators, of nested layers too."""
-        return _unique(v for _, weights, states in self._all_members() for v in (*weights, *states))
+        return _unique(v for layer in self._tree() for v in (*layer._found.weights, *layer._found.states))
 
     @property
     def weights(self) -> list[Variable]:
         """All weights, of nested layers too: the variables without the states of random generators."""
-        return _unique(v for _, weights, _ in self._all_members() for v in weights)
+        return _unique(v for layer in self._tree() for v in layer._found.weights)
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -136,19 +195,16 @@ class LayerState:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         value = bool(value)
-        for layer, weights, _ in self._all_members():
+        for layer in self._tree():
             layer._trainable = value
-            for v in weights:
+            for v in layer._members().weights:
                 if v._created_trainable:
                     v.trainable = value
 
     @property
     def metrics(self) -> list:
         """The metrics in the layer and in nested layers."""
-        from addax.metrics.metric import Metric
-
-        layers = self._flatten_layers(include_self=True)
-        return _unique(m for layer in layers for m in _attributes(layer) if isinstance(m, Metric))
+        return _unique(metric for layer in self._tree() for metric in layer._found.metrics)
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -184,8 +240,8 @@ class LayerState:
         own = self.weights
         if len(weights) != len(own):
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
-                f"but the layer was expecting {len(own)} weights."
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
+                f"{len(weights)}, but the layer was expecting {len(own)} weights."
             )
         for v, value in zip(own, weights, strict=True):
             shape = tuple(getattr(value, "shape", ()))
@@ -199,7 +255,7 @@ class LayerState:
 
     def save_own_variables(self, store: dict) -> None:
         """Puts the layer's own weights, without those of nested layers, into a dict under "0", "1", ..."""
-        for i, v in enumerate(self._own_weights()):
+        for i, v in enumerate(self._members().weights):
             store[str(i)] = v
 
     def load_own_variables(self, store: dict) -> None:
@@ -208,7 +264,7 @@ class LayerState:
         Raises:
             ValueError: If their number or a shape differs.
         """
-        own = self._own_weights()
+        own = self._members().weights
         if len(store) != len(own):
             if not own and not self.built:
                 raise ValueError(
@@ -251,32 +307,14 @@ class LayerState:
     def losses(self) -> list:
         """The losses added during the last call, of nested layers too, then the penalties on trainable weights."""
         losses, weights = [], []
-        for layer, own, _ in self._all_members():
+        for layer in self._tree():
             # A layer that the last call of this one did not reach still holds losses of an earlier call.
             if layer._losses and (layer._losses_token is self._last_call or layer._losses_token is None):
                 losses.extend(layer._losses)
-            weights.extend(own)
+            weights.extend(layer._found.weights)
         if self._trainable:
             losses.extend(v.regularizer(v) for v in _unique(weights) if v.regularizer is not None and v.trainable)
         return losses
-
-
-def _attributes(layer: LayerState) -> Iterator[Any]:
-    """The attributes of a layer and what the lists, tuples, dicts and sets among them hold, without leaves."""
-    for name, value in vars(layer).items():
-        if type(value) not in _LEAVES and name not in _OWN:
-            if isinstance(value, _CONTAINERS):
-                yield from _contents(value)
-            else:
-                yield value
-
-
-def _contents(container: Any) -> Iterator[Any]:
-    for value in container.values() if isinstance(container, dict) else container:
-        if isinstance(value, _CONTAINERS):
-            yield from _contents(value)
-        elif type(value) not in _LEAVES:
-            yield value
 
 
 def _creation_order(v: Variable) -> tuple[bool, int]:

@@ -31,6 +31,6 @@ def fit_rank(x: Any, declared: KerasTensor, model_name: str) -> Any:
 
 def _message(shape: tuple, declared: KerasTensor, model_name: str) -> str:
     return (
-        f"Model '{model_name}': invalid shape of input '{declared.name}'. Expected shape {declared.shape}, but input has "
-        f"incompatible shape {shape}"
+        f"Model '{model_name}': invalid shape of input '{declared.name}'. Expected shape {declared.shape}, but input "
+        f"has incompatible shape {shape}"
     )

@@ -1,6 +1,6 @@
 """Model: a layer that is trained, saved and summarized as a whole.
 
-Graphs of layers are in `functional.py`, stacks in `sequential.py`, training in `trainers/trainer.py`, files in `saving/`.
+Graphs of layers are in `functional.py`, stacks in `sequential.py`, training in `trainers/`, files in `saving/`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ class Model(Trainer, Layer):
     def call(self, *args, **kwargs):
         """The computation; written by subclasses."""
         raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+
+    def _pass_mask(self, inputs: Any, outputs: Any, mask: Any) -> None:
+        # The layers inside have passed on the masks that they were given.
+        if self.supports_masking:
+            super()._pass_mask(inputs, outputs, mask)
 
     @property
     def layers(self) -> list[Layer]:

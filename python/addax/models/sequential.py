@@ -103,11 +103,14 @@ class Sequential(Model):
 
     def _rebuild(self) -> None:
         """Builds what is not built yet, if the input's shape is known."""
-        if len(self._layers) > 1 and isinstance(self._layers[0], InputLayer):
-            if self.built:
-                self._extend()
-            else:
-                self.build(self._layers[0].batch_shape)
+        if self.built:
+            self._extend()
+        elif len(self._layers) > 1 and isinstance(self._layers[0], InputLayer):
+            self.build(self._layers[0].batch_shape)
+        elif self._layers and isinstance(self._layers[0], Model):
+            shape = getattr(self._layers[0], "input_shape", None)  # a nested model may know its input
+            if isinstance(shape, tuple) and not any(isinstance(dim, tuple) for dim in shape):
+                self.build(shape)
 
     def _extend(self) -> None:
         """Runs the layers that were not run yet on the symbolic output of those below."""
@@ -132,15 +135,15 @@ class Sequential(Model):
         if not isinstance(first, InputLayer):
             if not isinstance(input_shape, (list, tuple)):
                 raise ValueError(
-                    f"Sequential model '{self.name}': build() needs the shape of the input, with the batch axis, such as "
-                    f"(None, 4). Received: input_shape={input_shape}"
+                    f"Sequential model '{self.name}': build() needs the shape of the input, with the batch axis, such "
+                    f"as (None, 4). Received: input_shape={input_shape}"
                 )
             first = InputLayer(batch_shape=input_shape, dtype=self.compute_dtype)
             self._layers.insert(0, first)
         elif input_shape is not None and tuple(input_shape) != first.batch_shape:
             raise ValueError(
-                f"Sequential model '{self.name}' has already been configured to use input shape {first.batch_shape}. You "
-                f"cannot build it with input_shape {tuple(input_shape)}"
+                f"Sequential model '{self.name}' has already been configured to use input shape {first.batch_shape}. "
+                f"You cannot build it with input_shape {tuple(input_shape)}"
             )
         self._tensors = [first.output]
         self._extend()
@@ -151,10 +154,7 @@ class Sequential(Model):
         for layer in self._layers:
             if isinstance(layer, InputLayer):
                 continue
-            if mask is not None and layer._signature().takes_mask:
-                x = layer(x, mask=mask)
-            else:
-                x = layer(x)
+            x = layer(x, mask=mask) if mask is not None and layer._signature().takes_mask else layer(x)
             mask = None  # from here on, masks travel with the tensors
         return x
 

@@ -148,7 +148,7 @@ def _shape_text(shapes: Any) -> str:
 
 
 def _count(layer: Layer) -> str:
-    if not layer.built or any(not inner.built for inner in layer._flatten_layers()):
+    if not layer.built or any(not inner.built for inner in layer._tree()):
         return "0 (unbuilt)" if not layer.weights else f"{_size(layer.weights):,} (partly unbuilt)"
     return f"{_size(layer.weights):,}"
 

@@ -67,7 +67,8 @@ class BaseConv(Layer):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if lora_rank is not None or lora_alpha is not None:
             raise ValueError(
-                f"{type(self).__name__}: LoRA is not supported. Received: lora_rank={lora_rank}, lora_alpha={lora_alpha}"
+                f"{type(self).__name__}: LoRA is not supported. "
+                f"Received: lora_rank={lora_rank}, lora_alpha={lora_alpha}"
             )
         self.rank = rank
         self.filters = filters

@@ -14,8 +14,8 @@ class Conv1D(BaseConv):
         filters: Number of output channels.
         kernel_size: Extent of the filters: an int or a tuple of one.
         strides: Step of the filters: an int or a tuple of one.
-        padding: `"valid"`: none; `"same"`: so that the output is as large as the input divided by the strides; `"causal"`:
-            before the input only, so that no output sees a later input.
+        padding: `"valid"`: none; `"same"`: so that the output is as large as the input divided by the strides;
+            `"causal"`: before the input only, so that no output sees a later input.
         data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
         dilation_rate: Distance of neighbouring taps: an int or a tuple of one.
         groups: Number of groups of channels that are convolved separately.

@@ -29,8 +29,8 @@ class Conv2D(BaseConv):
         bias_constraint: Projection of `bias` after every update.
         **kwargs: Arguments of `Layer`.
 
-    Inputs of shape `(batch, rows, columns, channels)` give outputs of shape `(batch, new_rows, new_columns, filters)`; with
-    `"channels_first"` the channels stand behind the batch axis.
+    Inputs of shape `(batch, rows, columns, channels)` give outputs of shape `(batch, new_rows, new_columns, filters)`;
+    with `"channels_first"` the channels stand behind the batch axis.
 
     Raises:
         ValueError: If an argument is out of its domain.

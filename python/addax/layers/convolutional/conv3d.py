@@ -29,8 +29,9 @@ class Conv3D(BaseConv):
         bias_constraint: Projection of `bias` after every update.
         **kwargs: Arguments of `Layer`.
 
-    Inputs of shape `(batch, depth, rows, columns, channels)` give outputs of shape `(batch, new_depth, new_rows, new_columns, filters)`; with
-    `"channels_first"` the channels stand behind the batch axis.
+    Inputs of shape `(batch, depth, rows, columns, channels)` give outputs of shape
+    `(batch, new_depth, new_rows, new_columns, filters)`; with `"channels_first"` the channels stand behind the batch
+    axis.
 
     Raises:
         ValueError: If an argument is out of its domain.

@@ -27,13 +27,13 @@ class AveragePooling1D(BasePooling):
 
     Example:
 
-    >>> addax.layers.AveragePooling1D()(addax.ops.ones((2, 8, 3))).shape
+    >>> addax.layers.AveragePooling1D(2)(addax.ops.ones((2, 8, 3))).shape
     (2, 4, 3)
     """
 
     def __init__(
         self,
-        pool_size: Any = 2,
+        pool_size: Any,
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,

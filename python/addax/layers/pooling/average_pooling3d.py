@@ -19,21 +19,21 @@ class AveragePooling3D(BasePooling):
         name: A name, made up if not given.
         **kwargs: Arguments of `Layer`.
 
-    Inputs of shape `(batch, depth, rows, columns, channels)` give outputs with fewer rows, columns and layers of depth; with `"channels_first"` the channels
-    stand behind the batch axis.
+    Inputs of shape `(batch, depth, rows, columns, channels)` give outputs with fewer of each but batch and channels;
+    with `"channels_first"` the channels stand behind the batch axis.
 
     Raises:
         ValueError: If an argument is out of its domain.
 
     Example:
 
-    >>> addax.layers.AveragePooling3D()(addax.ops.ones((2, 4, 4, 4, 3))).shape
+    >>> addax.layers.AveragePooling3D(2)(addax.ops.ones((2, 4, 4, 4, 3))).shape
     (2, 2, 2, 2, 3)
     """
 
     def __init__(
         self,
-        pool_size: Any = (2, 2, 2),
+        pool_size: Any,
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,

@@ -18,8 +18,8 @@ class MaxPooling2D(BasePooling):
         name: A name, made up if not given.
         **kwargs: Arguments of `Layer`.
 
-    Inputs of shape `(batch, rows, columns, channels)` give outputs with fewer rows and columns; with `"channels_first"` the channels
-    stand behind the batch axis.
+    Inputs of shape `(batch, rows, columns, channels)` give outputs with fewer rows and columns; with `"channels_first"`
+    the channels stand behind the batch axis.
 
     Raises:
         ValueError: If an argument is out of its domain.

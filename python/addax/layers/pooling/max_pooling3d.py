@@ -18,8 +18,8 @@ class MaxPooling3D(BasePooling):
         name: A name, made up if not given.
         **kwargs: Arguments of `Layer`.
 
-    Inputs of shape `(batch, depth, rows, columns, channels)` give outputs with fewer rows, columns and layers of depth; with `"channels_first"` the channels
-    stand behind the batch axis.
+    Inputs of shape `(batch, depth, rows, columns, channels)` give outputs with fewer of each but batch and channels;
+    with `"channels_first"` the channels stand behind the batch axis.
 
     Raises:
         ValueError: If an argument is out of its domain.

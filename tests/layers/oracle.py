@@ -1,0 +1,104 @@
+"""Real Keras on JAX as the judge of a layer: same weights in, same numbers, gradients, shapes and configs out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+
+import addax
+
+
+def numpy_of(x: Any) -> Any:
+    """The arrays in a structure of tensors of either side."""
+    return jax.tree_util.tree_map(lambda leaf: np.asarray(leaf, dtype="float64"), _plain(x))
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, (list, tuple)):
+        return [_plain(item) for item in x]
+    if isinstance(x, dict):
+        return {key: _plain(item) for key, item in x.items()}
+    if isinstance(x, (addax.Variable, addax.engine.Tensor)):
+        x = x.numpy() if x.dtype != "bfloat16" else addax.ops.cast(x, "float32").numpy()
+    elif isinstance(x, keras.Variable):
+        x = x.value
+    return np.asarray(x).astype("float64")
+
+
+def pair(name: str, *args: Any, **kwargs: Any) -> tuple[addax.layers.Layer, keras.layers.Layer]:
+    """The same layer of both sides."""
+    return getattr(addax.layers, name)(*args, **kwargs), getattr(keras.layers, name)(*args, **kwargs)
+
+
+def build_alike(ours: Any, theirs: Any, *inputs: np.ndarray, seed: int = 0) -> None:
+    """Builds both and gives them the same random weights, positive ones (variances must be)."""
+    ours.build(tuple(x.shape for x in inputs) if len(inputs) > 1 else inputs[0].shape)
+    theirs.build(tuple(x.shape for x in inputs) if len(inputs) > 1 else inputs[0].shape)
+    give_same_weights(ours, theirs, seed)
+
+
+def give_same_weights(ours: Any, theirs: Any, seed: int = 0) -> None:
+    random = np.random.default_rng(seed)
+    assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    assert [w.trainable for w in ours.weights] == [w.trainable for w in theirs.weights]
+    values = [random.uniform(0.1, 1.0, w.shape).astype("float32") for w in ours.weights]
+    ours.set_weights(values)
+    theirs.set_weights(values)
+
+
+def gradients(layer: Any, x: np.ndarray, **kwargs: Any) -> tuple[list, Any, Any]:
+    """Gradients of `sum(layer(x) * w)`, with fixed numbers w, for the trainable weights and x; and the output."""
+    tensor = addax.ops.convert_to_tensor(x)
+    with addax.GradientTape() as tape:
+        tape.watch(tensor)
+        y = layer(tensor, **kwargs)
+        loss = addax.ops.sum(y * _weights(y.shape, y.dtype))
+    grads = tape.gradient(loss, [*layer.trainable_variables, tensor])
+    return grads[:-1], grads[-1], y
+
+
+def keras_gradients(layer: Any, x: np.ndarray, **kwargs: Any) -> tuple[list, Any, Any]:
+    """The same by JAX; the layer's state moves on as in a call."""
+
+    def loss(trainable, x, state):
+        y, state = layer.stateless_call(trainable, state, x, **kwargs)
+        return (y * _weights(y.shape, "float32")).sum(), (y, state)
+
+    trainable = [v.value for v in layer.trainable_variables]
+    state = [v.value for v in layer.non_trainable_variables]
+    differentiate = jax.grad(loss, argnums=(0, 1), has_aux=True)
+    (of_weights, of_x), (y, state) = differentiate(trainable, jax.numpy.asarray(x), state)
+    for v, value in zip(layer.non_trainable_variables, state, strict=True):
+        v.assign(value)
+    return of_weights, of_x, y
+
+
+def _weights(shape: tuple, dtype: str) -> np.ndarray:
+    size = int(np.prod(shape))
+    return np.cos(np.arange(size, dtype="float64")).reshape(shape).astype("float32")
+
+
+def assert_alike(ours: Any, theirs: Any, x: np.ndarray, rtol: float = 1e-5, atol: float = 1e-5, **kwargs: Any) -> None:
+    """Forward, gradients and state after the call of two built layers with the same weights.
+
+    The tolerance is that of float32 sums of some hundred products of numbers near 1 in different orders.
+    """
+    of_weights, of_x, y = gradients(ours, x, **kwargs)
+    expected_weights, expected_x, expected = keras_gradients(theirs, x, **kwargs)
+    np.testing.assert_allclose(_plain(y), _plain(expected), rtol=rtol, atol=atol)
+    np.testing.assert_allclose(_plain(of_x), _plain(expected_x), rtol=rtol, atol=atol)
+    for v, one, other in zip(ours.trainable_variables, of_weights, expected_weights, strict=True):
+        np.testing.assert_allclose(_plain(one), _plain(other), rtol=rtol, atol=10 * atol, err_msg=v.path)
+    for v, other in zip(ours.non_trainable_variables, theirs.non_trainable_variables, strict=True):
+        np.testing.assert_allclose(_plain(v), _plain(other), rtol=rtol, atol=atol, err_msg=v.path)
+
+
+def config_of(layer: Any) -> dict:
+    """A config without the name, which counts up separately on both sides."""
+    config = layer.get_config()
+    config.pop("name")
+    return config
