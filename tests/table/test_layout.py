@@ -32,7 +32,7 @@ def test_layout(sample: Sample, rearrange) -> None:
     for a, b in zip(tensors, moved, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     for a, b in zip(run(sample, tensors), run(sample, moved), strict=True):
-        # A matrix product may take another path through BLAS for another layout; everything else is bit-equal.
+        # A matrix product may take another path for another layout; everything else is bit-equal.
         if sample.op in ("matmul",) and a.dtype.startswith("float"):
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-12)
         else:
