@@ -1,5 +1,7 @@
 """Subclassed models and models made of graphs."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -164,3 +166,77 @@ def test_clone_graph():
     assert [w.shape for w in clone.weights] == [w.shape for w in model.weights]
     assert not set(map(id, clone.variables)) & set(map(id, model.variables))
     assert len(clone.get_layer("shared")._inbound_nodes) == 2
+
+
+def configured(k):
+    a, b = k.Input((3,), name="a"), k.Input((4,), name="b")
+    shared = k.layers.Dense(4, name="shared")
+    x = shared(k.layers.Dense(4, name="first")(a))
+    y = shared(b)
+    z = k.ops.concatenate([x, y], axis=1)
+    w = k.ops.sum(z * 2.0, axis=-1, keepdims=True)
+    dropped = k.layers.Dropout(0.5, seed=1, name="dropped")(w, training=True)
+    return k.Model({"a": a, "b": b}, {"s": x + y, "d": dropped, "l": [y]}, name="configured")
+
+
+def _without_op_names(config):
+    """Names of operations count up separately on both sides."""
+    text = json.dumps(config)
+    for entry in config["layers"]:
+        if entry["module"].startswith("keras.src.ops"):
+            text = text.replace(f'"{entry["name"]}"', f'"{entry["class_name"]}"')
+    return json.loads(text)
+
+
+def test_graph_config_is_that_of_keras():
+    ours, theirs = configured(addax), configured(keras)
+    assert _without_op_names(ours.get_config()) == _without_op_names(theirs.get_config())
+
+
+@pytest.mark.parametrize("through_json", [False, True])
+def test_graph_from_config(through_json):
+    model = configured(addax)
+    config = model.get_config()
+    again = addax.Model.from_config(json.loads(json.dumps(config)) if through_json else config)
+    assert type(again) is addax.models.Functional
+    assert _without_op_names(again.get_config()) == _without_op_names(json.loads(json.dumps(config)))
+    again.set_weights(model.get_weights())
+    data = {"a": np.ones((2, 3), "float32"), "b": np.ones((2, 4), "float32")}
+    np.testing.assert_array_equal(again(data)["s"].numpy(), model(data)["s"].numpy())
+
+
+def test_graph_config_from_keras_makes_our_model():
+    theirs = configured(keras)
+    ours = addax.models.Functional.from_config(json.loads(json.dumps(theirs.get_config())))
+    ours.set_weights([np.asarray(w.value) for w in theirs.weights])
+    data = {"a": np.ones((2, 3), "float32"), "b": np.ones((2, 4), "float32")}
+    for key in ("s", "l"):
+        np.testing.assert_allclose(numpy_of(ours(data)[key]), numpy_of(theirs(data)[key]), rtol=1e-6)
+
+
+def test_part_of_a_larger_graph_has_its_own_counts():
+    x = addax.Input((4,), name="x")
+    shared = layers.Dense(4, name="shared")
+    y = shared(shared(shared(x)))
+    tail = addax.Input((4,), name="tail")
+    model = addax.Model(tail, shared(tail))
+    assert model.get_config()["output_layers"] == ["shared", 0, 0]
+    assert len(addax.Model(x, y).get_config()["layers"][1]["inbound_nodes"]) == 3
+
+
+def test_damaged_graph_config():
+    config = json.loads(json.dumps(configured(addax).get_config()))
+    config["layers"][1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["nobody", 0, 0]
+    with pytest.raises(ValueError, match="need tensors that nothing makes"):
+        addax.Model.from_config(config)
+
+
+def test_config_of_a_graph_with_its_own_constructor():
+    class Graph(addax.Model):
+        def __init__(self, units, **kwargs):
+            x = addax.Input((4,))
+            super().__init__(x, layers.Dense(units)(x), **kwargs)
+
+    config = Graph(3, name="graph").get_config()
+    assert config["units"] == 3 and config["name"] == "graph" and "layers" not in config
+    assert Graph.from_config(config).output_shape == (None, 3)

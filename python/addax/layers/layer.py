@@ -596,8 +596,12 @@ class Layer(LayerState, Operation):
         }
         if self.activity_regularizer is not None:
             base["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return self._constructor_config(base) if type(self).get_config is Layer.get_config else base
+
+    def _constructor_config(self, base: dict[str, Any]) -> dict:
+        """The arguments that the constructor was given, and those of `base` that it takes."""
         cls = type(self)
-        if cls.get_config is not Layer.get_config or cls.__init__ is Layer.__init__:
+        if cls.__init__ is Layer.__init__:
             return base
         args, kwargs = self._init_arguments
         signature = inspect.signature(cls.__init__)

@@ -8,6 +8,7 @@ from addax import tree
 from addax.layers.calls import set_mask
 from addax.layers.core.input_layer import InputLayer
 from addax.layers.layer import Layer
+from addax.models.functional_config import graph_config, has_graph_constructor
 from addax.models.inputs import fit_rank
 from addax.models.model import Model
 from addax.ops.function import Function
@@ -129,6 +130,15 @@ class Functional(Function, Model):
     def output_names(self) -> list[str]:
         """The names of the layers that make the outputs."""
         return [_operation_of(x).name for x in self._outputs]
+
+    def get_config(self) -> dict:
+        """Returns the graph: its layers, how they are called, its inputs and outputs.
+
+        For a subclass with a constructor of its own, the arguments of that.
+        """
+        if has_graph_constructor(type(self)):
+            return {"name": self.name, "trainable": self.trainable, **graph_config(self)}
+        return self._constructor_config(super().get_config())
 
 
 def _operation_of(x: KerasTensor) -> Any:

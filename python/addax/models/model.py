@@ -235,9 +235,9 @@ class Model(Trainer, Layer):
             custom_objects: Further classes and functions by name.
         """
         if {"layers", "input_layers", "output_layers"} <= set(config):
-            from addax.models.functional import functional_from_config
+            from addax.models.functional_config import model_from_graph_config
 
-            return functional_from_config(cls, config, custom_objects)
+            return model_from_graph_config(cls, config, custom_objects)
         with saving.custom_object_scope(custom_objects or {}):
             return super().from_config(config)
 
