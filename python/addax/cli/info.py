@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import sys
 
 # Module, pip name, what needs it, how to get it.
 _OPTIONAL = (
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)  # a report is not folded
     for title, rows in (("addax", engine_rows()), ("optional", optional_rows())):
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
         table.title_style = "bold"
@@ -59,7 +60,7 @@ def engine_rows() -> list[tuple[str, str]]:
         ("threads", f"{engine.num_threads()} (ADDAX_NUM_THREADS or addax.config.set_num_threads)"),
         ("BLAS", str(engine.blas_info())),
         ("devices", "cpu:0"),
-        ("memory", ", ".join(f"{name} {_bytes(size)}" for name, size in memory.items())),
+        ("memory", f"{_machine_memory()}; addax holds {memory['live']:,} bytes, caches {memory['cached']:,} bytes"),
         ("installed in", os.path.dirname(os.path.abspath(addax.__file__))),
     ]
 
@@ -86,9 +87,8 @@ def _processor() -> str:
     return platform.processor() or "unknown processor"
 
 
-def _bytes(size: int) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            return f"{size:.4g} {unit}"
-        size /= 1024
-    raise AssertionError("unreachable")
+def _machine_memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB in the machine"
+    except (ValueError, OSError, AttributeError):  # not POSIX
+        return "size unknown"

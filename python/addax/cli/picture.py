@@ -50,7 +50,7 @@ def draw(
 def _curves(
     figure: Any, bottom: float, history: Mapping[str, Sequence[float]], key: str, title: str, best: int
 ) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, PercentFormatter
 
     axes = figure.add_axes((_LEFT + 0.038, bottom, 0.285, 0.245))
     figure.text(_LEFT, bottom + 0.28, title, size=13, weight="bold", color=_INK)
@@ -62,10 +62,13 @@ def _curves(
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     if key == "loss":
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     else:
-        axes.yaxis.set_major_locator(MaxNLocator(4))
+        if min(history[f"val_{key}"]) > 0.9:  # closer to where it matters, without the steep beginning
+            axes.set_ylim(0.9, 1.004)
+        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel("epoch", color=_MUTED, size=10)
     axes.set_axisbelow(True)
