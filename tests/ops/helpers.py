@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -18,15 +19,26 @@ from tests.ops.cases import Case, T
 TOLERANCE = {"float32": 2e-6, "float16": 4e-3, "bfloat16": 3e-2, "float64": 2e-6}
 
 
+def tensors(case: Case) -> Iterator[T]:
+    """The tensor arguments of a case."""
+    for x in (*case.args, *case.kwargs.values()):
+        yield from (e for e in (x if isinstance(x, list) else [x]) if isinstance(e, T))
+
+
 def arguments(lib: Any, case: Case, dtype: str, symbolic: bool = False) -> tuple[list, dict]:
-    """The arguments of a case as tensors (or KerasTensors with an unknown first dim) of a library."""
+    """The arguments of a case as tensors of a library.
+
+    Or as KerasTensors: the first dim of the first one is unknown, and that of others that share it.
+    """
     seeds = iter(range(100))
+    first = next(tensors(case), None)
 
     def convert(x):
         if isinstance(x, T):
             own = x.dtype or dtype
             if symbolic:
-                return lib.KerasTensor((None, *x.shape[1:]) if x.shape else (), own)
+                unknown = x.shape and (len(x.shape), x.shape[0]) == (len(first.shape), first.shape[0])
+                return lib.KerasTensor((None, *x.shape[1:]) if unknown else x.shape, own)
             return lib.ops.cast(lib.ops.convert_to_tensor(x.numpy(dtype, next(seeds))), own)
         if isinstance(x, list) and any(isinstance(e, T) for e in x):
             return [convert(e) for e in x]
@@ -59,4 +71,4 @@ def assert_equal(ours: Any, theirs: Any, tolerance: float = 1.0) -> None:
         np.testing.assert_allclose(to_float64(a), to_float64(b), rtol=limit, atol=limit)
 
 
-__all__ = ["addax", "arguments", "assert_equal", "call", "keras", "leaves", "to_float64"]
+__all__ = ["addax", "arguments", "assert_equal", "call", "keras", "leaves", "tensors", "to_float64"]
