@@ -140,7 +140,8 @@ class GradientTape:
         """
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
-                f"GradientTape.gradient: expected unconnected_gradients 'none' or 'zero'. Received: {unconnected_gradients!r}"
+                "GradientTape.gradient: expected 'none' or 'zero' as unconnected_gradients. "
+                f"Received: {unconnected_gradients!r}"
             )
         self._begin("gradient")
         targets = _targets(target)
@@ -150,7 +151,7 @@ class GradientTape:
             given = tree.flatten(output_gradients)
             if len(given) != len(targets):
                 raise ValueError(
-                    f"GradientTape.gradient: {len(targets)} targets and {len(given)} output_gradients; give one for each"
+                    f"GradientTape.gradient: {len(targets)} targets and {len(given)} output_gradients"
                 )
             seeds = [None if g is None else as_tensor(g, t.dtype) for g, t in zip(given, targets, strict=True)]
         grads = self._tape.gradient(targets, boxes, seeds, keep=self._persistent)
@@ -230,8 +231,8 @@ def _source(x: Any):
     if type(x) is Tensor:
         return x
     raise TypeError(
-        f"Gradients: expected Variables or watched tensors as sources, got {type(x).__name__}: {x!r}; make a tensor with "
-        "addax.ops.convert_to_tensor, watch it, and compute with it"
+        f"Gradients: expected Variables or watched tensors as sources, got {type(x).__name__}: {x!r}; make a tensor "
+        "with addax.ops.convert_to_tensor, watch it, and compute with it"
     )
 
 

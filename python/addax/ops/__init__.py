@@ -28,6 +28,9 @@ from addax.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from addax.ops.attention import (
+    dot_product_attention,
+)
 from addax.ops.comparison import (
     allclose,
     bitwise_and,
@@ -260,6 +263,19 @@ from addax.ops.movement import (
     tile,
     transpose,
 )
+from addax.ops.nanreduce import (
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from addax.ops.norm import (
     batch_normalization,
     layer_normalization,
@@ -273,7 +289,10 @@ from addax.ops.norm import (
 from addax.ops.operation import Operation
 from addax.ops.patches import (
     depth_to_space,
+    fold,
+    rearrange,
     space_to_depth,
+    unfold,
 )
 from addax.ops.pool import (
     adaptive_average_pool,
@@ -316,6 +335,14 @@ from addax.ops.sort import (
     sort,
     top_k,
     unique,
+)
+from addax.ops.statistics import (
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    percentile,
+    quantile,
 )
 from addax.ops.trigonometry import (
     arccos,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from addax import tree
 from addax.engine import Tensor
 from addax.ops import symbolic
@@ -337,6 +339,4 @@ def _inputs_of(signature: str | None) -> list[str]:
 
 
 def _broadcast_shapes(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    import numpy as np
-
     return np.broadcast_shapes(*shapes)

@@ -225,9 +225,8 @@ def _transposed(size: int, window: int, stride: int, padding: str, extra: int | 
         raise ValueError(f"conv_transpose: output_padding={extra} must be less than the stride, {stride}")
     reach = (size - 1) * stride + window
     if mode == "valid":
-        out, low = size * stride + max(window - stride, 0) if extra is None else reach + extra, 0
-    elif extra is None:
-        out, low = size * stride, max(window - stride, 0) // 2
+        out = size * stride + max(window - stride, 0) if extra is None else reach + extra
     else:
-        out, low = reach - 2 * (window // 2) + extra, window // 2
-    return out, low, max(reach - out - low, 0)
+        out = size * stride if extra is None else reach - 2 * (window // 2) + extra
+    total = max(reach - out, 0)
+    return out, total // 2, total - total // 2

@@ -155,14 +155,6 @@ def axis_of(axis: Any, ndim: int, name: str) -> int:
     return index + ndim if index < 0 else index
 
 
-def reduce_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...] | None:
-    """Axes of a reduction as the engine takes them, where no axes mean all; `None`: reduce over nothing."""
-    axes = axes_of(axis, ndim, name)
-    if not axes and axis is not None:
-        return None
-    return axes
-
-
 def dims_of(shape: Any, name: str) -> tuple[int, ...]:
     """A shape as a tuple of ints."""
     if hasattr(shape, "__index__") and not isinstance(shape, (tuple, list)) and getattr(shape, "ndim", 0) == 0:

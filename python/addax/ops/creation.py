@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from addax import config, engine
 from addax.dtypes import FLOAT_DTYPES, result_type, standardize_dtype
 from addax.engine import Tensor, apply
@@ -201,8 +203,6 @@ def arange(start, stop=None, step=None, dtype=None) -> Tensor:
     >>> addax.ops.arange(3).tolist()
     [0, 1, 2]
     """
-    import numpy as np
-
     bounds = [x for x in (start, stop, step) if x is not None]
     bounds = [x if isinstance(x, (bool, int, float)) else as_tensor(x).item() for x in bounds]
     if dtype is None:
@@ -267,8 +267,6 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 
 
 def _counter(n: int, dtype: str) -> Tensor:
-    import numpy as np
-
     if symbolic.is_active():
         return engine.placeholder((n,), dtype)
     return engine.tensor(np.arange(n), dtype)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from addax.engine import Tensor, apply
 from addax.ops.convert import as_tensor, axes_of, axis_of, dims_of
 from addax.ops.operation import op
@@ -376,8 +378,6 @@ def repeat(x, repeats, axis=None) -> Tensor:
     >>> addax.ops.repeat([1, 2], 2).tolist()
     [1, 1, 2, 2]
     """
-    import numpy as np
-
     x = as_tensor(x)
     if axis is None:
         x, axis = apply("reshape", x, shape=(x.size,)), 0
@@ -398,7 +398,7 @@ def repeat(x, repeats, axis=None) -> Tensor:
     return apply("take", x, as_tensor(np.repeat(np.arange(size, dtype="int32"), counts)), axis=axis)
 
 
-_PAD_MODES = ("constant", "reflect", "symmetric", "edge")
+_PAD_MODES = ("constant", "reflect", "symmetric", "edge", "wrap")
 
 
 @op("Pad", inputs="x constant_values")
@@ -408,8 +408,8 @@ def pad(x, pad_width, mode="constant", constant_values=None) -> Tensor:
     Args:
         x: Input tensor.
         pad_width: A pair `(before, after)` for each axis, or one pair or number for all.
-        mode: `"constant"`, `"reflect"` (mirrored without the edge), `"symmetric"` (with it) or `"edge"` (the edge
-            repeated).
+        mode: `"constant"`, `"reflect"` (mirrored without the edge), `"symmetric"` (with it), `"edge"` (the edge
+            repeated) or `"wrap"` (what stands at the other end).
         constant_values: The number to fill with in mode `"constant"`, 0 if not given.
 
     Returns:
@@ -429,6 +429,11 @@ def pad(x, pad_width, mode="constant", constant_values=None) -> Tensor:
     if mode != "constant" and constant_values is not None:
         raise ValueError(f"pad: `constant_values` goes with mode 'constant' only. Received: mode={mode!r}")
     low, high = _pad_widths(pad_width, x.ndim)
+    if mode == "wrap":
+        for axis, (before, after) in enumerate(zip(low, high, strict=True)):
+            position = np.arange(-before, x.shape[axis] + after) % max(x.shape[axis], 1)
+            x = apply("take", x, as_tensor(position.astype("int32")), axis=axis)
+        return x
     if constant_values is None or isinstance(constant_values, (bool, int, float)):
         return apply("pad", x, low=low, high=high, mode=mode, value=float(constant_values or 0))
     # A tensor as filling: pad with zeros, then fill where nothing was.
@@ -437,8 +442,6 @@ def pad(x, pad_width, mode="constant", constant_values=None) -> Tensor:
 
 
 def _pad_widths(pad_width: Any, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    import numpy as np
-
     widths = np.asarray(pad_width.numpy() if isinstance(pad_width, Tensor) else pad_width)
     try:
         widths = np.broadcast_to(widths, (ndim, 2))

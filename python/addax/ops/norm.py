@@ -13,13 +13,13 @@ from addax.ops.convert import (
     axis_of,
     cast,
     dims_of,
-    reduce_axes,
     same_dtype,
     scalar_like,
     to_float,
 )
 from addax.ops.creation import filled
 from addax.ops.operation import op
+from addax.ops.reduce import reduce
 
 
 def _over_axes(name: str, x: Tensor, axis: Any) -> Tensor:
@@ -260,7 +260,7 @@ def norm(x, ord=None, axis=None, keepdims=False) -> Tensor:
     x = to_float(x)
     axes = axes_of(axis, x.ndim, "norm")
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
-        return apply("sqrt", _sum(apply("square", x), axes, keepdims))
+        return apply("sqrt", reduce("sum", apply("square", x), axes, keepdims))
     if len(axes) == 1:
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) != 2:
@@ -274,10 +274,6 @@ def norm(x, ord=None, axis=None, keepdims=False) -> Tensor:
     if ord in ("nuc", 2, -2):
         raise ValueError(f"norm: the matrix norm of ord={ord!r} needs singular values, which addax does not have yet")
     raise ValueError(f"norm: no matrix norm of ord={ord!r}; expected None, 'fro', 1, -1, inf or -inf")
-
-
-def _sum(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    return apply("sum", x, axes=axes, keepdims=keepdims) if reduce_axes(axes, x.ndim, "norm") else x
 
 
 def _vector_norm(x: Tensor, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:

@@ -149,18 +149,19 @@ class FunctionOperation(Operation):
     _defaults: dict[str, Any]
     _inputs: tuple[str, ...]
     _before_varargs: int | None  # how many parameters stand before *args; None: there is no *args
+    _varkw: str | None  # the name of **kwargs, which are settings too
 
     def __init__(self, *args, name: str | None = None, **kwargs):
         super().__init__(name=name)
         settings = [p for p in self._parameters if p not in self._inputs]
         given = dict(zip(settings, args, strict=False), **kwargs)
-        unknown = [key for key in given if key not in settings]
+        unknown = [key for key in given if key not in settings and self._varkw is None]
         missing = [p for p in settings if p not in given and p not in self._defaults]
         if len(args) > len(settings) or unknown or missing:
             raise TypeError(
                 f"{type(self).__name__} takes {', '.join(settings) or 'no settings'}. Received: {args}, {kwargs}"
             )
-        self._settings = {p: given.get(p, self._defaults.get(p)) for p in settings}
+        self._settings = {**{p: self._defaults.get(p) for p in settings}, **given}
 
     def __getattr__(self, name: str):
         settings = self.__dict__.get("_settings", {})
@@ -236,6 +237,7 @@ def _call_symbolic(public: Callable, args: tuple, kwargs: dict):
 
     arguments = inspect.signature(public.__wrapped__).bind(*args, **kwargs).arguments
     settings = {key: value for key, value in arguments.items() if key not in cls._inputs}
+    settings.update(settings.pop(cls._varkw, {}))
     # Tensors by position up to the first that is left out, as Keras's files have them.
     tensors, by_name = [], {}
     for key in cls._inputs:
@@ -291,6 +293,7 @@ def operation_class(module: str, class_name: str) -> type[FunctionOperation]:
             "_defaults": defaults,
             "_inputs": inputs,
             "_before_varargs": count if varargs else None,
+            "_varkw": code.co_varnames[len(parameters) + varargs] if code.co_flags & 0x08 else None,
         },
     )
 

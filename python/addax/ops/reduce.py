@@ -6,15 +6,15 @@ from typing import Any
 
 from addax.dtypes import result_type, standardize_dtype
 from addax.engine import Tensor, apply
-from addax.ops.convert import as_tensor, axes_of, axis_of, cast, reduce_axes, same_float_dtype, scalar_like, to_float
+from addax.ops.convert import as_tensor, axes_of, axis_of, cast, same_float_dtype, scalar_like, to_float
 from addax.ops.operation import op
 
 
 def reduce(name: str, x: Tensor, axis: Any, keepdims: bool, what: str | None = None) -> Tensor:
-    """One engine reduction with Keras's `axis`; over no axes at all it returns `x`."""
-    axes = reduce_axes(axis, x.ndim, what or name)
-    if axes is None:
-        return x
+    """One engine reduction with Keras's `axis`, where `()` reduces over nothing."""
+    axes = axes_of(axis, x.ndim, what or name)
+    if not axes:  # to the engine no axes mean all: one of size 1 is reduced away
+        x, axes, keepdims = apply("reshape", x, shape=(1, *x.shape)), (0,), False
     return apply(name, x, axes=axes, keepdims=keepdims)
 
 

@@ -1,0 +1,83 @@
+"""Scaled dot-product attention, as a composition."""
+
+from __future__ import annotations
+
+import math
+
+from addax.engine import Tensor, apply
+from addax.ops.convert import as_tensor, cast, same_float_dtype, scalar_like
+from addax.ops.creation import triangle
+from addax.ops.movement import repeat
+from addax.ops.operation import op
+
+# What a masked score becomes: small enough to vanish in the softmax, and a row of nothing else stays a number.
+_MASKED = -0.7 * 3.4028234663852886e38
+
+
+@op("nn.DotProductAttention", inputs="query key value bias mask scale")
+def dot_product_attention(
+    query,
+    key,
+    value,
+    bias=None,
+    mask=None,
+    scale=None,
+    is_causal=False,
+    flash_attention=None,
+    attn_logits_soft_cap=None,
+) -> Tensor:
+    """Attention: the values, averaged with weights by how well their keys match a query.
+
+    Args:
+        query: Tensor of shape `(batch, queries, heads, dim)`.
+        key: Tensor of shape `(batch, keys, key_heads, dim)`; `heads` must be a multiple of `key_heads`.
+        value: Tensor of the shape of `key`.
+        bias: Added to the scores, broadcast against `(batch, heads, queries, keys)`.
+        mask: Bools broadcast against that shape: where it is false, a key is not seen.
+        scale: What the scores are multiplied with; `None`: `1 / sqrt(dim)`.
+        is_causal: Whether a query sees only keys up to its own position.
+        flash_attention: Accepted; the scores are computed step by step.
+        attn_logits_soft_cap: Limits the scores smoothly to plus and minus this number.
+
+    Returns:
+        A tensor of the shape of `query`; half precision is computed in float32.
+
+    Raises:
+        ValueError: If the ranks are not 4 or the heads do not fit.
+
+    Reference:
+        Vaswani et al., https://arxiv.org/abs/1706.03762
+
+    Example:
+
+    >>> q = addax.ops.ones((1, 2, 1, 4))
+    >>> addax.ops.dot_product_attention(q, q, q).shape
+    (1, 2, 1, 4)
+    """
+    query, key, value = same_float_dtype(as_tensor(query), as_tensor(key), as_tensor(value))
+    if not query.ndim == key.ndim == value.ndim == 4:
+        raise ValueError(
+            "dot_product_attention: expected tensors of rank 4 (batch, length, heads, dim), got shapes "
+            f"{query.shape}, {key.shape} and {value.shape}"
+        )
+    heads, key_heads = query.shape[2], key.shape[2]
+    if heads % key_heads:
+        raise ValueError(f"dot_product_attention: {heads} heads are not a multiple of {key_heads} key heads")
+    if heads != key_heads:
+        key, value = (repeat.__wrapped__(x, heads // key_heads, axis=2) for x in (key, value))
+    dtype = query.dtype
+    compute = "float64" if dtype == "float64" else "float32"
+    q, k, v = (apply("transpose", x, axes=(0, 2, 1, 3)) for x in (query, key, value))
+    scores = cast(apply("matmul", q, k, transpose_b=True), compute)
+    scores = scores * (1 / math.sqrt(query.shape[3]) if scale is None else scale)
+    if bias is not None:
+        scores = scores + as_tensor(bias, compute)
+    if attn_logits_soft_cap is not None:
+        scores = apply("tanh", scores / attn_logits_soft_cap) * attn_logits_soft_cap
+    masked = scalar_like(_MASKED, compute)
+    if mask is not None:
+        scores = apply("where", cast(as_tensor(mask), "bool"), scores, masked)
+    if is_causal:
+        scores = apply("where", triangle(*scores.shape[-2:], 0), scores, masked)
+    weights = cast(apply("softmax", scores, axis=3), dtype)
+    return apply("transpose", apply("matmul", weights, v), axes=(0, 2, 1, 3))
