@@ -160,10 +160,10 @@ class LossFunctionWrapper(Loss):
         Args:
             config: Arguments of the constructor.
         """
-        from addax import losses
+        from addax import saving
 
-        if isinstance(config.get("fn"), (dict, str)):
-            config = {**config, "fn": losses.deserialize(config["fn"])}
+        if isinstance(config.get("fn"), dict):
+            config = {**config, "fn": saving.deserialize_keras_object(config["fn"])}
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -235,8 +235,7 @@ def reduce_weighted_values(
     if reduction == "sum":
         return ops.sum(values)
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
-        weights = ops.broadcast_to(sample_weight, values.shape)
-        return ops.divide_no_nan(ops.sum(values), ops.sum(weights))
+        return ops.divide_no_nan(ops.sum(values), ops.sum(sample_weight))
     # An empty batch has loss 0.
     return ops.mean(values) if 0 not in values.shape else ops.sum(values)
 

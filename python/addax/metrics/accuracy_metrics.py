@@ -174,6 +174,8 @@ class Accuracy(MeanMetricWrapper):
     0.75
     """
 
+    _direction = "up"
+
     def __init__(self, name="accuracy", dtype=None):
         super().__init__(accuracy, name=name, dtype=dtype)
 
@@ -195,6 +197,8 @@ class BinaryAccuracy(MeanMetricWrapper):
     >>> float(metric([[1], [1], [0], [0]], [[0.98], [1.0], [0.0], [0.6]]))
     0.75
     """
+
+    _direction = "up"
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         if threshold is not None and not 0 <= threshold <= 1:
@@ -220,6 +224,8 @@ class CategoricalAccuracy(MeanMetricWrapper):
     0.5
     """
 
+    _direction = "up"
+
     def __init__(self, name="categorical_accuracy", dtype=None):
         super().__init__(categorical_accuracy, name=name, dtype=dtype)
 
@@ -237,6 +243,8 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     >>> float(metric([1, 0], [[0.1, 0.9], [0.2, 0.8]]))
     0.5
     """
+
+    _direction = "up"
 
     def __init__(self, name="sparse_categorical_accuracy", dtype=None):
         super().__init__(sparse_categorical_accuracy, name=name, dtype=dtype)
@@ -256,6 +264,8 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     >>> float(metric([[0, 0, 1], [1, 0, 0]], [[0.1, 0.7, 0.2], [0.1, 0.7, 0.2]]))
     0.5
     """
+
+    _direction = "up"
 
     def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
         super().__init__(top_k_categorical_accuracy, name=name, dtype=dtype, k=k)
@@ -277,6 +287,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     >>> float(metric([2, 0], [[0.1, 0.7, 0.2], [0.1, 0.7, 0.2]]))
     0.5
     """
+
+    _direction = "up"
 
     def __init__(self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False):
         super().__init__(

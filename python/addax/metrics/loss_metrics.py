@@ -24,6 +24,8 @@ class MeanSquaredError(MeanMetricWrapper):
     1.0
     """
 
+    _direction = "down"
+
     def __init__(self, name="mean_squared_error", dtype=None):
         super().__init__(losses.mean_squared_error, name=name, dtype=dtype)
 
@@ -41,6 +43,8 @@ class MeanAbsoluteError(MeanMetricWrapper):
     >>> round(float(metric([[0.0, 1.0], [0.0, 0.0]], [[2.0, 1.0], [0.0, 0.0]])), 4)
     0.5
     """
+
+    _direction = "down"
 
     def __init__(self, name="mean_absolute_error", dtype=None):
         super().__init__(losses.mean_absolute_error, name=name, dtype=dtype)
@@ -60,6 +64,8 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
     25.0
     """
 
+    _direction = "down"
+
     def __init__(self, name="mean_absolute_percentage_error", dtype=None):
         super().__init__(losses.mean_absolute_percentage_error, name=name, dtype=dtype)
 
@@ -77,6 +83,8 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     >>> round(float(metric([[1.0, 3.0]], [[1.0, 1.0]])), 4)
     0.2402
     """
+
+    _direction = "down"
 
     def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
         super().__init__(losses.mean_squared_logarithmic_error, name=name, dtype=dtype)
@@ -96,6 +104,8 @@ class LogCoshError(MeanMetricWrapper):
     0.2169
     """
 
+    _direction = "down"
+
     def __init__(self, name="logcosh", dtype=None):
         super().__init__(losses.log_cosh, name=name, dtype=dtype)
 
@@ -113,6 +123,8 @@ class Poisson(MeanMetricWrapper):
     >>> round(float(metric([[1.0, 2.0]], [[1.0, 1.0]])), 4)
     1.0
     """
+
+    _direction = "down"
 
     def __init__(self, name="poisson", dtype=None):
         super().__init__(losses.poisson, name=name, dtype=dtype)
@@ -132,6 +144,8 @@ class KLDivergence(MeanMetricWrapper):
     0.6931
     """
 
+    _direction = "down"
+
     def __init__(self, name="kl_divergence", dtype=None):
         super().__init__(losses.kl_divergence, name=name, dtype=dtype)
 
@@ -149,6 +163,8 @@ class Hinge(MeanMetricWrapper):
     >>> round(float(metric([[1.0, -1.0]], [[0.5, 0.5]])), 4)
     1.0
     """
+
+    _direction = "down"
 
     def __init__(self, name="hinge", dtype=None):
         super().__init__(losses.hinge, name=name, dtype=dtype)
@@ -168,6 +184,8 @@ class SquaredHinge(MeanMetricWrapper):
     1.25
     """
 
+    _direction = "down"
+
     def __init__(self, name="squared_hinge", dtype=None):
         super().__init__(losses.squared_hinge, name=name, dtype=dtype)
 
@@ -186,6 +204,8 @@ class CategoricalHinge(MeanMetricWrapper):
     0.75
     """
 
+    _direction = "down"
+
     def __init__(self, name="categorical_hinge", dtype=None):
         super().__init__(losses.categorical_hinge, name=name, dtype=dtype)
 
@@ -203,6 +223,8 @@ class RootMeanSquaredError(Mean):
     >>> float(metric([[0.0, 0.0]], [[2.0, 2.0]]))
     2.0
     """
+
+    _direction = "down"
 
     def __init__(self, name="root_mean_squared_error", dtype=None):
         super().__init__(name=name, dtype=dtype)
@@ -238,6 +260,8 @@ class CosineSimilarity(MeanMetricWrapper):
     1.0
     """
 
+    _direction = "up"
+
     def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
         super().__init__(_cosine, name=name, dtype=dtype, axis=axis)
 
@@ -262,6 +286,8 @@ class BinaryCrossentropy(MeanMetricWrapper):
     0.6931
     """
 
+    _direction = "down"
+
     def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
         super().__init__(
             losses.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
@@ -284,6 +310,8 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     >>> round(float(metric([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.6931
     """
+
+    _direction = "down"
 
     def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1):
         super().__init__(
@@ -312,6 +340,8 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     >>> round(float(metric([1], [[0.5, 0.5]])), 4)
     0.6931
     """
+
+    _direction = "down"
 
     def __init__(
         self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False, ignore_class=None, axis=-1

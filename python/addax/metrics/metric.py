@@ -37,6 +37,9 @@ class Metric:
     2.0
     """
 
+    #: "up" if larger is better, "down" if smaller is; what callbacks with mode="auto" ask for.
+    _direction: str | None = None
+
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or naming.auto_name(type(self).__name__)
         # Not the global policy: under "mixed_float16" sums of many batches must not be float16.

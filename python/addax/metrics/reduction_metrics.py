@@ -173,8 +173,8 @@ class MeanMetricWrapper(Mean):
         Args:
             config: Arguments of the constructor.
         """
-        from addax import metrics
+        from addax import saving
 
-        if isinstance(config.get("fn"), (dict, str)):
-            config = {**config, "fn": metrics.deserialize(config["fn"])}
+        if isinstance(config.get("fn"), dict):
+            config = {**config, "fn": saving.deserialize_keras_object(config["fn"])}
         return cls(**config)
