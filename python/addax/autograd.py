@@ -150,9 +150,7 @@ class GradientTape:
         if output_gradients is not None:
             given = tree.flatten(output_gradients)
             if len(given) != len(targets):
-                raise ValueError(
-                    f"GradientTape.gradient: {len(targets)} targets and {len(given)} output_gradients"
-                )
+                raise ValueError(f"GradientTape.gradient: {len(targets)} targets and {len(given)} output_gradients")
             seeds = [None if g is None else as_tensor(g, t.dtype) for g, t in zip(given, targets, strict=True)]
         grads = self._tape.gradient(targets, boxes, seeds, keep=self._persistent)
         if unconnected_gradients == "zero":

@@ -193,7 +193,9 @@ def test_dtype(dtype):
     assert (ours.dtype, ours.variables[0].dtype) == (theirs.dtype, theirs.dtype)
 
 
-@pytest.mark.parametrize(("name", "kwargs"), [(name, kwargs) for name, kwargs, *_ in CASES] + [("Mean", {}), ("Sum", {})])
+@pytest.mark.parametrize(
+    ("name", "kwargs"), [(name, kwargs) for name, kwargs, *_ in CASES] + [("Mean", {}), ("Sum", {})]
+)
 def test_config_round_trip(name, kwargs):
     metric = getattr(addax.metrics, name)(name="mine", **kwargs)
     theirs = keras.metrics.deserialize(addax.metrics.serialize(metric))  # stock Keras reads it
@@ -211,8 +213,23 @@ def test_config_of_a_wrapped_function():
 
 @pytest.mark.parametrize(
     "identifier",
-    ["accuracy", "mse", "MSE", "mae", "mape", "msle", "bce", "Mean", "mean", "binary_accuracy", "BinaryAccuracy"]
-    + ["sparse_top_k_categorical_accuracy", "cosine_similarity", "root_mean_squared_error", "kl_divergence"],
+    [
+        "accuracy",
+        "mse",
+        "MSE",
+        "mae",
+        "mape",
+        "msle",
+        "bce",
+        "Mean",
+        "mean",
+        "binary_accuracy",
+        "BinaryAccuracy",
+        "sparse_top_k_categorical_accuracy",
+        "cosine_similarity",
+        "root_mean_squared_error",
+        "kl_divergence",
+    ],
 )
 def test_get_knows_the_names_of_keras(identifier):
     ours, theirs = addax.metrics.get(identifier), keras.metrics.get(identifier)
@@ -246,7 +263,10 @@ def test_repr():
             r"sparse_categorical_accuracy: .*y_true.shape=\(2,\), y_pred.shape=\(3, 2\)",
         ),
         (lambda: addax.metrics.BinaryAccuracy(threshold=2), r"interval \[0, 1\]. Received: threshold=2"),
-        (lambda: addax.metrics.MeanSquaredError()([[1.0, 2.0]], [[1.0, 2.0, 3.0]]), r"y_true \(1, 2\), y_pred \(1, 3\)"),
+        (
+            lambda: addax.metrics.MeanSquaredError()([[1.0, 2.0]], [[1.0, 2.0, 3.0]]),
+            r"y_true \(1, 2\), y_pred \(1, 3\)",
+        ),
     ],
 )
 def test_errors_teach(call, message):

@@ -8,10 +8,10 @@ from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-import addax
 import keras
 import numpy as np
 
+import addax
 from tests.ops.cases import Case, T
 
 # Both sides round in float32 (or half precision) and use other polynomials for exp, log and their kin: a few units in
@@ -37,7 +37,7 @@ def arguments(lib: Any, case: Case, dtype: str, symbolic: bool = False) -> tuple
         if isinstance(x, T):
             own = x.dtype or dtype
             if symbolic:
-                unknown = x.shape and (len(x.shape), x.shape[0]) == (len(first.shape), first.shape[0])
+                unknown = x.shape and first.shape and (len(x.shape), x.shape[0]) == (len(first.shape), first.shape[0])
                 return lib.KerasTensor((None, *x.shape[1:]) if unknown else x.shape, own)
             return lib.ops.cast(lib.ops.convert_to_tensor(x.numpy(dtype, next(seeds))), own)
         if isinstance(x, list) and any(isinstance(e, T) for e in x):

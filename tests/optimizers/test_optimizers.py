@@ -9,8 +9,11 @@ import pytest
 import addax
 from addax import optimizers
 
+# Stock Keras trips over NumPy 2 when it reads a learning rate.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
+
 rng = np.random.default_rng(0)
-SHAPES = [(3, 2), (2,), (5,)]
+SHAPES = [(3, 2), (2,)]
 STARTS = [rng.normal(size=s).astype("float32") for s in SHAPES]
 STEPS = 20
 GRADS = [[rng.normal(size=s).astype("float32") * (1 + i % 3) for s in SHAPES] for i in range(STEPS)]
@@ -45,8 +48,8 @@ EXTRAS = [
     {"gradient_accumulation_steps": 3, "use_ema": True, "clipnorm": 0.7, "weight_decay": 0.1},
     {"loss_scale_factor": 8.0},
 ]
-# Keras adds in another order than the fused update: a few roundings a step, 20 steps. Where a denominator is the root of
-# a small second moment (RMSprop, Adam at their first steps) a rounding is amplified by up to 1 / sqrt(1 - rho).
+# Keras adds in another order than the fused update: a few roundings a step, 20 steps. Where a denominator is the root
+# of a small second moment (RMSprop, Adam at their first steps) a rounding is amplified by up to 1 / sqrt(1 - rho).
 TOLERANCE = {"rtol": 3e-5, "atol": 3e-6}
 
 
@@ -69,7 +72,9 @@ def run(module, optimizer, steps=STEPS):
 def compare(name, kwargs):
     ours = getattr(addax.optimizers, name)(**kwargs.get("ours", kwargs))
     theirs = getattr(keras.optimizers, name)(**kwargs.get("theirs", kwargs))
-    for mine, other in zip(run(addax, ours), run(keras, theirs), strict=True):
+    # Keras compiles its conditionals anew at every step of accumulation: two updates and a rest tell as much as 20.
+    steps = 7 if "gradient_accumulation_steps" in str(kwargs) else STEPS
+    for mine, other in zip(run(addax, ours, steps), run(keras, theirs, steps), strict=True):
         np.testing.assert_allclose(mine.numpy(), np.asarray(other.value), **TOLERANCE)
     for mine, other in zip(ours.variables, theirs.variables, strict=True):
         assert mine.path.split("/", 1)[1] == other.path.split("/", 1)[1]
@@ -79,19 +84,19 @@ def compare(name, kwargs):
 
 
 @pytest.mark.parametrize(("name", "kwargs"), CASES, ids=str)
-def test_20_steps_are_keras(name, kwargs):
+def test_steps_are_keras(name, kwargs):
     compare(name, {"learning_rate": 0.05, **kwargs})
 
 
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
 @pytest.mark.parametrize("extra", EXTRAS, ids=str)
-def test_20_steps_with_common_arguments_are_keras(name, extra):
+def test_steps_with_common_arguments_are_keras(name, extra):
     compare(name, {"learning_rate": 0.05, **extra})
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("extra", [{}, {"gradient_accumulation_steps": 2}], ids=str)
-def test_20_steps_with_a_schedule_are_keras(schedule, extra):
+def test_steps_with_a_schedule_are_keras(schedule, extra):
     make = SCHEDULES[schedule]
     compare(
         "Adam",
@@ -120,7 +125,7 @@ def test_learning_rate_can_be_set():
     w = addax.Variable([1.0])
     optimizer.apply([np.array([1.0])], [w])
     assert w.numpy() == [0.75]
-    with pytest.raises(TypeError, match="created with a `LearningRateSchedule`.*not settable"):
+    with pytest.raises(TypeError, match=r"created with a `LearningRateSchedule`.*not settable"):
         optimizers.SGD(optimizers.schedules.CosineDecay(0.1, 2)).learning_rate = 0.1
 
 
@@ -213,9 +218,9 @@ def test_variables_in_a_store():
     optimizer = optimizers.Adam(0.1)
     run(addax, optimizer, 3)
     optimizer.save_own_variables(store)
-    assert list(store) == [str(i) for i in range(8)]
+    assert list(store) == [str(i) for i in range(6)]
     again = optimizers.Adam(0.5)
-    with pytest.warns(UserWarning, match="has 2 variables whereas the saved optimizer has 8.*not been called/built"):
+    with pytest.warns(UserWarning, match="has 2 variables whereas the saved optimizer has 6.*not been called/built"):
         again.load_own_variables(store)
     again.build(variables(addax))
     again.load_own_variables(store)
@@ -223,7 +228,7 @@ def test_variables_in_a_store():
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     again.set_weights([v.numpy() for v in optimizer.variables])
     with pytest.raises(ValueError, match="not compatible with provided weight shape"):
-        again.set_weights([np.zeros(1)] * 8)
+        again.set_weights([np.zeros(1)] * 6)
 
 
 @pytest.mark.parametrize("identifier", ["sgd", "SGD", "adam", "Adam", "adamw", "AdamW", "rmsprop", "RMSprop", "ADAM"])
@@ -289,7 +294,7 @@ ERRORS = [
     (lambda: optimizers.SGD().apply([None], [W]), r"No gradients provided for any variable.*\['w'\].*GradientTape"),
     (lambda: optimizers.SGD().apply([np.ones(2)]), "the optimizer must already be built"),
     (lambda: optimizers.SGD().apply([np.ones(2)] * 2, [W]), "list of 2 gradients, but the optimizer is tracking 1"),
-    (lambda: optimizers.SGD().apply([np.ones(3)], [W]), r"\(2\).*\(3\)|\(2,\).*\(3,\)|\[2\].*\[3\]"),
+    (lambda: optimizers.SGD().apply([np.ones(3)], [W]), r"gradient of w has shape \(3,\), expected .* \(2,\)"),
     (lambda: optimizers.SGD().set_weights([]), "has not yet been built"),
     (lambda: optimizers.SGD().stateless_apply([], [], []), "must be built"),
 ]
@@ -304,7 +309,7 @@ def test_errors_teach(call, message):
 def test_unknown_variable():
     optimizer = optimizers.SGD()
     optimizer.build([W])
-    with pytest.raises(ValueError, match="Unknown variable: .*recreate a new optimizer instance"):
+    with pytest.raises(ValueError, match=r"Unknown variable: .*recreate a new optimizer instance"):
         optimizer.apply([np.ones(1)], [addax.Variable([1.0])])
 
 

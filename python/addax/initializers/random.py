@@ -140,7 +140,7 @@ class VarianceScaling(RandomInitializer):
         mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
         distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or `"uniform"`.
         seed: An int, a SeedGenerator or `None`.
-        input_axes: The axes of the weight that count as inputs; `None`: the last but one (those before it are a window).
+        input_axes: The axes of the weight that count as inputs; `None`: the last but one (a window lies before it).
         output_axes: The axes that count as outputs; `None`: the last one.
 
     Raises:

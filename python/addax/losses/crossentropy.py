@@ -112,12 +112,15 @@ def sparse_categorical_crossentropy(
             f"last dimension: target.shape={y_true.shape}, output.shape={y_pred.shape}{_one_hot_hint(y_true, y_pred)}"
         )
     y_true = ops.cast(y_true, "int32")
-    counted = None
-    if ignore_class is not None:
-        counted = ops.not_equal(y_true, ignore_class)
-        y_true = ops.where(counted, y_true, ops.zeros_like(y_true))
+    if ignore_class is None:
+        return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+    counted = ops.not_equal(y_true, ignore_class)
+    y_true = ops.where(counted, y_true, 0)
     values = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
-    return values if counted is None else ops.where(counted, values, ops.zeros_like(values))
+    values = ops.where(counted, values, 0.0)
+    # Means are over the samples that count.
+    values._keras_mask = counted
+    return values
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
@@ -272,7 +275,6 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             ignore_class=ignore_class,
             axis=axis,
         )
-        self.ignore_class = ignore_class
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
@@ -281,13 +283,6 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         if config["axis"] == -1:
             del config["axis"]
         return config
-
-    def _target_mask(self, y_true: Any) -> Tensor | None:
-        if self.ignore_class is None:
-            return None
-        # Shaped like the values per sample: without the axis of size 1 that targets may have.
-        mask = ops.not_equal(y_true, self.ignore_class)
-        return ops.squeeze(mask, axis=-1) if len(mask.shape) > 1 and mask.shape[-1] == 1 else mask
 
 
 class KLDivergence(LossFunctionWrapper):

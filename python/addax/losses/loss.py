@@ -71,9 +71,9 @@ class Loss:
         y_true = tree.map_structure(self._convert_target, y_true)
         y_pred = tree.map_structure(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
         values = self.call(y_true, y_pred)
-        ignored = self._target_mask(y_true)
-        if ignored is not None:
-            mask = ignored if mask is None else ops.logical_and(ops.cast(mask, "bool"), ignored)
+        counted = getattr(values, "_keras_mask", None)
+        if counted is not None:
+            mask = counted if mask is None else ops.logical_and(ops.cast(mask, "bool"), counted)
         return reduce_weighted_values(values, self.reduction, sample_weight, mask, self._dtype, self.name)
 
     def call(self, y_true: Any, y_pred: Any) -> engine.Tensor:
@@ -104,10 +104,6 @@ class Loss:
             if not x.dtype.startswith(("float", "bfloat")):
                 return x
         return ops.convert_to_tensor(x, dtype=self._dtype)
-
-    def _target_mask(self, y_true: Any) -> engine.Tensor | None:
-        """True where a target counts, for losses that tell it from the target."""
-        return None
 
 
 class LossFunctionWrapper(Loss):

@@ -175,7 +175,7 @@ class FunctionOperation(Operation):
         if n is not None:
             settings = list(self._settings.items())
             return function(*[value for _, value in settings[:n]], *args, **dict(settings[n:]), **kwargs)
-        return function(**dict(zip(self._inputs, args, strict=False)), **kwargs, **self._settings)
+        return function(**{**self._settings, **dict(zip(self._inputs, args, strict=False)), **kwargs})
 
     def get_config(self) -> dict:
         return {"name": self.name, **self._settings}
@@ -238,11 +238,14 @@ def _call_symbolic(public: Callable, args: tuple, kwargs: dict):
     arguments = inspect.signature(public.__wrapped__).bind(*args, **kwargs).arguments
     settings = {key: value for key, value in arguments.items() if key not in cls._inputs}
     settings.update(settings.pop(cls._varkw, {}))
-    # Tensors by position up to the first that is left out, as Keras's files have them.
-    tensors, by_name = [], {}
+    # Tensors by position up to the first that is left out, as Keras's files have them; a tensor in place of a setting
+    # by name.
+    by_name = {key: value for key, value in settings.items() if any_symbolic_tensors((value,))}
+    settings = {key: value for key, value in settings.items() if key not in by_name}
+    tensors = []
     for key in cls._inputs:
         if key in arguments:
-            if len(tensors) + len(by_name) == cls._inputs.index(key) and not by_name:
+            if len(tensors) == cls._inputs.index(key):
                 tensors.append(arguments[key])
             else:
                 by_name[key] = arguments[key]

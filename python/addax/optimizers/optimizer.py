@@ -275,8 +275,9 @@ class Optimizer:
             return
         variables = self._variables_of(grads, trainable_variables)
         grads, variables = self._with_gradients(grads, variables)
+        grads = [_as_gradient(g, v) for g, v in zip(grads, variables, strict=True)]
         if self.loss_scale_factor:
-            grads = [_unwrap(g) / self.loss_scale_factor for g in grads]
+            grads = [g / self.loss_scale_factor for g in grads]
         # All that can fail for the user's data has been computed; from here variables change together.
         with shielded():
             self._step = _value(self.iterations) + 1
@@ -473,8 +474,7 @@ class Optimizer:
         else:
             variables = list(variables)
             if not self.built:
-                with name_scope(self.name):
-                    self.build(variables)
+                self.build(variables)
             elif not all(id(v) in self._indices for v in variables):
                 unknown = next(v for v in variables if id(v) not in self._indices)
                 raise _unknown_variable(unknown)
@@ -516,23 +516,23 @@ class Optimizer:
         due = ops.equal((_value(self._iterations) + 1) % steps, 0)
 
         def update() -> None:
-            self._update([(a.value + _unwrap(g)) / steps for a, g in zip(accumulators, grads, strict=True)], variables)
+            self._update([(a.value + g) / steps for a, g in zip(accumulators, grads, strict=True)], variables)
             for accumulator in accumulators:
                 accumulator.assign(ops.zeros_like(accumulator.value))
 
         def gather() -> None:
             for accumulator, gradient in zip(accumulators, grads, strict=True):
-                accumulator.assign(accumulator.value + _unwrap(gradient))
+                accumulator.assign(accumulator.value + gradient)
 
         ops.cond(due, update, gather)
 
     def _clip(self, grads: list) -> list:
         if self.clipnorm and self.clipnorm > 0:
-            return [clip_by_norm(_unwrap(g), self.clipnorm) for g in grads]
+            return [clip_by_norm(g, self.clipnorm) for g in grads]
         if self.global_clipnorm and self.global_clipnorm > 0:
-            return clip_by_global_norm([_unwrap(g) for g in grads], self.global_clipnorm)
+            return clip_by_global_norm(list(grads), self.global_clipnorm)
         if self.clipvalue and self.clipvalue > 0:
-            return [ops.clip(_unwrap(g), -self.clipvalue, self.clipvalue) for g in grads]
+            return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         return grads
 
     def _is_excluded(self, variable: Variable) -> bool:
@@ -570,8 +570,15 @@ def update_variables(op: str, state: list[Variable], inputs: list, **attributes:
     engine.update(op, [v._box for v in state], inputs, **attributes)
 
 
-def _unwrap(gradient: Any) -> engine.Tensor:
-    return gradient if isinstance(gradient, engine.Tensor) else ops.convert_to_tensor(gradient)
+def _as_gradient(gradient: Any, variable: Variable) -> engine.Tensor:
+    if type(gradient) is not engine.Tensor or gradient.dtype != variable.dtype:
+        gradient = ops.convert_to_tensor(gradient, dtype=variable.dtype)
+    if gradient.shape != variable.shape:
+        raise ValueError(
+            f"The gradient of {variable.path} has shape {gradient.shape}, expected that of the variable, "
+            f"{variable.shape}"
+        )
+    return gradient
 
 
 def _value(variable: Any) -> engine.Tensor:
