@@ -68,8 +68,8 @@ class Loss:
             ValueError: If shapes do not go together.
         """
         mask = getattr(y_pred, "_keras_mask", None)
-        y_true = tree.map_structure(self._convert_target, y_true)
-        y_pred = tree.map_structure(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
+        y_true = _map(self._convert_target, y_true)
+        y_pred = _map(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
         values = self.call(y_true, y_pred)
         counted = getattr(values, "_keras_mask", None)
         if counted is not None:
@@ -164,6 +164,10 @@ class LossFunctionWrapper(Loss):
 
     def __repr__(self) -> str:
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
+
+
+def _map(fn: Callable, structure: Any) -> Any:
+    return fn(structure) if isinstance(structure, engine.Tensor) else tree.map_structure(fn, structure)
 
 
 def compute_dtype(dtype: Any) -> str:

@@ -76,7 +76,8 @@ class Metric:
             aggregation: How replicas would combine; kept for compatibility.
             name: Its name.
         """
-        with name_scope(self.name):
+        # Metrics of nested outputs have slashes in their names.
+        with name_scope(self.name.replace("/", "_")):
             variable = Variable(initializers.get(initializer), shape, dtype or self._dtype, trainable=False, name=name)
         self._variables.append(variable)
         return variable

@@ -119,9 +119,8 @@ class CompileLoss(Loss):
         specs = [(path, spec) for path, spec in _flatten_specs(loss) if spec is not None]
         if not specs:
             raise ValueError(f"compile: `loss` names no loss. Received: loss={loss!r}")
-        if len(outputs) == 1:
-            path = next(iter(outputs))
-            yield from ((path, spec) for _, spec in specs)
+        if len(outputs) == 1 and len(specs) == 1:
+            yield next(iter(outputs)), specs[0][1]
             return
         by_name = dict(zip(self._output_names or (), outputs, strict=False))
         if isinstance(loss, dict) and by_name and not all(path in outputs for path, _ in specs):

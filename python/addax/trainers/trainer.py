@@ -7,7 +7,8 @@ show and save what happens on the way.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from addax.trainers.data_adapters import data_adapter_utils
 from addax.trainers.data_adapters.iterable_data_adapter import convert_batch
 from addax.trainers.epoch_iterator import EpochIterator, warn_of_missing_data
 from addax.utils import io_utils
+from addax.utils.interrupts import watched
 from addax.utils.progbar import Progbar
 
 
@@ -35,6 +37,15 @@ class _Compiled:
         self.loss = loss
         self.metrics = metrics
         self.config = config
+
+
+class _Snapshot:
+    """What a walk over the model's attributes found, kept for the length of a loop. An object of its own, so that walks
+    do not go into it."""
+
+    def __init__(self, members: list, metrics: list):
+        self.members = members
+        self.metrics = metrics
 
 
 class Trainer:
@@ -51,6 +62,7 @@ class Trainer:
         self.history = None
         self.train_function = self.test_function = self.predict_function = None
         self._compiled = _Compiled()
+        self._snapshot: _Snapshot | None = None
 
     # -- compile
 
@@ -162,7 +174,7 @@ class Trainer:
         `compile`, and the mean loss of each output if there are several."""
         compiled = self._compiled
         found = [] if compiled.loss_tracker is None else [compiled.loss_tracker]
-        found += super().metrics
+        found += super().metrics if self._snapshot is None else self._snapshot.metrics
         if compiled.metrics is not None:
             found.append(compiled.metrics)
         if compiled.loss is not None:
@@ -173,6 +185,13 @@ class Trainer:
     def metrics_names(self) -> list[str]:
         """The names of `metrics`."""
         return [m.name for m in self.metrics]
+
+    def _all_members(self) -> Iterator[tuple]:
+        return super()._all_members() if self._snapshot is None else iter(self._snapshot.members)
+
+    def _take_snapshot(self) -> None:
+        """Lets loops look through the model's attributes once. Taken after a first step, which may build layers."""
+        self._snapshot = _Snapshot(list(super()._all_members()), super().metrics)
 
     def reset_metrics(self) -> None:
         """Resets all metrics; `fit` and `evaluate` do it."""
@@ -402,7 +421,7 @@ class Trainer:
                 (x, y, sample_weight), validation_split
             )
         adapter = data_adapters.get_data_adapter(
-            x, y, sample_weight, batch_size, shuffle, class_weight, seed=make_default_seed()
+            x, y, sample_weight, batch_size, shuffle, class_weight, seed=make_default_seed() if shuffle else 0
         )
         if adapter.num_batches == 0:
             raise ValueError("fit: there are no samples to train on")
@@ -425,7 +444,7 @@ class Trainer:
         self.stop_training = False
         train = self.make_train_function()
         epoch_logs: dict[str, Any] = {}
-        try:
+        with watched(), self._releasing(iterator, validation):
             callbacks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
                 logs: Any = None
@@ -435,9 +454,12 @@ class Trainer:
                     callbacks.on_train_batch_begin(first)
                     for batch in batches:
                         logs = train(batch)
+                    if self._snapshot is None:
+                        self._take_snapshot()
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
+                self._snapshot = None
                 if iterator.is_exhausted and epoch + 1 < epochs:
                     warn_of_missing_data()
                 if logs is None:
@@ -455,11 +477,18 @@ class Trainer:
             if self.optimizer is not None and epochs > initial_epoch:
                 self.optimizer.finalize_variable_values(self.trainable_variables)
             callbacks.on_train_end(epoch_logs)
-        finally:
-            iterator.close()
-            if validation is not None:
-                validation.close()
         return self.history
+
+    @contextmanager
+    def _releasing(self, *iterators: EpochIterator | None) -> Iterator[None]:
+        """However a loop ends, workers that prepare batches end with it, and the model can change again."""
+        try:
+            yield
+        finally:
+            self._snapshot = None
+            for iterator in iterators:
+                if iterator is not None:
+                    iterator.close()
 
     def evaluate(
         self,
@@ -533,15 +562,19 @@ class Trainer:
                 model=self,
             )
         logs: Any = None
+        self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
-        for first, last, batches in iterator.epoch(0):
-            callbacks.on_test_batch_begin(first)
-            for batch in batches:
-                logs = test(batch)
-            callbacks.on_test_batch_end(last, logs)
-            if self.stop_training:
-                break
+        with self._releasing(iterator):
+            for first, last, batches in iterator.epoch(0):
+                callbacks.on_test_batch_begin(first)
+                for batch in batches:
+                    logs = test(batch)
+                if self._snapshot is None:
+                    self._take_snapshot()
+                callbacks.on_test_batch_end(last, logs)
+                if self.stop_evaluating:
+                    break
         if logs is None:
             raise ValueError("evaluate: the data has no batches")
         logs = self._final_logs(logs)
@@ -605,16 +638,16 @@ class Trainer:
         parts: list[list] = []
         structure: Any = None
         callbacks.on_predict_begin()
-        for first, last, batches in iterator.epoch(0):
-            callbacks.on_predict_batch_begin(first)
-            for batch in batches:
-                structure = predict(batch)
-                parts.append([_to_numpy(leaf) for leaf in tree.flatten(structure)])
-            callbacks.on_predict_batch_end(last, {"outputs": structure})
-            if self.stop_predicting:
-                break
+        with self._releasing(iterator):
+            for first, last, batches in iterator.epoch(0):
+                callbacks.on_predict_batch_begin(first)
+                for batch in batches:
+                    structure = predict(batch)
+                    parts.append([_to_numpy(leaf) for leaf in tree.flatten(structure)])
+                callbacks.on_predict_batch_end(last, {"outputs": structure})
+                if self.stop_predicting:
+                    break
         callbacks.on_predict_end()
-        iterator.close()
         if not parts:
             raise ValueError("predict: there are no batches to predict")
         joined = [np.concatenate(leaves, axis=0) for leaves in zip(*parts, strict=True)]
@@ -630,7 +663,7 @@ class Trainer:
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Trains on a batch. Metrics go on from where they are.
+        """Trains on a batch, and returns loss and metrics of this batch alone.
 
         Args:
             x: Inputs.
@@ -660,11 +693,12 @@ class Trainer:
                 f"Received: sample_weight={sample_weight}, class_weight={class_weight}"
             )
         batch = _one_batch(x, y, sample_weight, class_weight)
+        self.reset_metrics()
         logs = pythonify_logs(self.make_train_function()(batch))
         return logs if return_dict else self._in_order(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Evaluates a batch. Metrics go on from where they are.
+        """Evaluates a batch, and returns loss and metrics of this batch alone.
 
         Args:
             x: Inputs.
@@ -687,7 +721,9 @@ class Trainer:
         {'loss': 1.0}
         """
         self._check_compiled("test_on_batch")
-        logs = pythonify_logs(self.make_test_function()(_one_batch(x, y, sample_weight)))
+        batch = _one_batch(x, y, sample_weight)
+        self.reset_metrics()
+        logs = pythonify_logs(self.make_test_function()(batch))
         return logs if return_dict else self._in_order(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -718,15 +754,21 @@ class Trainer:
         return results if numbers.keys() == results.keys() else numbers
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
-        """The values of logs as a list: the loss, the other metrics of the model, then the rest by name."""
-        names = [name for name in self.metrics_names if name in logs]
-        names += [name for name in sorted(logs) if name not in names]
+        """The values of logs as a list: the metrics of the model in their order, then the rest by name."""
+        names: dict[str, None] = {}
+        for metric in self.metrics:
+            for one in metric.metrics if isinstance(metric, CompileMetrics) else (metric,):
+                if one.name in logs:
+                    names[one.name] = None
+        names.update(dict.fromkeys(sorted(logs)))
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
 
 
 def _batch_size(x: Any) -> int:
-    return next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
+    if not isinstance(x, engine.Tensor):
+        x = next(leaf for leaf in tree.flatten(x) if leaf is not None)
+    return x.shape[0]
 
 
 def _one_batch(x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict | None = None) -> tuple:

@@ -10,12 +10,15 @@ from addax.trainers.data_adapters.data_adapter import DataAdapter
 from addax.trainers.data_adapters.iterable_data_adapter import IterableDataAdapter
 from addax.trainers.data_adapters.py_dataset_adapter import PyDataset, PyDatasetAdapter
 
+Sequence = PyDataset  # its name in Keras 2
+
 __all__ = [
     "ArrayDataAdapter",
     "DataAdapter",
     "IterableDataAdapter",
     "PyDataset",
     "PyDatasetAdapter",
+    "Sequence",
     "get_data_adapter",
 ]
 
