@@ -1,9 +1,8 @@
 """The same small models in addax and in Keras, with the same weights."""
 
+import addax
 import keras
 import numpy as np
-
-import addax
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(50, 4)).astype("float32")
@@ -57,3 +56,8 @@ def assert_same_logs(ours, theirs, **tolerance):
 def assert_same_weights(ours, theirs, **tolerance):
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, **tolerance)
+
+
+def compile_eagerly(model, *args, **kwargs):
+    """Compiles either model; Keras's own compilation of each step would take most of the time of these tests."""
+    model.compile(*args, run_eagerly=True, **kwargs)

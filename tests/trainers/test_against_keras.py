@@ -1,10 +1,10 @@
 """`fit`, `evaluate` and `predict` against Keras on JAX: same weights and data in, same logs and weights out."""
 
+import addax
 import keras
 import numpy as np
 import pytest
 
-import addax
 from tests.trainers.helpers import (
     BINARY,
     NUMBERS,
@@ -14,6 +14,7 @@ from tests.trainers.helpers import (
     X,
     assert_same_logs,
     assert_same_weights,
+    compile_eagerly,
     mlp,
     pair,
     two_outputs,
@@ -55,7 +56,7 @@ def test_fit(case):
     ours, theirs = pair(mlp)
     histories = []
     for model in (ours, theirs):
-        model.compile("adam", loss, metrics=["mae"], weighted_metrics=["mse"])
+        compile_eagerly(model, "adam", loss, metrics=["mae"], weighted_metrics=["mse"])
         histories.append(model.fit(X, y, epochs=3, shuffle=False, verbose=0, **{"batch_size": 13, **kwargs}))
     assert histories[0].epoch == histories[1].epoch
     assert histories[0].params == histories[1].params
@@ -79,7 +80,7 @@ def test_fit_classifier(case, class_weight):
     ours, theirs = pair(mlp, units, activation)
     histories = []
     for model in (ours, theirs):
-        model.compile("sgd", loss, metrics=["accuracy", "acc"])
+        compile_eagerly(model, "sgd", loss, metrics=["accuracy", "acc"])
         histories.append(model.fit(X, y, epochs=2, shuffle=False, verbose=0, class_weight=class_weight))
     assert_same_logs(histories[0].history, histories[1].history, **TOLERANCE)
     assert_same_weights(ours, theirs, **TOLERANCE)
@@ -113,8 +114,11 @@ def test_20_steps_of_a_convnet(optimizer):
         # RMSprop and Adam divide by the root of a mean of squares that is tiny at first: with the default epsilon a
         # rounding of the gradient could turn a step around.
         rule = {} if optimizer == "SGD" else {"epsilon": 1e-3}
-        model.compile(
-            getattr(module.optimizers, optimizer)(0.01, **rule), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        compile_eagerly(
+            model,
+            getattr(module.optimizers, optimizer)(0.01, **rule),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
         )
         histories.append(model.fit(x, y, batch_size=8, epochs=4, shuffle=False, verbose=0))
     assert_same_logs(histories[0].history, histories[1].history, rtol=5e-4, atol=5e-5)
@@ -130,7 +134,7 @@ def test_evaluate_and_predict(batch_size, weights):
     ours, theirs = pair(mlp)
     results = []
     for model in (ours, theirs):
-        model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mse"])
+        compile_eagerly(model, "sgd", "mse", metrics=["mae"], weighted_metrics=["mse"])
         kwargs = {"batch_size": batch_size, "verbose": 0, "sample_weight": weights}
         results.append((model.evaluate(X, REAL, **kwargs), model.evaluate(X, REAL, return_dict=True, **kwargs)))
     np.testing.assert_allclose(results[0][0], results[1][0], **TOLERANCE)
@@ -146,7 +150,7 @@ def test_single_batches():
     ours, theirs = pair(mlp)
     results = []
     for model in (ours, theirs):
-        model.compile("sgd", "mse", metrics=["mae"])
+        compile_eagerly(model, "sgd", "mse", metrics=["mae"])
         results.append(
             [
                 model.train_on_batch(X, REAL),
@@ -180,7 +184,7 @@ def test_generators_and_datasets():
     ours, theirs = pair(mlp)
     results = []
     for module, model in ((addax, ours), (keras, theirs)):
-        model.compile("sgd", "mse", weighted_metrics=["mae"])
+        compile_eagerly(model, "sgd", "mse", weighted_metrics=["mae"])
         history = model.fit(dataset(module), epochs=2, shuffle=False, verbose=0, validation_data=dataset(module))
         results.append([history.history, model.evaluate(batches(), steps=5, verbose=0, return_dict=True)])
         results[-1].append({"predictions": model.predict(dataset(module), verbose=0)})
@@ -221,7 +225,7 @@ def test_several_outputs(structure, arguments):
     ours, theirs = pair(two_outputs, STRUCTURES[structure])
     results = []
     for model in (ours, theirs):
-        model.compile("sgd", **arguments)
+        compile_eagerly(model, "sgd", **arguments)
         history = model.fit(X, y, sample_weight=weights, shuffle=False, verbose=0)
         logs = model.evaluate(X, y, sample_weight=weights, verbose=0, return_dict=True)
         values = model.evaluate(X, y, sample_weight=weights, verbose=0)
@@ -266,8 +270,8 @@ def test_names_of_metrics(case):
     metrics, weighted = NAMES[case]
     results = []
     for module, model in zip((addax, keras), pair(mlp), strict=True):
-        model.compile(
-            "sgd", "mse", metrics=metrics(module) if callable(metrics) else metrics, weighted_metrics=weighted
+        compile_eagerly(
+            model, "sgd", "mse", metrics=metrics(module) if callable(metrics) else metrics, weighted_metrics=weighted
         )
         model.fit(X, REAL, verbose=0, shuffle=False)
         results.append(model.evaluate(X, REAL, verbose=0, return_dict=True))
@@ -280,7 +284,7 @@ def test_names_of_metrics(case):
 def test_losses_of_a_single_output(loss, loss_weights):
     results = []
     for model in pair(mlp):
-        model.compile("sgd", loss, loss_weights=loss_weights)
+        compile_eagerly(model, "sgd", loss, loss_weights=loss_weights)
         results.append(model.fit(X, REAL, verbose=0, shuffle=False).history)
     assert_same_logs(*results, **TOLERANCE)
 
@@ -301,7 +305,7 @@ def test_steps_per_execution():
     seen = Seen(addax.callbacks.Callback)
     ours, theirs = pair(mlp)
     for model, callbacks in ((ours, [seen.hooks]), (theirs, [])):
-        model.compile("sgd", "mse", steps_per_execution=3)
+        compile_eagerly(model, "sgd", "mse", steps_per_execution=3)
         model.fit(X, REAL, batch_size=10, shuffle=False, verbose=0, callbacks=callbacks)
     assert_same_weights(ours, theirs, **TOLERANCE)
     assert seen.seen == [("begin", 0), ("end", 2), ("begin", 3), ("end", 4)]
@@ -310,7 +314,7 @@ def test_steps_per_execution():
 def test_ema_replaces_the_weights_in_the_end():
     ours, theirs = pair(mlp)
     for module, model in ((addax, ours), (keras, theirs)):
-        model.compile(module.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
+        compile_eagerly(model, module.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
         model.fit(X, REAL, epochs=2, shuffle=False, verbose=0)
     assert_same_weights(ours, theirs, **TOLERANCE)
 
@@ -320,7 +324,7 @@ def test_frozen_layers():
     before = ours.get_weights()
     for model in (ours, theirs):
         model.layers[0].trainable = False
-        model.compile("sgd", "mse")
+        compile_eagerly(model, "sgd", "mse")
         model.fit(X, REAL, shuffle=False, verbose=0)
     assert_same_weights(ours, theirs, **TOLERANCE)
     np.testing.assert_array_equal(ours.get_weights()[0], before[0])
