@@ -1,10 +1,11 @@
 """Losses against Keras on JAX: values, reductions, weights, masks, gradients; configs, names and error messages."""
 
-import addax
 import jax
 import keras
 import numpy as np
 import pytest
+
+import addax
 
 rng = np.random.default_rng(0)
 N, CLASSES = 6, 4

@@ -1,9 +1,10 @@
 """Learning rate schedules against Keras on JAX, their configs and errors."""
 
-import addax
 import keras
 import numpy as np
 import pytest
+
+import addax
 from addax.optimizers import schedules
 
 CASES = [

@@ -1,8 +1,9 @@
 """The same small models in addax and in Keras, with the same weights."""
 
-import addax
 import keras
 import numpy as np
+
+import addax
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(50, 4)).astype("float32")

@@ -1,10 +1,10 @@
 """`fit`, `evaluate` and `predict` against Keras on JAX: same weights and data in, same logs and weights out."""
 
-import addax
 import keras
 import numpy as np
 import pytest
 
+import addax
 from tests.trainers.helpers import (
     BINARY,
     NUMBERS,
