@@ -20,15 +20,15 @@ class CSVLogger(Callback):
 
     Example:
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> model = addax.Sequential([addax.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> x = addax.ops.ones((4, 2)).numpy()
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = addax.callbacks.CSVLogger(folder + "/log.csv")
     ...     history = model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[log])
-    ...     open(folder + "/log.csv").readline()
-    'epoch,loss\\n'
+    ...     pathlib.Path(folder, "log.csv").read_text().split()[0]
+    'epoch,loss'
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):

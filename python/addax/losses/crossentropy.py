@@ -251,7 +251,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     Example:
 
     >>> loss = addax.losses.SparseCategoricalCrossentropy()
-    >>> round(float(loss([1, 0], [[0.5, 0.5], [0.5, 0.5]])), 4)
+    >>> round(float(loss(np.array([1, 0]), np.array([[0.5, 0.5], [0.5, 0.5]]))), 4)
     0.6931
     """
 

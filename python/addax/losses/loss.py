@@ -31,7 +31,7 @@ class Loss:
     >>> class MeanCubedError(addax.losses.Loss):
     ...     def call(self, y_true, y_pred):
     ...         return addax.ops.mean(addax.ops.abs(y_pred - y_true) ** 3, axis=-1)
-    >>> float(MeanCubedError()([[0.0, 1.0], [0.0, 0.0]], [[2.0, 1.0], [0.0, 0.0]]))
+    >>> float(MeanCubedError()(np.zeros((2, 2)), np.array([[2.0, 0.0], [0.0, 0.0]])))
     2.0
     """
 

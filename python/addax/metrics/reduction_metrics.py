@@ -128,7 +128,7 @@ class MeanMetricWrapper(Mean):
     Example:
 
     >>> metric = addax.metrics.MeanMetricWrapper(lambda y_true, y_pred: addax.ops.abs(y_true - y_pred), name="distance")
-    >>> metric.update_state([1.0, 2.0], [1.0, 4.0])
+    >>> metric.update_state(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     >>> float(metric.result())
     1.0
     """

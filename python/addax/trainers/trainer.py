@@ -39,15 +39,6 @@ class _Compiled:
         self.config = config
 
 
-class _Snapshot:
-    """What a walk over the model's attributes found, kept for the length of a loop. An object of its own, so that walks
-    do not go into it."""
-
-    def __init__(self, members: list, metrics: list):
-        self.members = members
-        self.metrics = metrics
-
-
 class Trainer:
     """The training half of `Model`."""
 
@@ -62,7 +53,6 @@ class Trainer:
         self.history = None
         self.train_function = self.test_function = self.predict_function = None
         self._compiled = _Compiled()
-        self._snapshot: _Snapshot | None = None
 
     # -- compile
 
@@ -99,8 +89,8 @@ class Trainer:
 
         >>> model = addax.Sequential([addax.layers.Dense(2)])
         >>> model.compile("adam", "mse", metrics=["mae"])
-        >>> model.optimizer.name
-        'adam'
+        >>> type(model.optimizer).__name__
+        'Adam'
         """
         if not hasattr(steps_per_execution, "__index__") or steps_per_execution < 1:
             raise ValueError(
@@ -174,7 +164,7 @@ class Trainer:
         `compile`, and the mean loss of each output if there are several."""
         compiled = self._compiled
         found = [] if compiled.loss_tracker is None else [compiled.loss_tracker]
-        found += super().metrics if self._snapshot is None else self._snapshot.metrics
+        found += super().metrics
         if compiled.metrics is not None:
             found.append(compiled.metrics)
         if compiled.loss is not None:
@@ -185,13 +175,6 @@ class Trainer:
     def metrics_names(self) -> list[str]:
         """The names of `metrics`."""
         return [m.name for m in self.metrics]
-
-    def _all_members(self) -> Iterator[tuple]:
-        return super()._all_members() if self._snapshot is None else iter(self._snapshot.members)
-
-    def _take_snapshot(self) -> None:
-        """Lets loops look through the model's attributes once. Taken after a first step, which may build layers."""
-        self._snapshot = _Snapshot(list(super()._all_members()), super().metrics)
 
     def reset_metrics(self) -> None:
         """Resets all metrics; `fit` and `evaluate` do it."""
@@ -454,12 +437,9 @@ class Trainer:
                     callbacks.on_train_batch_begin(first)
                     for batch in batches:
                         logs = train(batch)
-                    if self._snapshot is None:
-                        self._take_snapshot()
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
-                self._snapshot = None
                 if iterator.is_exhausted and epoch + 1 < epochs:
                     warn_of_missing_data()
                 if logs is None:
@@ -481,11 +461,10 @@ class Trainer:
 
     @contextmanager
     def _releasing(self, *iterators: EpochIterator | None) -> Iterator[None]:
-        """However a loop ends, workers that prepare batches end with it, and the model can change again."""
+        """However a loop ends, workers that prepare batches end with it."""
         try:
             yield
         finally:
-            self._snapshot = None
             for iterator in iterators:
                 if iterator is not None:
                     iterator.close()
@@ -570,8 +549,6 @@ class Trainer:
                 callbacks.on_test_batch_begin(first)
                 for batch in batches:
                     logs = test(batch)
-                if self._snapshot is None:
-                    self._take_snapshot()
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break

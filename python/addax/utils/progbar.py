@@ -34,7 +34,7 @@ class Progbar:
 
     >>> bar = Progbar(3, verbose=2)
     >>> for step in range(3):
-    ...     bar.update(step + 1, [("loss", 1.5 - step)])  # doctest: +ELLIPSIS
+    ...     bar.update(step + 1, [("loss", 1.5 - 0.5 * step)])  # doctest: +ELLIPSIS
     3/3 - 0s - ...s/step - loss: 0.5000
     """
 
