@@ -28,6 +28,17 @@ from addax.utils.interrupts import watched
 from addax.utils.progbar import Progbar
 
 
+@contextmanager
+def _closing(*iterators: EpochIterator | None) -> Iterator[None]:
+    """However a loop ends, workers that prepare batches end with it."""
+    try:
+        yield
+    finally:
+        for iterator in iterators:
+            if iterator is not None:
+                iterator.close()
+
+
 class _Compiled:
     """What `compile` made. Kept in one object, so that the walk over a model's attributes for the user's metrics does
     not find the trainer's own."""
@@ -37,15 +48,6 @@ class _Compiled:
         self.loss = loss
         self.metrics = metrics
         self.config = config
-
-
-class _Snapshot:
-    """What a walk over the model's attributes found, kept for the length of a loop. An object of its own, so that walks
-    do not go into it."""
-
-    def __init__(self, members: list, metrics: list):
-        self.members = members
-        self.metrics = metrics
 
 
 class Trainer:
@@ -62,7 +64,6 @@ class Trainer:
         self.history = None
         self.train_function = self.test_function = self.predict_function = None
         self._compiled = _Compiled()
-        self._snapshot: _Snapshot | None = None
 
     # -- compile
 
@@ -174,7 +175,7 @@ class Trainer:
         `compile`, and the mean loss of each output if there are several."""
         compiled = self._compiled
         found = [] if compiled.loss_tracker is None else [compiled.loss_tracker]
-        found += super().metrics if self._snapshot is None else self._snapshot.metrics
+        found += super().metrics
         if compiled.metrics is not None:
             found.append(compiled.metrics)
         if compiled.loss is not None:
@@ -185,13 +186,6 @@ class Trainer:
     def metrics_names(self) -> list[str]:
         """The names of `metrics`."""
         return [m.name for m in self.metrics]
-
-    def _all_members(self) -> Iterator[tuple]:
-        return super()._all_members() if self._snapshot is None else iter(self._snapshot.members)
-
-    def _take_snapshot(self) -> None:
-        """Lets loops look through the model's attributes once. Taken after a first step, which may build layers."""
-        self._snapshot = _Snapshot(list(super()._all_members()), super().metrics)
 
     def reset_metrics(self) -> None:
         """Resets all metrics; `fit` and `evaluate` do it."""
@@ -444,7 +438,7 @@ class Trainer:
         self.stop_training = False
         train = self.make_train_function()
         epoch_logs: dict[str, Any] = {}
-        with watched(), self._releasing(iterator, validation):
+        with watched(), _closing(iterator, validation):
             callbacks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
                 logs: Any = None
@@ -454,12 +448,9 @@ class Trainer:
                     callbacks.on_train_batch_begin(first)
                     for batch in batches:
                         logs = train(batch)
-                    if self._snapshot is None:
-                        self._take_snapshot()
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
-                self._snapshot = None
                 if iterator.is_exhausted and epoch + 1 < epochs:
                     warn_of_missing_data()
                 if logs is None:
@@ -478,17 +469,6 @@ class Trainer:
                 self.optimizer.finalize_variable_values(self.trainable_variables)
             callbacks.on_train_end(epoch_logs)
         return self.history
-
-    @contextmanager
-    def _releasing(self, *iterators: EpochIterator | None) -> Iterator[None]:
-        """However a loop ends, workers that prepare batches end with it, and the model can change again."""
-        try:
-            yield
-        finally:
-            self._snapshot = None
-            for iterator in iterators:
-                if iterator is not None:
-                    iterator.close()
 
     def evaluate(
         self,
@@ -565,13 +545,11 @@ class Trainer:
         self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
-        with self._releasing(iterator):
+        with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_test_batch_begin(first)
                 for batch in batches:
                     logs = test(batch)
-                if self._snapshot is None:
-                    self._take_snapshot()
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break
@@ -638,7 +616,7 @@ class Trainer:
         parts: list[list] = []
         structure: Any = None
         callbacks.on_predict_begin()
-        with self._releasing(iterator):
+        with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_predict_batch_begin(first)
                 for batch in batches:
