@@ -28,6 +28,17 @@ from addax.utils.interrupts import watched
 from addax.utils.progbar import Progbar
 
 
+@contextmanager
+def _closing(*iterators: EpochIterator | None) -> Iterator[None]:
+    """However a loop ends, workers that prepare batches end with it."""
+    try:
+        yield
+    finally:
+        for iterator in iterators:
+            if iterator is not None:
+                iterator.close()
+
+
 class _Compiled:
     """What `compile` made. Kept in one object, so that the walk over a model's attributes for the user's metrics does
     not find the trainer's own."""
@@ -427,7 +438,7 @@ class Trainer:
         self.stop_training = False
         train = self.make_train_function()
         epoch_logs: dict[str, Any] = {}
-        with watched(), self._releasing(iterator, validation):
+        with watched(), _closing(iterator, validation):
             callbacks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
                 logs: Any = None
@@ -458,16 +469,6 @@ class Trainer:
                 self.optimizer.finalize_variable_values(self.trainable_variables)
             callbacks.on_train_end(epoch_logs)
         return self.history
-
-    @contextmanager
-    def _releasing(self, *iterators: EpochIterator | None) -> Iterator[None]:
-        """However a loop ends, workers that prepare batches end with it."""
-        try:
-            yield
-        finally:
-            for iterator in iterators:
-                if iterator is not None:
-                    iterator.close()
 
     def evaluate(
         self,
@@ -544,7 +545,7 @@ class Trainer:
         self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
-        with self._releasing(iterator):
+        with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_test_batch_begin(first)
                 for batch in batches:
@@ -615,7 +616,7 @@ class Trainer:
         parts: list[list] = []
         structure: Any = None
         callbacks.on_predict_begin()
-        with self._releasing(iterator):
+        with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_predict_batch_begin(first)
                 for batch in batches:
