@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 
@@ -35,8 +36,8 @@ class Callback:
 
     @property
     def model(self) -> Any:
-        """The model that is being trained, evaluated or asked for predictions."""
-        return self._model
+        """The model that is being trained, evaluated or asked for predictions; `None` once it is gone."""
+        return None if self._model is None else self._model()
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Receives `params`.
@@ -52,7 +53,8 @@ class Callback:
         Args:
             model: The model.
         """
-        self._model = model
+        # Weakly: the model holds its History, and would otherwise keep itself alive.
+        self._model = None if model is None else weakref.ref(model)
 
     def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """The older name of `on_train_batch_begin`.

@@ -67,8 +67,8 @@ def get(identifier: Any) -> Optimizer | None:
 
     Example:
 
-    >>> addax.optimizers.get("adam").name
-    'adam'
+    >>> type(addax.optimizers.get("adam")).__name__
+    'Adam'
     """
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier

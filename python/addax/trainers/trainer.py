@@ -315,34 +315,30 @@ class Trainer:
         return self(x, training=False)
 
     def make_train_function(self, force: bool = False) -> Callable:
-        """Makes `self.train_function`, which trains on one batch. Override it to wrap `train_step`.
+        """Returns what trains on one batch: `self.train_function` where an override has set it, else the step.
+
+        Override it to wrap `train_step`.
 
         Args:
             force: Whether to make it again.
         """
-        if self.train_function is None or force:
-            self.train_function = self.train_step
-        return self.train_function
+        return self.train_step if self.train_function is None or force else self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable:
-        """Makes `self.test_function`, which evaluates one batch.
+        """Returns what evaluates one batch: `self.test_function` where an override has set it, else the step.
 
         Args:
             force: Whether to make it again.
         """
-        if self.test_function is None or force:
-            self.test_function = self.test_step
-        return self.test_function
+        return self.test_step if self.test_function is None or force else self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable:
-        """Makes `self.predict_function`, which predicts one batch.
+        """Returns what predicts one batch: `self.predict_function` where an override has set it, else the step.
 
         Args:
             force: Whether to make it again.
         """
-        if self.predict_function is None or force:
-            self.predict_function = self.predict_step
-        return self.predict_function
+        return self.predict_step if self.predict_function is None or force else self.predict_function
 
     # -- loops
 
