@@ -1,5 +1,7 @@
 """Saving and loading: the `.keras` zip and `.weights.h5` of Keras 3, read without ever running code from a file."""
 
+from typing import TYPE_CHECKING, Any
+
 from addax.saving.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -9,6 +11,9 @@ from addax.saving.registry import (
     register_keras_serializable,
 )
 from addax.saving.serialization import deserialize_keras_object, serialize_keras_object
+
+if TYPE_CHECKING:
+    from addax.saving.api import load_model, load_weights, save_model, save_weights
 
 __all__ = [
     "CustomObjectScope",
@@ -26,7 +31,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # zipfile and what it needs cost import time that a program without files should not pay.
     if name in ("load_model", "load_weights", "save_model", "save_weights"):
         from addax.saving import api

@@ -277,7 +277,7 @@ def _open_weights(path: str) -> Iterator[Any]:
         with open(path, "rb") as file, WeightsReader(file) as reader:
             yield reader
     elif path.endswith(".keras") or os.path.isdir(path):
-        with _open_archive(path) as members, members.open(archive.WEIGHTS) as file, WeightsReader(file) as reader:
+        with _open_archive(path) as members, members.open(archive.WEIGHTS) as weights, WeightsReader(weights) as reader:
             yield reader
     else:
         raise ValueError(f"load_weights: expected a `.weights.h5`, `.weights.json` or `.keras` file; got {path!r}.")

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
+from addax.dtypes import DTYPES
+
 _OPAQUE_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e5m2")  # stored as raw bytes plus an attribute `dtype`
 _MAX_DEPTH = 64
 
@@ -203,7 +203,7 @@ class WeightsReader:
                         return dtype, True
         elif stored.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM):
             dtype = stored.dtype
-            if dtype.name in _DTYPES and dtype.itemsize == stored.get_size():
+            if dtype.name in DTYPES and dtype.itemsize == stored.get_size():
                 return dtype, False
         raise WeightsFileError(f"weights file: {name!r} does not hold plain numbers.")
 

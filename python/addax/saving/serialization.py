@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from addax.dtypes import DTYPES
 from addax.saving import registry
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_ARRAY_DTYPES = ("bool", *_INTEGERS, "bfloat16", "float16", "float32", "float64")
 _MAX_DEPTH = 64  # objects inside objects; real models stay below ten
 
 _sharing = threading.local()  # .writer, .reader: objects seen in the file being written or read
@@ -225,7 +224,7 @@ def _deserialize_dict(config: dict, module_objects: dict | None) -> Any:
 
 
 def _numpy_value(config: dict) -> np.ndarray:
-    if config["dtype"] not in _ARRAY_DTYPES:
+    if config["dtype"] not in DTYPES:
         raise ValueError(f"dtype {config['dtype']!r} is not a numeric dtype")
     if config["dtype"] == "bfloat16":
         import ml_dtypes
@@ -306,7 +305,8 @@ def _build_instance(config: dict, cls: type) -> Any:
     _location.path = (*path, f"{cls.__name__} {name!r}" if isinstance(name, str) else cls.__name__)
     try:
         if registry.keras_module(cls) and "from_config" not in vars(cls):
-            inner = _known_arguments(inner, [base.__init__ for base in cls.__mro__ if "__init__" in vars(base)])
+            constructors = [vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)]
+            inner = _known_arguments(inner, constructors)
         if not hasattr(cls, "from_config"):
             raise TypeError("the class has no from_config() method")
         obj = cls.from_config(inner)
