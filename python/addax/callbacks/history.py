@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from addax.callbacks.callback import Callback
@@ -29,6 +30,19 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: dict[str, list] = {}
 
+    def set_model(self, model: Any) -> None:
+        """Receives the model, which holds its history, and so must not be held by it: it dies with its last reference.
+
+        Args:
+            model: The model.
+        """
+        self._model = weakref.ref(model)
+
+    @property
+    def model(self) -> Any:
+        """The model, as long as it lives."""
+        return None if self._model is None else self._model()
+
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Starts a list of epochs; values of an earlier `fit` with the same object stay.
 
@@ -36,6 +50,7 @@ class History(Callback):
             logs: Empty.
         """
         self.epoch = []
+        self.model.history = self
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Notes the logs.
@@ -47,4 +62,3 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-        self.model.history = self

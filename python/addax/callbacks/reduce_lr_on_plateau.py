@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from addax.callbacks.monitor_callback import MonitorCallback
 from addax.utils import io_utils
 
@@ -90,7 +92,8 @@ class ReduceLROnPlateau(MonitorCallback):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > self.min_lr:
+            # The rate comes out of a float32 variable; as such it may equal a limit that has no exact float32.
+            if self.wait >= self.patience and rate > np.float32(self.min_lr):
                 self._reduce(epoch, max(rate * self.factor, self.min_lr))
 
     def in_cooldown(self) -> bool:

@@ -167,7 +167,12 @@ class LossFunctionWrapper(Loss):
 
 
 def _map(fn: Callable, structure: Any) -> Any:
-    return fn(structure) if isinstance(structure, engine.Tensor) else tree.map_structure(fn, structure)
+    """Applies the function to each array of a structure. Nested lists of Python numbers are an array."""
+    if isinstance(structure, engine.Tensor) or not tree.is_nested(structure):
+        return fn(structure)
+    if not isinstance(structure, dict) and all(isinstance(leaf, (int, float)) for leaf in tree.flatten(structure)):
+        return fn(structure)
+    return tree.map_structure(fn, structure)
 
 
 def compute_dtype(dtype: Any) -> str:

@@ -74,7 +74,7 @@ class ArrayDataAdapter(DataAdapter):
 
     def single_batch(self) -> tuple | None:
         """All data if it is one batch."""
-        return self._data if 0 < self._size <= self._batch_size else None
+        return self._data if self._size <= self._batch_size else None
 
     def batches(self, epoch: int) -> Iterator[tuple]:
         """Cuts the data.
