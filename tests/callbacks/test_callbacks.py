@@ -139,14 +139,15 @@ class Stub:
 def drive(module, name, values, kwargs):
     """Shows a callback a value an epoch; returns the epoch it stopped at, its state, and the learning rates."""
     callback = getattr(module.callbacks, name)(**kwargs)
-    callback.set_model(Stub(module))
+    model = Stub(module)
+    callback.set_model(model)
     callback.on_train_begin()
     rates = []
     for epoch, value in enumerate(values):
         logs = {"val_loss": value, "val_accuracy": value}
         callback.on_epoch_end(epoch, logs)
-        rates.append(round(float(callback.model.optimizer.learning_rate), 7))
-        if callback.model.stop_training:
+        rates.append(round(float(model.optimizer.learning_rate), 7))
+        if model.stop_training:
             break
     callback.on_train_end()
     state = {k: getattr(callback, k, None) for k in ("wait", "best", "stopped_epoch", "best_epoch", "cooldown_counter")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from addax.callbacks.callback import Callback
@@ -29,19 +28,6 @@ class History(Callback):
         super().__init__()
         self.epoch: list[int] = []
         self.history: dict[str, list] = {}
-
-    def set_model(self, model: Any) -> None:
-        """Receives the model, which holds its history, and so must not be held by it: it dies with its last reference.
-
-        Args:
-            model: The model.
-        """
-        self._model = weakref.ref(model)
-
-    @property
-    def model(self) -> Any:
-        """The model, as long as it lives."""
-        return None if self._model is None else self._model()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Starts a list of epochs; values of an earlier `fit` with the same object stay.
