@@ -218,14 +218,23 @@ def test_paths_of_nested_objects_are_those_of_keras(tmp_path: Path) -> None:
             def call(self, x: Any) -> Any:
                 return x
 
+        class Chain(k.Sequential):
+            pass
+
+        class Graph(k.Model):
+            def __init__(self) -> None:
+                x = k.Input((3,))
+                super().__init__(x, k.layers.Dense(2)(k.layers.Dense(2)(x)))
+
         class Wrapper(k.Model):
             def __init__(self) -> None:
                 super().__init__()
                 self.block = Block()
-                self.tail = k.Sequential([k.layers.Dense(2), k.layers.MaxPooling2D()])
+                self.chain = Chain([k.layers.Dense(2), k.layers.MaxPooling2D()])
+                self.graph = Graph()
 
             def call(self, x: Any) -> Any:
-                return self.tail(self.block(x))
+                return self.graph(self.chain(self.block(x)))
 
         return Wrapper()
 

@@ -120,7 +120,7 @@ def _attributes(obj: Any) -> Iterator[tuple[str, Any]]:
     if _is_seed_generator(obj):
         return
     ours = type(obj).__module__.startswith("addax.")
-    for name in sorted(set(dir(obj)) - _reserved(_kind(obj))):
+    for name in sorted(set(dir(obj)) - _reserved(type(obj))):
         if name.startswith("__") or (ours and name.startswith("_")):
             continue
         try:
@@ -130,25 +130,26 @@ def _attributes(obj: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _kind(obj: Any) -> str:
+def _reserved(cls: type) -> frozenset[str]:
     from addax.layers import Layer
-    from addax.models import Model
+    from addax.models import Functional, Model, Sequential
 
-    return "model" if isinstance(obj, Model) else "layer" if isinstance(obj, Layer) else "other"
+    base = next((base for base in (Functional, Sequential, Model, Layer) if issubclass(cls, base)), None)
+    return frozenset() if base is None else _attributes_of_base(base)
 
 
 @functools.cache
-def _reserved(kind: str) -> frozenset[str]:
-    """Attributes of the base classes themselves. A model's layers and optimizer do belong to its state."""
-    if kind == "model":
-        from addax.models import Model
+def _attributes_of_base(base: type) -> frozenset[str]:
+    """Attributes that every instance has by itself. Only a model's layers and optimizer among them are its state."""
+    from addax.layers import Input
+    from addax.models import Functional
 
-        return frozenset(dir(Model(name="reference"))) - {"layers", "optimizer"}
-    if kind == "layer":
-        from addax.layers import Layer
-
-        return frozenset(dir(Layer(name="reference")))
-    return frozenset()
+    if base is Functional:
+        x = Input((1,), name="reference")
+        reference = base(x, x, name="reference")
+    else:
+        reference = base(name="reference")
+    return frozenset(dir(reference)) - {"layers", "optimizer"}
 
 
 def _is_seed_generator(obj: Any) -> bool:
