@@ -9,7 +9,7 @@ import numpy as np
 from addax.dtypes import standardize_dtype
 from addax.engine import Tensor
 from addax.initializers.initializer import Initializer
-from addax.ops.convert import as_tensor, dims_of
+from addax.ops.convert import as_tensor, cast, dims_of
 from addax.ops.creation import eye, full, ones, zeros
 
 
@@ -88,7 +88,8 @@ class Identity(Initializer):
                 "Identity matrix initializer can only be used for 2D matrices. "
                 f"Received: shape={shape} of rank {len(shape)}."
             )
-        return eye(*shape, dtype=standardize_dtype(dtype)) * self.gain
+        dtype = standardize_dtype(dtype)
+        return cast(eye(*shape, dtype=dtype) * self.gain, dtype)
 
     def get_config(self) -> dict:
         return {"gain": self.gain}

@@ -140,8 +140,9 @@ class VarianceScaling(RandomInitializer):
         mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
         distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or `"uniform"`.
         seed: An int, a SeedGenerator or `None`.
-        input_axes: The axes of the weight that count as inputs; `None`: the last but one (a window lies before it).
-        output_axes: The axes that count as outputs; `None`: the last one.
+        input_axes: The axes of the weight that count as inputs.
+        output_axes: The axes that count as outputs; the rest are a window. Unless both are given, the last axis counts
+            as outputs and the one before it as inputs.
 
     Raises:
         ValueError: If an argument is out of its domain.
@@ -204,14 +205,8 @@ class VarianceScaling(RandomInitializer):
 
 def compute_fans(shape: tuple[int, ...], input_axes=None, output_axes=None) -> tuple[int, int]:
     """How many inputs and outputs a weight of a shape connects."""
-    if input_axes is not None or output_axes is not None:
-        n = len(shape)
-        inputs = {a % n for a in _axes(input_axes)} if input_axes is not None else None
-        outputs = {a % n for a in _axes(output_axes)} if output_axes is not None else None
-        if inputs is None:
-            inputs = set(range(n)) - outputs
-        if outputs is None:
-            outputs = set(range(n)) - inputs
+    if input_axes is not None and output_axes is not None:
+        inputs, outputs = ({a % len(shape) for a in _axes(axes)} for axes in (input_axes, output_axes))
         window = math.prod(d for a, d in enumerate(shape) if a not in inputs and a not in outputs)
         fan_in = math.prod(shape[a] for a in inputs)
         fan_out = math.prod(shape[a] for a in outputs)

@@ -365,3 +365,6 @@ from addax.ops.trigonometry import (
 __all__ = sorted(
     name for name, value in globals().items() if callable(value) and name.islower() and not name.startswith("_")
 )
+
+# Keras's namespaces: they list what is imported above.
+from addax.ops import linalg, nn, numpy

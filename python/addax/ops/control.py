@@ -45,14 +45,14 @@ def cond(pred, true_fn, false_fn):
     if is_symbolic(pred) and symbolic.is_active():
         result, other = true_fn(), false_fn()
         tree.assert_same_structure(result, other)
-        return result
+        return _tensors(result)
     return true_fn() if pred else false_fn()
 
 
 @op("core.Switch", inputs="index branches operands")
 def _switch(index, branches, operands):
     if is_symbolic(index) and symbolic.is_active():
-        return branches[0](*operands)
+        return _tensors(branches[0](*operands))
     return branches[max(0, min(int(index), len(branches) - 1))](*operands)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from addax import engine
 from addax.dtypes import FLOAT_DTYPES, INT_DTYPES, standardize_dtype
 from addax.engine import Tensor, apply
 from addax.ops.convert import as_tensor, dims_of, scalar_like
@@ -198,7 +199,7 @@ def saturate_cast(x, dtype) -> Tensor:
         inside = apply("clip", wide, scalar_like(float(low), "float64"), scalar_like(float(high), "float64"))
         # The largest int64 has no float64 of its own: what reaches it is put in by hand.
         result = cast_tensor(apply("where", apply("isnan", wide), scalar_like(0.0, "float64"), inside), dtype)
-        return apply("where", wide >= float(high), scalar_like(high, dtype), result)
+        return apply("where", wide >= float(high), engine.tensor(np.array(high, dtype)), result)
     own_low, own_high = _limits(x.dtype)
     return cast_tensor(
         apply("clip", x, scalar_like(max(low, own_low), x.dtype), scalar_like(min(high, own_high), x.dtype)), dtype
@@ -228,7 +229,7 @@ def stop_gradient(variable) -> Tensor:
     return apply("stop_gradient", as_tensor(variable))
 
 
-@op("core.Slice")
+@op("core.Slice", inputs="inputs start_indices")
 def slice(inputs, start_indices, shape) -> Tensor:
     """Cuts out a block.
 

@@ -456,7 +456,7 @@ def fmin(x1, x2) -> Tensor:
     return apply("where", apply("isnan", x1), x2, apply("where", apply("isnan", x2), x1, smaller))
 
 
-@op("Clip")
+@op("Clip", inputs="x")
 def clip(x, x_min, x_max) -> Tensor:
     """Limits values to an interval.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from addax import tree
+from addax.ops.convert import as_tensor
 from addax.ops.keras_tensor import KerasTensor
 from addax.ops.node import KerasHistory, Node
 from addax.ops.operation import Operation
@@ -82,6 +83,7 @@ class Function(Operation):
 
     def call(self, inputs):
         """Computes the outputs of the inputs."""
+        inputs = tree.map_structure(lambda x: x if hasattr(x, "shape") else as_tensor(x), inputs)
         self._check_inputs(inputs)
         return self._run_through_graph(inputs, operation_fn=lambda operation: operation)
 

@@ -304,3 +304,8 @@ def operation_class(module: str, class_name: str) -> type[FunctionOperation]:
 def is_operation(module: str, class_name: str) -> bool:
     """Whether `operation_class` knows the names."""
     return (module, class_name) in _ops
+
+
+def namespace(module: str) -> dict[str, Callable]:
+    """The public ops that Keras keeps in a module, by their names."""
+    return {public.__name__: public for (home, _), public in _ops.items() if home == module}

@@ -14,7 +14,7 @@ from addax.ops.creation import filled
 from addax.ops.operation import op
 
 
-@op("nn.DepthToSpace")
+@op("nn.DepthToSpace", inputs="x")
 def depth_to_space(x, block_size, data_format="channels_last") -> Tensor:
     """Moves channels into blocks of pixels.
 
@@ -46,7 +46,7 @@ def depth_to_space(x, block_size, data_format="channels_last") -> Tensor:
     return _images_back(apply("reshape", x, shape=(n, h * b, w * b, c // (b * b))), first)
 
 
-@op("nn.SpaceToDepth")
+@op("nn.SpaceToDepth", inputs="x")
 def space_to_depth(x, block_size, data_format="channels_last") -> Tensor:
     """Moves blocks of pixels into channels.
 

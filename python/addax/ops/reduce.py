@@ -18,10 +18,10 @@ def reduce(name: str, x: Tensor, axis: Any, keepdims: bool, what: str | None = N
     return apply(name, x, axes=axes, keepdims=keepdims)
 
 
-def count(x: Tensor, axis: Any) -> int:
+def count(x: Tensor, axis: Any, name: str) -> int:
     """How many elements a reduction over the axes takes together."""
     n = 1
-    for a in axes_of(axis, x.ndim, "count"):
+    for a in axes_of(axis, x.ndim, name):
         n *= x.shape[a]
     return n
 
@@ -90,7 +90,7 @@ def mean(x, axis=None, keepdims=False) -> Tensor:
     dtype = x.dtype
     # A half-precision sum would overflow long before the mean does.
     wide = cast(x, "float32") if dtype in ("float16", "bfloat16") else x
-    n = count(x, axis)
+    n = count(x, axis, "mean")
     return cast(reduce("sum", wide, axis, keepdims, "mean") / (n if n else float("nan")), dtype)
 
 
@@ -138,7 +138,7 @@ def std(x, axis=None, keepdims=False) -> Tensor:
     return apply("sqrt", var.__wrapped__(x, axis, keepdims))
 
 
-@op("nn.Moments")
+@op("nn.Moments", inputs="x")
 def moments(x, axes, keepdims=False, synchronized=False) -> tuple[Tensor, Tensor]:
     """The mean and variance over axes.
 
@@ -243,7 +243,7 @@ def _extreme(name: str, binary: str, x: Any, axis: Any, keepdims: bool, initial:
     if initial is None:
         return reduce(name, x, axis, keepdims)
     start = scalar_like(initial, x.dtype) if isinstance(initial, (int, float)) else as_tensor(initial)
-    if 0 in x.shape and count(x, axis) == 0:
+    if 0 in x.shape and count(x, axis, name) == 0:
         axes = axes_of(axis, x.ndim, name)
         shape = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
         return apply("broadcast_to", cast(start, x.dtype), shape=tuple(shape))

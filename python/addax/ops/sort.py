@@ -272,7 +272,7 @@ def _fit(values, index, counts, size, axis, fill_value):
     return values, index, counts
 
 
-@op("Bincount", inputs="x weights")
+@op("Bincount", inputs="x")
 def bincount(x, weights=None, minlength=0, sparse=False) -> Tensor:
     """Counts how often each number occurs.
 
