@@ -242,6 +242,7 @@ def _call_symbolic(public: Callable, args: tuple, kwargs: dict):
     # by name.
     by_name = {key: value for key, value in settings.items() if any_symbolic_tensors((value,))}
     settings = {key: value for key, value in settings.items() if key not in by_name}
+    settings.update((key, None) for key in by_name if key not in cls._defaults)
     tensors = []
     for key in cls._inputs:
         if key in arguments:

@@ -163,7 +163,7 @@ class Progbar:
             line += f"{green}{'━' * filled}{reset}{grey}{('━' if grey else '╌') * empty}{reset}"
         pace = self._seconds_per_step(current, now)
         if finalize or self.target is None:
-            time_shown = f"{int(now - self._start)}s"
+            time_shown = f"{now - self._start:.0f}s"
         else:
             time_shown = _clock(pace * (self.target - current))
         return f"{line} {bold}{time_shown}{reset} {_pace(pace, self.unit_name)}{self._shown_values()}"
