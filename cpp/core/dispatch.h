@@ -71,18 +71,6 @@ auto with_bytes(Dtype dtype, F&& f) {
       return f(uint64_t());
   }
 }
-
-/// int32 or int64, the dtypes of indices.
-template <class F>
-auto with_index(Dtype dtype, F&& f) {
-  switch (dtype) {
-    ADDAX_CASE(Int32, int32_t)
-    ADDAX_CASE(UInt8, uint8_t)
-    ADDAX_CASE(UInt32, uint32_t)
-    default:
-      return f(int64_t());
-  }
-}
 #undef ADDAX_CASE
 
 }  // namespace addax
