@@ -33,10 +33,11 @@ def pair(name: str, *args: Any, **kwargs: Any) -> tuple[addax.layers.Layer, kera
     return getattr(addax.layers, name)(*args, **kwargs), getattr(keras.layers, name)(*args, **kwargs)
 
 
-def build_alike(ours: Any, theirs: Any, *inputs: np.ndarray, seed: int = 0) -> None:
+def build_alike(ours: Any, theirs: Any, *inputs: Any, seed: int = 0) -> None:
     """Builds both and gives them the same random weights, positive ones (variances must be)."""
-    ours.build(tuple(x.shape for x in inputs) if len(inputs) > 1 else inputs[0].shape)
-    theirs.build(tuple(x.shape for x in inputs) if len(inputs) > 1 else inputs[0].shape)
+    shapes = jax.tree_util.tree_map(lambda x: x.shape, inputs)
+    for layer in (ours, theirs):
+        layer.build(shapes if len(inputs) > 1 else shapes[0])
     give_same_weights(ours, theirs, seed)
 
 
@@ -50,18 +51,22 @@ def give_same_weights(ours: Any, theirs: Any, seed: int = 0) -> None:
     theirs.set_weights(values)
 
 
-def gradients(layer: Any, x: np.ndarray, **kwargs: Any) -> tuple[list, Any, Any]:
-    """Gradients of `sum(layer(x) * w)`, with fixed numbers w, for the trainable weights and x; and the output."""
-    tensor = addax.ops.convert_to_tensor(x)
+def gradients(layer: Any, x: Any, **kwargs: Any) -> tuple[list, list, Any]:
+    """Gradients of `sum(layer(x) * w)`, with fixed numbers w, for the trainable weights and the arrays in x (none for
+    integers); and the output."""
+    x = jax.tree_util.tree_map(addax.ops.convert_to_tensor, x)
+    floats = [leaf for leaf in jax.tree_util.tree_leaves(x) if "float" in leaf.dtype]
     with addax.GradientTape() as tape:
-        tape.watch(tensor)
-        y = layer(tensor, **kwargs)
+        for leaf in floats:
+            tape.watch(leaf)
+        y = layer(x, **kwargs)
         loss = addax.ops.sum(y * _weights(y.shape, y.dtype))
-    grads = tape.gradient(loss, [*layer.trainable_variables, tensor])
-    return grads[:-1], grads[-1], y
+    weights = layer.trainable_variables
+    grads = tape.gradient(loss, [*weights, *floats])
+    return grads[: len(weights)], grads[len(weights) :], y
 
 
-def keras_gradients(layer: Any, x: np.ndarray, **kwargs: Any) -> tuple[list, Any, Any]:
+def keras_gradients(layer: Any, x: Any, **kwargs: Any) -> tuple[list, list, Any]:
     """The same by JAX; the layer's state moves on as in a call."""
 
     def loss(trainable, x, state):
@@ -70,8 +75,10 @@ def keras_gradients(layer: Any, x: np.ndarray, **kwargs: Any) -> tuple[list, Any
 
     trainable = [v.value for v in layer.trainable_variables]
     state = [v.value for v in layer.non_trainable_variables]
-    differentiate = jax.grad(loss, argnums=(0, 1), has_aux=True)
-    (of_weights, of_x), (y, state) = differentiate(trainable, jax.numpy.asarray(x), state)
+    x = jax.tree_util.tree_map(jax.numpy.asarray, x)
+    differentiate = jax.grad(loss, argnums=(0, 1), has_aux=True, allow_int=True)
+    (of_weights, of_x), (y, state) = differentiate(trainable, x, state)
+    of_x = [leaf for leaf in jax.tree_util.tree_leaves(of_x) if leaf.dtype != jax.dtypes.float0]
     for v, value in zip(layer.non_trainable_variables, state, strict=True):
         v.assign(value)
     return of_weights, of_x, y
@@ -82,7 +89,7 @@ def _weights(shape: tuple, dtype: str) -> np.ndarray:
     return np.cos(np.arange(size, dtype="float64")).reshape(shape).astype("float32")
 
 
-def assert_alike(ours: Any, theirs: Any, x: np.ndarray, rtol: float = 1e-5, atol: float = 1e-5, **kwargs: Any) -> None:
+def assert_alike(ours: Any, theirs: Any, x: Any, rtol: float = 1e-5, atol: float = 1e-5, **kwargs: Any) -> None:
     """Forward, gradients and state after the call of two built layers with the same weights.
 
     The tolerance is that of float32 sums of some hundred products of numbers near 1 in different orders.
@@ -90,7 +97,8 @@ def assert_alike(ours: Any, theirs: Any, x: np.ndarray, rtol: float = 1e-5, atol
     of_weights, of_x, y = gradients(ours, x, **kwargs)
     expected_weights, expected_x, expected = keras_gradients(theirs, x, **kwargs)
     np.testing.assert_allclose(_plain(y), _plain(expected), rtol=rtol, atol=atol)
-    np.testing.assert_allclose(_plain(of_x), _plain(expected_x), rtol=rtol, atol=atol)
+    for one, other in zip(of_x, expected_x, strict=True):
+        np.testing.assert_allclose(_plain(one), _plain(other), rtol=rtol, atol=atol)
     for v, one, other in zip(ours.trainable_variables, of_weights, expected_weights, strict=True):
         np.testing.assert_allclose(_plain(one), _plain(other), rtol=rtol, atol=10 * atol, err_msg=v.path)
     for v, other in zip(ours.non_trainable_variables, theirs.non_trainable_variables, strict=True):

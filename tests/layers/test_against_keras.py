@@ -70,6 +70,13 @@ CASES = [
         {"renorm": True, "renorm_clipping": {"rmax": 1.2, "rmin": 0.8, "dmax": 0.3}, "momentum": 0.9},
         SERIES,
     ),
+    ("Embedding", (7, 3), {}, (2, 5)),
+    ("Embedding", (7, 3), {"mask_zero": True, "embeddings_initializer": "ones"}, (2, 5, 2)),
+    ("Masking", (), {}, SERIES),
+    ("Permute", ((2, 1),), {}, SERIES),
+    ("Permute", ((3, 1, 2),), {}, IMAGE),
+    ("RepeatVector", (3,), {}, (2, 4)),
+    ("ActivityRegularization", (), {"l1": 0.1, "l2": 0.2}, (3, 4)),
     ("Dropout", (0.3,), {"seed": 5}, (4, 6)),
     ("Dropout", (0.5,), {"seed": 5, "noise_shape": (None, 1)}, (4, 6)),
     ("Dropout", (0.0,), {}, (4, 6)),
@@ -85,11 +92,16 @@ def _input(shape, seed=1):
     return np.random.default_rng(seed).normal(1.0, 2.0, shape).astype("float32")
 
 
+def _input_of(case):
+    name, args, _, shape = case
+    return np.random.default_rng(1).integers(0, args[0], shape) if name == "Embedding" else _input(shape)
+
+
 @pytest.mark.parametrize("case", CASES, ids=_id)
 def test_numbers_gradients_and_state(case):
-    name, args, kwargs, shape = case
+    name, args, kwargs, _ = case
     ours, theirs = oracle.pair(name, *args, **kwargs)
-    x = _input(shape)
+    x = _input_of(case)
     oracle.build_alike(ours, theirs, x)
     takes_training = name in ("Dense", "Dropout", "BatchNormalization")
     modes = [{"training": False}, {"training": True}, {}] if takes_training else [{}]
@@ -130,10 +142,10 @@ def test_shapes_with_unknown_batch(case):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
 def test_dtype_policies(name, policy):
-    _, args, kwargs, shape = next(case for case in CASES if case[0] == name)
-    kwargs = {**kwargs, "dtype": policy}
-    ours, theirs = oracle.pair(name, *args, **kwargs)
-    x = _input(shape)
+    case = next(case for case in CASES if case[0] == name)
+    _, args, kwargs, _ = case
+    ours, theirs = oracle.pair(name, *args, **{**kwargs, "dtype": policy})
+    x = _input_of(case)
     oracle.build_alike(ours, theirs, x)
     assert [w.dtype for w in ours.weights] == [w.dtype for w in theirs.weights]
     y, expected = ours(x), theirs(x)
@@ -193,6 +205,8 @@ def test_global_average_pooling_with_a_mask():
     [
         ("Dense", (3,), {"kernel_regularizer": "l2", "bias_regularizer": "l1"}),
         ("Dense", (3,), {"activity_regularizer": "l2"}),
+        ("ActivityRegularization", (), {}),
+        ("ActivityRegularization", (), {"l1": 0.1, "l2": 0.2}),
         ("Conv2D", (3, 2), {"kernel_regularizer": "l1", "activity_regularizer": "l2"}),
         ("BatchNormalization", (), {"gamma_regularizer": "l2", "beta_regularizer": "l1"}),
     ],

@@ -96,6 +96,18 @@ def test_training_reaches_layers_of_a_graph():
     assert (model(ones, training=True).numpy() == 0).any()
 
 
+@pytest.mark.parametrize("said", [None, False, True])
+def test_a_call_overrides_what_a_graph_says_of_training(said):
+    ones = np.ones((4, 50), "float32")
+    dropped = []
+    for k in (addax, keras):
+        x = k.Input((50,))
+        model = k.Model(x, k.layers.Dropout(0.5, seed=1)(x, training=said))
+        outputs = [model(ones, training=training) for training in (None, False, True)]
+        dropped.append([bool((numpy_of(y) == 0).any()) for y in [*outputs, model.predict(ones, verbose=0)]])
+    assert dropped[0] == dropped[1] == [said is True, False, True, False]
+
+
 def test_masks_reach_layers_of_a_graph():
     seen = []
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-IMAGE, VECTOR = (8, 8, 3), (5,)
+IMAGE, VECTOR, SERIES, TOKENS = (8, 8, 3), (5,), (6, 4), (7,)
 
 # name -> input shape, function from the package (keras or addax) to the layers
 LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
@@ -49,6 +49,17 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
     ),
     "rescaling": (IMAGE, lambda k: [k.layers.Rescaling(1 / 16, offset=-1.0)]),
     "rescaling_channels": (IMAGE, lambda k: [k.layers.Rescaling([0.5, 1.0, 2.0], offset=[0.0, 1.0, 2.0])]),
+    "embedding": (
+        TOKENS,
+        lambda k: [
+            k.layers.Embedding(9, 4, mask_zero=True, embeddings_constraint="unit_norm", activity_regularizer="l2"),
+            k.layers.Dropout(0.1),
+            k.layers.GlobalAveragePooling1D(),
+        ],
+    ),
+    "masking": (SERIES, lambda k: [k.layers.Masking(0.5), k.layers.Dense(2), k.layers.ActivityRegularization(0.1)]),
+    "permute": (IMAGE, lambda k: [k.layers.Permute((3, 1, 2)), k.layers.Reshape((6, 32)), k.layers.Identity()]),
+    "repeat": (VECTOR, lambda k: [k.layers.RepeatVector(3), k.layers.Dense(2)]),
     "nested": (
         VECTOR,
         lambda k: [
@@ -60,6 +71,40 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
         VECTOR,
         lambda k: [k.layers.Dense(4, dtype="float32"), k.layers.Dense(2, dtype="mixed_bfloat16")],
     ),
+}
+
+
+def shared(k: ModuleType) -> Any:
+    """Two inputs, outputs in a dict, a layer that is called twice, plain ops between layers."""
+    a, b = k.Input(VECTOR, name="a"), k.Input((3,), name="b")
+    twice = k.layers.Dense(4, name="twice")
+    x = twice(k.layers.Dense(3, name="first")(a))
+    y = twice(b)
+    z = k.ops.concatenate([x, y * 2.0], axis=1)
+    return k.Model({"a": a, "b": b}, {"sum": x + y, "score": k.layers.Dense(1, name="score")(z)}, name="shared")
+
+
+def masked(k: ModuleType) -> Any:
+    """The mask of an embedding is a tensor of the graph."""
+    x = k.Input(TOKENS, dtype="int32", name="tokens")
+    y = k.layers.Dropout(0.3, name="dropout")(k.layers.Embedding(9, 4, mask_zero=True, name="embedding")(x))
+    return k.Model(x, [k.layers.GlobalAveragePooling1D(name="pooled")(y), y], name="masked")
+
+
+def nested(k: ModuleType) -> Any:
+    """Graphs inside a graph, one of them called twice, and a stack."""
+    x = k.Input((3,), name="x")
+    inner = k.Model(x, k.layers.Dense(3, activation="tanh", name="dense")(x), name="inner")
+    stack = k.Sequential([k.Input((3,), name="bottom"), k.layers.Dense(2, name="top")], name="stack")
+    y = k.Input((3,), name="y")
+    return k.Model(y, stack(k.layers.BatchNormalization(name="normal")(inner(inner(y)))), name="outer")
+
+
+# name -> inputs by name, function from the package to a graph of layers
+GRAPHS: dict[str, tuple[dict[str, tuple[int, ...]], Callable[[ModuleType], Any]]] = {
+    "shared": ({"a": VECTOR, "b": (3,)}, shared),
+    "masked": ({"tokens": TOKENS}, masked),
+    "nested": ({"y": (3,)}, nested),
 }
 
 OPTIMIZERS: dict[str, Callable[[ModuleType], Any]] = {
@@ -115,7 +160,15 @@ def fill(model: Any, seed: int = 0) -> None:
 
 def inputs(name: str) -> np.ndarray:
     """Six samples for a row of LAYERS."""
-    return np.random.default_rng(1).normal(0, 1, (6, *LAYERS[name][0])).astype(np.float32)
+    return samples(LAYERS[name][0])
+
+
+def samples(shape: tuple[int, ...]) -> np.ndarray:
+    """Six samples of a shape."""
+    rng = np.random.default_rng(1)
+    if shape == TOKENS:
+        return rng.integers(0, 9, (6, *shape)).astype(np.int32)
+    return rng.normal(0, 1, (6, *shape)).astype(np.float32)
 
 
 def batch() -> tuple[np.ndarray, np.ndarray]:

@@ -84,7 +84,6 @@ class Trap:
         ("addax.saving.files", "atomic_file", {}),
         ("keras.utils", "get_file", {"origin": "http://localhost/x"}),
         ("keras.config", "enable_unsafe_deserialization", {}),
-        ("keras.layers", "Lambda", {"function": {"class_name": "__lambda__", "config": {"value": "4wE="}}}),
         ("keras.layers", "TFSMLayer", {"filepath": "/tmp/model"}),
         ("keras.layers", "TorchModuleWrapper", {"module": "gASVAAA="}),
         ("keras.src.saving.saving_lib", "load_model", {"filepath": "/tmp/m"}),

@@ -33,7 +33,7 @@ def public(module: ModuleType) -> dict[str, object]:
 
 
 def addax_module(name: str) -> ModuleType:
-    return importlib.import_module(name.replace("keras", "addax", 1))
+    return importlib.import_module(name.replace("keras", "addax", 1).replace(".src", ""))
 
 
 @pytest.mark.parametrize("module", registry.CLASSES)

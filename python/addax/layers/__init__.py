@@ -8,8 +8,12 @@ from addax.layers.convolutional.conv1d import Conv1D
 from addax.layers.convolutional.conv2d import Conv2D
 from addax.layers.convolutional.conv3d import Conv3D
 from addax.layers.core.dense import Dense
+from addax.layers.core.embedding import Embedding
 from addax.layers.core.identity import Identity
 from addax.layers.core.input_layer import Input, InputLayer
+from addax.layers.core.lambda_layer import Lambda
+from addax.layers.core.masking import Masking
+from addax.layers.core.wrapper import Wrapper
 from addax.layers.input_spec import InputSpec
 from addax.layers.layer import Layer
 from addax.layers.normalization.batch_normalization import BatchNormalization
@@ -26,8 +30,11 @@ from addax.layers.pooling.max_pooling1d import MaxPooling1D
 from addax.layers.pooling.max_pooling2d import MaxPooling2D
 from addax.layers.pooling.max_pooling3d import MaxPooling3D
 from addax.layers.preprocessing.rescaling import Rescaling
+from addax.layers.regularization.activity_regularization import ActivityRegularization
 from addax.layers.regularization.dropout import Dropout
 from addax.layers.reshaping.flatten import Flatten
+from addax.layers.reshaping.permute import Permute
+from addax.layers.reshaping.repeat_vector import RepeatVector
 from addax.layers.reshaping.reshape import Reshape
 
 # Keras's other names of the same classes.
@@ -90,6 +97,7 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
 
 __all__ = [
     "Activation",
+    "ActivityRegularization",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -105,6 +113,7 @@ __all__ = [
     "Convolution3D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
@@ -122,15 +131,20 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "Lambda",
     "Layer",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Permute",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Wrapper",
     "deserialize",
     "serialize",
 ]

@@ -231,7 +231,7 @@ class Layer(LayerState, Operation):
 
     def get_build_config(self) -> dict | None:
         """Returns the shapes that the layer was built with, for `build_from_config`; `None` if it was not."""
-        if not self._build_shapes:
+        if self._build_shapes is None:
             return None
         if len(self._build_shapes) == 1:
             return {"input_shape": next(iter(self._build_shapes.values()))}
@@ -239,7 +239,7 @@ class Layer(LayerState, Operation):
 
     def build_from_config(self, config: dict) -> None:
         """Builds with what `get_build_config` returned."""
-        if config.get("shapes_dict"):
+        if "shapes_dict" in config:
             self.build(**{key: _as_shapes(shape) for key, shape in config["shapes_dict"].items()})
         elif "input_shape" in config:
             self.build(_as_shapes(config["input_shape"]))
@@ -364,27 +364,27 @@ class Layer(LayerState, Operation):
         is_symbolic = False
         first = args[0] if args else None
         if type(first) is Tensor and len(args) == 1 and not kwargs:
+            mask = getattr(first, "_keras_mask", None)
             if self._casts and first.dtype != self._compute_dtype:
                 first = self._cast(first)
                 args = (first,)
-            mask = getattr(first, "_keras_mask", None)
             if mask is not None and signature.takes_mask:
                 kwargs = {"mask": mask}
         else:
             args, kwargs, is_symbolic = self._convert(args, kwargs)
             first, mask = self._take_masks(signature, args, kwargs)
+            if is_symbolic and signature.takes_mask and len(args) == 1 and not kwargs and training is None:
+                kwargs["mask"] = None  # Keras's files have it
         if self._input_spec is not None:
             self._check(first)
         if not self.built:
             self._build_for(args, kwargs)
 
-        # Training: what the caller says, or the call around this one, or the default of `call`. A graph remembers only
-        # what the caller said: the rest is decided when it runs.
+        # Training: what the caller says, or the call around this one, or the default of `call`.
         outer_training = calls.training
-        is_said = training is not None
-        if not is_said:
+        if training is None:
             training = signature.training if outer_training is None else outer_training
-        if training is not None and signature.takes_training and (is_said or not is_symbolic):
+        if training is not None and signature.takes_training:
             kwargs["training"] = training
 
         outer_token, outer_names, outer_autocast = calls.token, scopes.names, scopes.autocast
@@ -430,7 +430,11 @@ class Layer(LayerState, Operation):
             self._accepted = like
 
     def _cast(self, x):
-        return convert.cast(x, self._compute_dtype) if x.dtype in FLOAT_DTYPES else x
+        if x.dtype == self._compute_dtype or x.dtype not in FLOAT_DTYPES:
+            return x
+        y = convert.cast(x, self._compute_dtype)
+        set_mask(y, mask_of(x))
+        return y
 
     def _convert(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
         """The arguments with tensors for arrays and floats cast, and whether there are KerasTensors among them."""
@@ -476,8 +480,9 @@ class Layer(LayerState, Operation):
 
     def _pass_mask(self, inputs: Any, outputs: Any, mask: Any) -> None:
         if self._supports_masking:
-            set_mask(outputs, self.compute_mask(inputs, mask))
-        else:
+            if mask_of(outputs) is None:
+                set_mask(outputs, self.compute_mask(inputs, mask))
+        elif mask is not None:
             warnings.warn(
                 f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
                 "However, this layer does not support masking and will therefore destroy the mask information. "

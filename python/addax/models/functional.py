@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from addax import tree
@@ -39,6 +40,8 @@ class Functional(Function, Model):
     # Those of Function know nothing of training, masks and casts.
     compute_output_spec = Layer.compute_output_spec
     compute_output_shape = Layer.compute_output_shape
+    # Named here: a config of this class holds a graph, not arguments of the constructor.
+    from_config = classmethod(Model.from_config.__func__)
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs):
         for what, tensors in (("inputs", inputs), ("outputs", outputs)):
@@ -58,7 +61,7 @@ class Functional(Function, Model):
         if trainable is not None:
             self.trainable = trainable
         self.built = True
-        self._build_shapes = {"input_shape": tree.map_structure(lambda x: x.shape, self._inputs_struct)}
+        self._build_shapes = {"input_shape": None}  # the graph knows
 
     def call(self, inputs, training=None, mask=None):
         """Runs the graph."""
@@ -66,7 +69,19 @@ class Functional(Function, Model):
         if mask is not None:
             for x, one in zip(tensors, tree.flatten(mask), strict=False):
                 set_mask(x, one)
-        return self._run_through_graph(tensors, operation_fn=lambda operation: operation)
+        return self._run_through_graph(tensors, lambda operation: operation, self._calls_for(training))
+
+    def _calls_for(self, training: bool | None) -> Callable | None:
+        """What calls the operations: a call for training or for use overrides what the graph remembers of that."""
+        if training is None:
+            return None
+
+        def call(operation, *args, **kwargs):
+            if "training" in kwargs:
+                kwargs["training"] = training
+            return operation(*args, **kwargs)
+
+        return call
 
     def _in_order(self, inputs: Any) -> list:
         """The inputs in the order of the graph's, from the same structure, a list, or a dict by names."""

@@ -44,13 +44,10 @@ def graph_config(model: Any) -> dict:
     for operation in model._operations:
         nodes = [node for node in operation._inbound_nodes if id(node) in own and not node.is_input]
         arguments = [tree.map_structure(argument, (node.arguments.args, node.arguments.kwargs)) for node in nodes]
-        layers.append(
-            {
-                **_operation_config(operation),
-                "name": operation.name,
-                "inbound_nodes": [{"args": args, "kwargs": kwargs} for args, kwargs in arguments],
-            }
-        )
+        entry = _operation_config(operation)  # not copied: it is marked if the operation is written again elsewhere
+        entry["name"] = operation.name
+        entry["inbound_nodes"] = [{"args": args, "kwargs": kwargs} for args, kwargs in arguments]
+        layers.append(entry)
     return {
         "layers": layers,
         "input_layers": tree.map_structure(history, model._inputs_struct),

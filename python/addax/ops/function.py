@@ -167,21 +167,23 @@ def _map_graph(inputs: list[KerasTensor], outputs: list[KerasTensor]):
         if node not in depths:
             order.insert(0, node)
             depths[node] = 0
-    # Depth is the distance from the end: a node runs before every node that uses its outputs.
+    # Depth is the distance from the end: a node runs before every node that uses its outputs. As in Keras, whose files
+    # list operations in this order, a node lies no nearer to the end than later calls of its operation.
     entrances = {_node_of(x) for x in inputs}
+    operation_depths: dict[Operation, int] = {}
     for node in reversed(order):
+        depth = depths[node] = max(depths[node], operation_depths.get(node.operation, 0))
+        operation_depths[node.operation] = depth
         if node not in entrances:
             for x in node.input_tensors:
                 parent = _node_of(x)
-                depths[parent] = max(depths[parent], depths[node] + 1)
+                depths[parent] = max(depths[parent], depth + 1)
     nodes = sorted(order, key=lambda node: -depths[node])  # stable: the order of discovery among equals
     nodes_by_depth = defaultdict(list)
-    operation_depths: dict[Operation, int] = {}
     for node in nodes:
         nodes_by_depth[depths[node]].append(node)
-        depth = operation_depths.get(node.operation, 0)
-        operation_depths[node.operation] = max(depth, depths[node])
-    operations = sorted(operation_depths, key=lambda operation: -operation_depths[operation])
+    found = dict.fromkeys(node.operation for node in nodes)
+    operations = sorted(found, key=lambda operation: -operation_depths[operation])
     operations_by_depth = defaultdict(list)
     for operation in operations:
         operations_by_depth[operation_depths[operation]].append(operation)

@@ -57,9 +57,9 @@ class L1L2(Regularizer):
         self.l2 = _checked("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x):
-        penalty = 0.0
+        penalty = ops.zeros((), x.dtype)
         if self.l1:
-            penalty = self.l1 * ops.sum(ops.absolute(x))
+            penalty = penalty + self.l1 * ops.sum(ops.absolute(x))
         if self.l2:
             penalty = penalty + self.l2 * ops.sum(ops.square(x))
         return penalty

@@ -22,10 +22,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "STFT", "TruncatedNormal", "VarianceScaling", "Zeros",
     ),
     "keras.layers": (
-        "Activation", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "BatchNormalization", "Conv1D",
-        "Conv2D", "Conv3D", "Dense", "Dropout", "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-        "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Identity",
-        "InputLayer", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "Rescaling", "Reshape",
+        "Activation", "ActivityRegularization", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D",
+        "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "Dense", "Dropout", "Embedding", "Flatten",
+        "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Identity", "InputLayer", "Lambda", "Masking", "MaxPooling1D",
+        "MaxPooling2D", "MaxPooling3D", "Permute", "RepeatVector", "Rescaling", "Reshape", "Wrapper",
     ),
     "keras.losses": (
         "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity", "Hinge", "Huber",
@@ -46,6 +47,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "keras.random": ("SeedGenerator",),
     "keras.regularizers": ("L1", "L1L2", "L2", "OrthogonalRegularizer"),
+    "keras.src.models.functional": ("Functional",),  # Keras has no public name for it
 }
 
 # Functions carry no module in a config, only a name: the first module that lists it answers.
@@ -82,6 +84,8 @@ def public_module(module: str) -> str:
         module: a module path from a config.
     """
     parts = module.split(".")
+    if module in CLASSES:
+        return module
     if len(parts) >= 3 and parts[:2] == ["keras", "src"]:
         return "keras" if parts[2] == "models" else f"keras.{parts[2]}"
     return "keras" if module == "keras.models" else module
@@ -113,7 +117,7 @@ def keras_module(cls: type) -> str | None:
 
 def _resolve(module: str, name: str) -> Any:
     """The addax object for a row of the tables above; `module` and `name` must come from there, never from a file."""
-    return getattr(importlib.import_module("addax" + module.removeprefix("keras")), name)
+    return getattr(importlib.import_module("addax" + module.removeprefix("keras").removeprefix(".src")), name)
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:

@@ -28,6 +28,10 @@ class DeserializationError(TypeError):
     """A config that cannot become an object; the message says which object, where it sits and what to do."""
 
 
+class StoredCodeError(DeserializationError, ValueError):
+    """A config that holds code, which is never run."""
+
+
 def serialize_keras_object(obj: Any) -> Any:
     """Returns a config of plain Python values (what JSON can hold) that describes an object.
 
@@ -102,7 +106,7 @@ def _serialize_instance(obj: Any) -> dict:
     cls = type(obj)
     module = registry.keras_module(cls)
     if module:
-        registered_name = None
+        registered_name = cls.__name__ if module.startswith("keras.src.") else None
     else:
         module = None if cls.__module__ in ("__main__", "builtins") else cls.__module__
         registered_name = registry.get_registered_name(cls)
@@ -169,7 +173,7 @@ def deserialize_keras_object(
 
     Raises:
         DeserializationError: (a TypeError) unknown class or function, or arguments that do not fit.
-        ValueError: a lambda; its stored bytecode is never run.
+        StoredCodeError: (a ValueError, too) a lambda; its stored bytecode is never run.
 
     Example:
         >>> import addax
@@ -205,7 +209,7 @@ def _deserialize_dict(config: dict, module_objects: dict | None) -> Any:
         except (TypeError, ValueError, KeyError) as error:
             raise DeserializationError(f"{_where()}bad {class_name} value: {error}") from error
     if class_name == "__lambda__":
-        raise ValueError(
+        raise StoredCodeError(
             f"{_where()}the file holds a lambda as Python bytecode. addax never runs code from a file. Save the model "
             "again with a named function, and pass it as custom_objects={'name': function} when loading."
         )

@@ -1,1 +1,1 @@
-"""Input, Dense, Identity."""
+"""Input, Dense, Embedding, and layers without arithmetic of their own."""
