@@ -44,7 +44,8 @@ void accumulate(Grads& grads, uint64_t id, Tensor grad) {
 }
 
 Tensor ones_like(const Tensor& t) {
-  return t.is_placeholder() ? Tensor::placeholder(t.shape(), t.dtype()) : Tensor::full(t.shape(), 1, t.dtype());
+  if (t.is_placeholder() && !active_tracer) return Tensor::placeholder(t.shape(), t.dtype());
+  return broadcast_to(Tensor::scalar(1, t.dtype()), t.shape());
 }
 
 }  // namespace

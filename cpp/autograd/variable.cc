@@ -4,6 +4,7 @@
 #include "addax/autograd.h"
 #include "autograd/watch.h"
 #include "ops/op.h"
+#include "ops/record.h"
 
 namespace addax {
 namespace {
@@ -22,20 +23,30 @@ Tensor owned(const Tensor& value) {
 }  // namespace
 
 Variable::Variable(const Tensor& value, bool trainable)
-    : trainable(trainable), value_(owned(value)), id_(value_.id()) {}
+    : trainable(trainable), value_(owned(value)), shape_(value_.shape()), dtype_(value_.dtype()), id_(value_.id()) {
+  if (active_tracer && value.is_placeholder())
+    fail<Error>(
+        "Variable: the first value of a variable that is created while a function is traced must not depend on "
+        "the function's arguments or on other variables; create it before");
+}
+
+Tensor& Variable::slot() const {
+  return active_tracer ? active_tracer->value_of(const_cast<Variable&>(*this)) : value_;
+}
 
 Tensor Variable::read() const {
-  if (trainable) watch_read(*this, value_);
-  return value_;
+  const Tensor& value = slot();
+  if (trainable) watch_read(*this, value);
+  return value;
 }
 
 void Variable::assign(const Tensor& value) {
-  if (value.shape() != value_.shape())
-    fail<ShapeError>("assign: expected a value of the variable's shape ", value_.shape(), ", got ", value.shape());
-  if (value.dtype() != value_.dtype())
-    fail<DtypeError>("assign: expected a value of the variable's dtype ", value_.dtype(), ", got ", value.dtype(),
+  if (value.shape() != shape_)
+    fail<ShapeError>("assign: expected a value of the variable's shape ", shape_, ", got ", value.shape());
+  if (value.dtype() != dtype_)
+    fail<DtypeError>("assign: expected a value of the variable's dtype ", dtype_, ", got ", value.dtype(),
                      "; cast it first");
-  value_ = owned(value);
+  slot() = owned(value);
 }
 
 void update(std::string_view name, Span<Variable* const> state, Span<const Tensor> inputs, const Attrs& attrs) {
@@ -43,7 +54,7 @@ void update(std::string_view name, Span<Variable* const> state, Span<const Tenso
   const OpDef& op = find_op(name);
   Tensors all;
   all.reserve(state.size() + inputs.size());
-  for (Variable* v : state) all.push_back(std::move(v->value_));
+  for (Variable* v : state) all.push_back(std::move(v->slot()));
   all.insert(all.end(), inputs.begin(), inputs.end());
   Tensors out;
   try {
@@ -52,10 +63,10 @@ void update(std::string_view name, Span<Variable* const> state, Span<const Tenso
       fail<Error>(name, ": gives ", out.size(), " results for ", state.size(), " variables");
   } catch (...) {
     // Kernels check before they write, so the old values are still whole.
-    for (size_t i = 0; i < state.size(); ++i) state[i]->value_ = std::move(all[i]);
+    for (size_t i = 0; i < state.size(); ++i) state[i]->slot() = std::move(all[i]);
     throw;
   }
-  for (size_t i = 0; i < state.size(); ++i) state[i]->value_ = std::move(out[i]);
+  for (size_t i = 0; i < state.size(); ++i) state[i]->slot() = std::move(out[i]);
 }
 
 }  // namespace addax

@@ -63,7 +63,7 @@ struct StopScope {
 }  // namespace
 
 void bind_autograd(py::module_& m) {
-  py::class_<Variable>(m, "Variable", "The box of a value that training replaces.")
+  py::class_<Variable, std::shared_ptr<Variable>>(m, "Variable", "The box of a value that training replaces.")
       .def(py::init<const Tensor&, bool>(), py::arg("value"), py::arg("trainable") = true)
       .def(
           "read", [](const Variable& v) { return py::reinterpret_steal<py::object>(wrap(v.read())); },
@@ -76,10 +76,10 @@ void bind_autograd(py::module_& m) {
       .def_property_readonly("id", &Variable::id)
       .def_property_readonly("shape",
                              [](const Variable& v) {
-                               const Shape& s = v.peek().shape();
+                               const Shape& s = v.shape();
                                return py::tuple(py::cast(std::vector<int64_t>(s.begin(), s.end())));
                              })
-      .def_property_readonly("dtype", [](const Variable& v) { return std::string(name_of(v.peek().dtype())); });
+      .def_property_readonly("dtype", [](const Variable& v) { return std::string(name_of(v.dtype())); });
 
   py::class_<Tape>(m, "Tape", "Records operations over watched tensors.")
       .def(py::init<bool>(), py::arg("watch_accessed_variables") = true)

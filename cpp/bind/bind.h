@@ -13,6 +13,7 @@ namespace py = pybind11;
 void bind_tensor(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_autograd(py::module_& m);
+void bind_graph(py::module_& m);
 void bind_interop(py::module_& m);
 
 /// The Python type of tensors.

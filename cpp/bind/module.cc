@@ -51,6 +51,7 @@ PYBIND11_MODULE(_core, m) {
   bind::bind_tensor(m);
   bind::bind_ops(m);
   bind::bind_autograd(m);
+  bind::bind_graph(m);
   bind::bind_interop(m);
 
   m.def("num_threads", &num_threads);

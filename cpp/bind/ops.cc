@@ -232,7 +232,7 @@ void bind_ops(py::module_& m) {
         const OpDef& op = find_op(name);
         const Attrs parsed = Keywords(attrs).attrs_of(op);
         int64_t work = 0;
-        for (const Variable* v : state) work = std::max(work, v->peek().numel());
+        for (const Variable* v : state) work = std::max(work, numel(v->shape()));
         if (work < kReleaseGilAbove) return update(name, state, inputs, parsed);
         py::gil_scoped_release release;
         update(name, state, inputs, parsed);

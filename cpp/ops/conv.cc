@@ -156,6 +156,14 @@ Tensors vjp_filter_grad(const VjpContext& c) {
   return grads;
 }
 
+// Every filter value meets every position of the forward result once, in all three ops.
+int64_t flops_of(const Spec& result, const Spec& filters) {
+  return 2 * numel(result.shape) * (numel(filters.shape) / std::max<int64_t>(filters.shape.back(), 1));
+}
+int64_t flops_conv(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(out[0], in[1]); }
+int64_t flops_input_grad(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in[0], in[1]); }
+int64_t flops_filter_grad(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(in[1], out[0]); }
+
 }  // namespace
 
 Tensor conv(const Tensor& x, const Tensor& filters, const Dims& strides, const Dims& low, const Dims& high,
@@ -174,16 +182,17 @@ Tensor conv_filter_grad(const Tensor& x, const Tensor& g, const Dims& strides, c
 }
 
 void register_conv(OpTable& table) {
-  const auto add = [&](const char* name, Infer infer, Vjp vjp) -> OpDef& {
+  const auto add = [&](const char* name, Infer infer, Vjp vjp, Flops flops) -> OpDef& {
     OpDef& op = table.add("conv", name);
     op.min_inputs = op.max_inputs = 2;
     op.infer = infer;
     op.vjp = vjp;
+    op.flops = flops;
     return op;
   };
-  add("conv", infer_conv, vjp_conv).attrs<ConvAttrs>();
-  add("conv_input_grad", infer_input_grad, vjp_input_grad).attrs<ConvInputGradAttrs>();
-  add("conv_filter_grad", infer_filter_grad, vjp_filter_grad).attrs<ConvFilterGradAttrs>();
+  add("conv", infer_conv, vjp_conv, flops_conv).attrs<ConvAttrs>();
+  add("conv_input_grad", infer_input_grad, vjp_input_grad, flops_input_grad).attrs<ConvInputGradAttrs>();
+  add("conv_filter_grad", infer_filter_grad, vjp_filter_grad, flops_filter_grad).attrs<ConvFilterGradAttrs>();
 }
 
 }  // namespace addax

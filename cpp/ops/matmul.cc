@@ -59,6 +59,11 @@ Tensors vjp(const VjpContext& c) {
   return grads;
 }
 
+int64_t flops(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) {
+  const Shape& a = in[0].shape;
+  return 2 * numel(out[0].shape) * a[a.rank() - (attrs.as<MatmulAttrs>().transpose_a ? 2 : 1)];
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
@@ -72,6 +77,7 @@ void register_matmul(OpTable& table) {
   op.min_inputs = op.max_inputs = 2;
   op.infer = infer;
   op.vjp = vjp;
+  op.flops = flops;
   op.strided = true;
 }
 

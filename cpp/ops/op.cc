@@ -13,6 +13,7 @@
 namespace addax {
 
 thread_local Recorder* active_recorder = nullptr;
+thread_local Tracer* active_tracer = nullptr;
 
 namespace {
 
@@ -81,6 +82,7 @@ int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may
   for (const Tensor& t : inputs) symbolic |= t && t.is_placeholder();
   if (symbolic) {
     for (int i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
+    if (active_tracer) active_tracer->record(op, attrs, inputs, Span<const Tensor>(out, static_cast<size_t>(count)));
   } else {
     Layout layout;
     if (op.view && op.view(inputs[0].layout(), c.outputs[0].shape, attrs, layout)) {

@@ -57,6 +57,9 @@ using Compose = Tensors (*)(Span<const Tensor> in, const Attrs& attrs);
 /// Fills `out` and returns true if the result is a view of the input; false asks for the kernel.
 using ViewRule = bool (*)(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 
+/// Multiplications and additions, each counted once.
+using Flops = int64_t (*)(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs);
+
 enum class Fusion : uint8_t { Pointwise, View, Reduce, Opaque };
 
 /// Which values the gradient reads: the tape keeps only these alive.
@@ -75,8 +78,9 @@ struct OpDef {
   uint32_t save_outputs = kSaveNone;  // bit i: vjp reads the value of output i
   Compose compose = nullptr;
   ViewRule view = nullptr;
-  bool strided = false;  // kernel takes any strides; otherwise apply passes contiguous inputs
-  uint32_t donates = 0;  // bit i: output i may reuse the storage of input i when nothing else holds it
+  Flops flops = nullptr;  // null: one for each element of the first output
+  bool strided = false;   // kernel takes any strides; otherwise apply passes contiguous inputs
+  uint32_t donates = 0;   // bit i: output i may reuse the storage of input i when nothing else holds it
   Fusion fusion = Fusion::Opaque;
   int rule = 0;         // elementwise: the dtype rule (see elementwise.h)
   int index = 0;        // position in the table

@@ -1,17 +1,29 @@
-// The hook through which apply tells the tapes what it computed. Set by cpp/autograd; arrows point one way.
+// The hooks through which apply tells tapes and traces what it computed. Set by cpp/autograd and cpp/graph; arrows
+// point one way.
 #pragma once
 
 #include "ops/op.h"
 
 namespace addax {
 
-class Recorder {
+class Variable;
+
+class ADDAX_API Recorder {
  public:
   virtual ~Recorder() = default;
   virtual void record(const OpDef& op, const Attrs& attrs, Span<const Tensor> inputs, Span<const Tensor> outputs) = 0;
 };
 
+/// Also stands between variables and their values.
+class ADDAX_API Tracer : public Recorder {
+ public:
+  /// Where this trace keeps the variable's value: a placeholder at first.
+  virtual Tensor& value_of(Variable& variable) = 0;
+};
+
 /// The recorder of this thread; null when nothing records.
-extern thread_local Recorder* active_recorder;
+ADDAX_API extern thread_local Recorder* active_recorder;
+/// The trace of this thread; null when nothing is traced.
+ADDAX_API extern thread_local Tracer* active_tracer;
 
 }  // namespace addax

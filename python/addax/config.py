@@ -5,6 +5,8 @@ Per-layer dtype policies live in `addax.dtype_policies`; the thread pool itself 
 
 from __future__ import annotations
 
+import os
+
 from addax import engine
 
 _FLOATX = ("float16", "bfloat16", "float32", "float64")
@@ -16,6 +18,7 @@ _image_data_format = "channels_last"
 _interactive_logging = True
 _traceback_filtering = True
 _flash_attention = True
+_run_eagerly = os.environ.get("ADDAX_EAGER", "") not in ("", "0")
 _max_epochs: int | None = None
 _max_steps_per_epoch: int | None = None
 
@@ -291,6 +294,52 @@ def disable_flash_attention() -> None:
     """
     global _flash_attention
     _flash_attention = False
+
+
+def run_functions_eagerly() -> bool:
+    """Returns whether models run their steps as plain Python whatever `compile` says.
+
+    Example:
+
+    >>> addax.config.run_functions_eagerly()
+    False
+    """
+    return _run_eagerly
+
+
+def set_run_functions_eagerly(value: bool) -> None:
+    """Makes all models run their steps as plain Python, to debug or to compare.
+
+    The environment variable `ADDAX_EAGER=1` does the same at start.
+
+    Args:
+        value: Whether to.
+
+    Example:
+
+    >>> addax.config.set_run_functions_eagerly(False)
+    """
+    global _run_eagerly
+    _run_eagerly = bool(value)
+
+
+def plan_builds() -> int:
+    """Returns how many plans compiled functions have built since the process started.
+
+    A number that keeps growing during training says that signatures keep changing, such as batches of ever new shapes.
+    The logger `addax` tells at level INFO which function it was, and why.
+
+    Example:
+
+    >>> before = addax.config.plan_builds()
+    >>> double = addax.compile(lambda x: x * 2)
+    >>> _ = double(addax.ops.ones(3)), double(addax.ops.zeros(3))
+    >>> addax.config.plan_builds() - before
+    1
+    """
+    from addax import compiled
+
+    return compiled.plan_builds()
 
 
 def is_nnx_enabled() -> bool:

@@ -453,4 +453,9 @@ def test_without_interactive_logging_lines_go_to_the_log(caplog, capsys):
     finally:
         addax.config.enable_interactive_logging()
     assert capsys.readouterr().out == ""
-    assert [record.message[:9] for record in caplog.records] == ["Epoch 1/2", "2/2 - 0s ", "Epoch 2/2", "2/2 - 0s "]
+    assert [r.message[:9] for r in caplog.records if r.name == "addax"] == [
+        "Epoch 1/2",
+        "2/2 - 0s ",
+        "Epoch 2/2",
+        "2/2 - 0s ",
+    ]

@@ -197,7 +197,8 @@ def test_interrupted_by_a_signal_between_two_variables_of_an_update():
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.01)
 
-    model, whole = compiled(optimizer=Interrupted(0.01)), compiled(optimizer=addax.optimizers.Adam(0.01))
+    model = compiled(optimizer=Interrupted(0.01), run_eagerly=True)
+    whole = compiled(optimizer=addax.optimizers.Adam(0.01), run_eagerly=True)
     whole.set_weights(model.get_weights())
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, REAL, batch_size=10, epochs=9, shuffle=False, verbose=0)
@@ -208,6 +209,26 @@ def test_interrupted_by_a_signal_between_two_variables_of_an_update():
     for a, b in zip(model.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupted_by_a_signal_at_any_time():
+    """However far a compiled step has come, weights and optimizer belong to the same whole step afterwards."""
+    model, whole = compiled(optimizer=addax.optimizers.Adam(0.01)), compiled(optimizer=addax.optimizers.Adam(0.01))
+    whole.set_weights(model.get_weights())
+    model.train_on_batch(X[:10], REAL[:10])
+    whole.train_on_batch(X[:10], REAL[:10])
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:10], REAL[:10], batch_size=10, epochs=10**9, shuffle=False, verbose=0)
+    timer.join()
+    steps = int(model.optimizer.iterations) - 1
+    assert steps > 1
+    whole.fit(X[:10], REAL[:10], batch_size=10, epochs=steps, shuffle=False, verbose=0)
+    for a, b in zip(model.optimizer.variables, whole.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    for a, b in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_interrupt_ends_the_workers():

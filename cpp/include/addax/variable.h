@@ -1,6 +1,7 @@
 // Variable: the box that holds a value which training replaces.
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "addax/tensor.h"
@@ -9,7 +10,8 @@ namespace addax {
 
 class Attrs;
 
-class ADDAX_API Variable {
+/// Functions that read variables can be traced if the variables are owned by a std::shared_ptr.
+class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
  public:
   /// Copies memory that belongs to someone else (NumPy, DLPack), so that no outsider can change the value.
   explicit Variable(const Tensor& value, bool trainable = true);
@@ -19,7 +21,9 @@ class ADDAX_API Variable {
   /// The value now. Tapes that watch variables by themselves watch it if the variable is trainable.
   Tensor read() const;
   /// The value now, seen by no tape.
-  const Tensor& peek() const { return value_; }
+  const Tensor& peek() const { return slot(); }
+  const Shape& shape() const { return shape_; }
+  Dtype dtype() const { return dtype_; }
   /// Replaces the value. Shape and dtype must stay: throws ShapeError or DtypeError. Tensors read before keep the old
   /// value.
   void assign(const Tensor& value);
@@ -31,7 +35,13 @@ class ADDAX_API Variable {
  private:
   friend ADDAX_API void update(std::string_view op, Span<Variable* const> state, Span<const Tensor> inputs,
                                const Attrs& attrs);
-  Tensor value_;
+  friend class PlanRun;
+  // Where the value is: here, or in the trace that this thread writes.
+  Tensor& slot() const;
+
+  mutable Tensor value_;
+  Shape shape_;
+  Dtype dtype_;
   uint64_t id_;
 };
 

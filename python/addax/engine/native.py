@@ -1,8 +1,11 @@
 """The native engine: the names of the extension module that the package uses."""
 
 from addax._core import (
+    Graph,
+    Plan,
     Tape,
     Tensor,
+    Trace,
     Variable,
     apply,
     blas_info,
@@ -10,6 +13,8 @@ from addax._core import (
     cpu_isa,
     empty_cache,
     from_dlpack,
+    is_recording,
+    is_tracing,
     is_watched,
     memory_stats,
     num_threads,
@@ -21,13 +26,17 @@ from addax._core import (
     set_memory_limit,
     set_num_threads,
     stop_recording,
+    suspend_trace,
     tensor,
     update,
 )
 
 __all__ = [
+    "Graph",
+    "Plan",
     "Tape",
     "Tensor",
+    "Trace",
     "Variable",
     "apply",
     "blas_info",
@@ -35,6 +44,8 @@ __all__ = [
     "cpu_isa",
     "empty_cache",
     "from_dlpack",
+    "is_recording",
+    "is_tracing",
     "is_watched",
     "memory_stats",
     "name",
@@ -47,6 +58,7 @@ __all__ = [
     "set_memory_limit",
     "set_num_threads",
     "stop_recording",
+    "suspend_trace",
     "tensor",
     "update",
 ]

@@ -80,6 +80,7 @@ class Sequential(Model):
         if not self._layers and not isinstance(layer, InputLayer) and hasattr(layer, "_input_shape_arg"):
             self._layers.append(InputLayer(layer._input_shape_arg, dtype=layer.input_dtype))
         self._layers.append(layer)
+        self._forget_steps()
         if rebuild:
             self._rebuild()
 
@@ -96,6 +97,7 @@ class Sequential(Model):
             raise IndexError(f"Sequential model '{self.name}' has no layers to pop.")
         layer = self._layers.pop()
         del self._tensors[len(self._layers) :]
+        self._forget_steps()
         if not self.layers:
             self._tensors = []
             self.built = False

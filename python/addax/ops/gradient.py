@@ -42,7 +42,7 @@ def custom_gradient(f: Callable) -> Callable:
         inputs = [x for x in leaves if type(x) is Tensor]
         # What f computes stays recorded: the gradient function may use it, and is itself differentiated.
         outputs, grad_fn = f(*args, **kwargs)
-        results = [as_tensor(y).detach() for y in tree.flatten(outputs)]
+        results = [engine.apply("stop_gradient", as_tensor(y)) for y in tree.flatten(outputs)]
 
         def vjp(upstream: list) -> list:
             filled_in = [

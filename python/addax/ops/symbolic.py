@@ -32,10 +32,12 @@ def is_active() -> bool:
 
 @contextmanager
 def _scope(active: bool):
+    # Neither what is tried on placeholders nor what creates a layer's variables belongs to a function being traced.
     before = _state.active
     _state.active = active
     try:
-        yield
+        with engine.suspend_trace():
+            yield
     finally:
         _state.active = before
 

@@ -7,6 +7,7 @@ show and save what happens on the way.
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from addax import config, engine, ops, optimizers, tree
 from addax.autograd import GradientTape
 from addax.callbacks.callback_list import CallbackList, pythonify_logs
+from addax.compiled import CompiledFunction
 from addax.metrics.reduction_metrics import Mean
 from addax.random.seed_generator import make_default_seed
 from addax.trainers import data_adapters
@@ -50,6 +52,41 @@ class _Compiled:
         self.config = config
 
 
+class _Steps:
+    """The compiled steps of a model, made when first used. A copy of the model makes its own."""
+
+    def __init__(self, model: Trainer):
+        self._model = weakref.ref(model)  # a model dies with its last reference
+        self._made: dict[str, CompiledFunction] = {}
+
+    def __getitem__(self, name: str) -> CompiledFunction:
+        step = self._made.get(name)
+        if step is None:
+            step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name)
+        return step
+
+    def __reduce__(self) -> tuple:
+        return _no_steps, ()
+
+    def __deepcopy__(self, memo: dict) -> None:
+        return None
+
+
+def _no_steps() -> None:
+    return None
+
+
+def _traced_step(reference: weakref.ref, name: str) -> Callable:
+    def step(data: Any) -> Any:
+        model = reference()
+        try:
+            return getattr(model, name)(data)
+        finally:
+            model.__dict__["_last_call"] = None  # the losses that layers added have no values
+
+    return step
+
+
 class Trainer:
     """The training half of `Model`."""
 
@@ -64,6 +101,7 @@ class Trainer:
         self.history = None
         self.train_function = self.test_function = self.predict_function = None
         self._compiled = _Compiled()
+        self._steps: _Steps | None = None
 
     # -- compile
 
@@ -90,7 +128,7 @@ class Trainer:
             weighted_metrics: The same, for metrics that take sample weights.
             run_eagerly: Whether steps are run as plain Python, for debugging.
             steps_per_execution: How many batches are trained on between two looks at callbacks.
-            jit_compile: Whether steps are compiled; `"auto"`: if it helps.
+            jit_compile: Whether steps are compiled; `"auto"`: they are. See `addax.compile`.
             auto_scale_loss: Kept for compatibility; an optimizer scales the loss by its `loss_scale_factor`.
 
         Raises:
@@ -136,6 +174,7 @@ class Trainer:
         self.stop_training = False
         self.compiled = True
         self.train_function = self.test_function = self.predict_function = None
+        self._forget_steps()
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """Returns the arguments of `compile` as a config, `None` if the model is not compiled."""
@@ -322,7 +361,7 @@ class Trainer:
         Args:
             force: Whether to make it again.
         """
-        return self.train_step if self.train_function is None or force else self.train_function
+        return self._step("train_step") if self.train_function is None or force else self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable:
         """Returns what evaluates one batch: `self.test_function` where an override has set it, else the step.
@@ -330,7 +369,7 @@ class Trainer:
         Args:
             force: Whether to make it again.
         """
-        return self.test_step if self.test_function is None or force else self.test_function
+        return self._step("test_step") if self.test_function is None or force else self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable:
         """Returns what predicts one batch: `self.predict_function` where an override has set it, else the step.
@@ -338,7 +377,18 @@ class Trainer:
         Args:
             force: Whether to make it again.
         """
-        return self.predict_step if self.predict_function is None or force else self.predict_function
+        return self._step("predict_step") if self.predict_function is None or force else self.predict_function
+
+    def _step(self, name: str) -> Callable:
+        if self.run_eagerly or self.jit_compile is False or config.run_functions_eagerly():
+            return getattr(self, name)
+        if self._steps is None:
+            self._steps = _Steps(self)
+        return self._steps[name]
+
+    def _forget_steps(self) -> None:
+        """What was traced is not what the model is now."""
+        self._steps = None
 
     # -- loops
 

@@ -1,0 +1,107 @@
+// Traces, graphs and plans.
+#include <pybind11/stl.h>
+
+#include "bind/bind.h"
+#include "graph/plan.h"
+#include "graph/trace.h"
+
+namespace addax::bind {
+namespace {
+
+// Work below this is done before another thread could take the lock.
+constexpr int64_t kReleaseGilAbove = 1 << 16;
+
+Tensors tensors_of(const py::sequence& list) {
+  Tensors out;
+  out.reserve(list.size());
+  for (const py::handle item : list) {
+    const Tensor* t = as_tensor(item.ptr());
+    if (!t)
+      throw py::type_error("compiled function: expected tensors, got " + std::string(Py_TYPE(item.ptr())->tp_name));
+    out.push_back(*t);
+  }
+  return out;
+}
+
+py::list as_list(Tensors tensors) {
+  py::list out(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i)
+    PyList_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), wrap(std::move(tensors[i])));
+  return out;
+}
+
+py::list run(const Plan& plan, const py::sequence& list) {
+  const Tensors arguments = tensors_of(list);
+  const PlanStats& stats = plan.stats();
+  if (stats.bytes_moved + stats.flops < kReleaseGilAbove) return as_list(plan.run(arguments));
+  Tensors results;
+  {
+    py::gil_scoped_release release;
+    results = plan.run(arguments);
+  }
+  return as_list(std::move(results));
+}
+
+struct SuspendScope {
+  std::unique_ptr<SuspendTrace> suspend;
+};
+
+}  // namespace
+
+void bind_graph(py::module_& m) {
+  py::class_<Graph>(m, "Graph", "What was traced: text, equality, hash.")
+      .def_static(
+          "parse", [](const std::string& text) { return parse_graph(text); }, py::arg("text"))
+      .def("__str__", &to_text)
+      .def("__repr__", &to_text)
+      .def("__eq__", [](const Graph& a, const Graph& b) { return a == b; })
+      .def("__hash__", &hash_of)
+      .def("__len__", [](const Graph& g) { return g.eqns.size(); })
+      .def("verify", &verify)
+      .def_property_readonly("num_states", [](const Graph& g) { return g.states; });
+
+  py::class_<Trace>(m, "Trace", "Runs a function on placeholders and writes down what it computes.")
+      .def(py::init<>())
+      .def("argument",
+           [](Trace& t, const std::vector<int64_t>& shape, const std::string& dtype) {
+             return py::reinterpret_steal<py::object>(
+                 wrap(t.argument(Shape(shape.begin(), shape.end()), dtype_from(dtype))));
+           })
+      .def("start", &Trace::start)
+      .def("stop", &Trace::stop)
+      .def("finish",
+           [](Trace& t, const py::sequence& results) {
+             const Tensors list = tensors_of(results);
+             return t.finish(list);
+           })
+      .def(
+          "plan", [](const Trace& t, Graph graph) { return std::make_unique<Plan>(std::move(graph), t.states()); },
+          "A plan of the finished graph, or of what passes made of it.");
+
+  py::class_<Plan>(m, "Plan", "A graph ready to run.")
+      .def("run", &run, py::arg("arguments"))
+      .def_property_readonly("is_current", &Plan::is_current)
+      .def_property_readonly("graph", &Plan::graph)
+      .def_property_readonly("stats",
+                             [](const Plan& plan) {
+                               const PlanStats& s = plan.stats();
+                               py::dict d;
+                               d["arena_bytes"] = s.arena_bytes;
+                               d["result_bytes"] = s.result_bytes;
+                               d["const_bytes"] = s.const_bytes;
+                               d["bytes_moved"] = s.bytes_moved;
+                               d["flops"] = s.flops;
+                               d["steps"] = s.steps;
+                               return d;
+                             })
+      .def("__str__", &Plan::text);
+
+  py::class_<SuspendScope>(m, "suspend_trace", "Context in which this thread does not trace: values are real.")
+      .def(py::init<>())
+      .def("__enter__", [](SuspendScope& s) { s.suspend = std::make_unique<SuspendTrace>(); })
+      .def("__exit__", [](SuspendScope& s, const py::args&) { s.suspend.reset(); });
+  m.def("is_tracing", [] { return active_tracer != nullptr; }, "True while this thread traces a function.");
+  m.def("is_recording", [] { return active_recorder != nullptr; }, "True while a tape of this thread records.");
+}
+
+}  // namespace addax::bind

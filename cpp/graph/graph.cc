@@ -1,0 +1,69 @@
+// Checks over graphs.
+#include "graph/graph.h"
+
+#include <functional>
+
+namespace addax {
+
+bool operator==(const Graph& a, const Graph& b) {
+  if (a.consts.size() != b.consts.size() || a.eqns.size() != b.eqns.size()) return false;
+  // Text shows small consts only.
+  for (size_t i = 0; i < a.consts.size(); ++i) {
+    const Tensor &x = a.consts[i].second, &y = b.consts[i].second;
+    if (x.shape() != y.shape() || x.dtype() != y.dtype()) return false;
+    const Tensor p = x.contiguous(), q = y.contiguous();
+    if (!std::equal(p.data<char>(), p.data<char>() + p.nbytes(), q.data<char>())) return false;
+  }
+  return to_text(a) == to_text(b);
+}
+
+size_t hash_of(const Graph& graph) { return std::hash<std::string>()(to_text(graph)); }
+
+std::vector<int> use_counts(const Graph& graph) {
+  std::vector<int> uses(graph.vars.size(), 0);
+  for (const Eqn& e : graph.eqns)
+    for (const int v : e.in)
+      if (v >= 0) ++uses[static_cast<size_t>(v)];
+  for (const int v : graph.outputs) ++uses[static_cast<size_t>(v)];
+  return uses;
+}
+
+void verify(const Graph& g) {
+  std::vector<char> defined(g.vars.size(), 0);
+  auto define = [&](int v, const char* what) {
+    if (v < 0 || v >= static_cast<int>(g.vars.size())) fail<Error>("graph: ", what, " defines no var of the graph");
+    if (defined[static_cast<size_t>(v)]++) fail<Error>("graph: ", what, " defines var ", v, " a second time");
+  };
+  auto use = [&](int v, const char* what) {
+    if (v < 0 || v >= static_cast<int>(g.vars.size()) || !defined[static_cast<size_t>(v)])
+      fail<Error>("graph: ", what, " reads var ", v, " before it is defined");
+  };
+  for (const int v : g.inputs) define(v, "input");
+  for (const auto& [v, value] : g.consts) {
+    define(v, "const");
+    const Spec& spec = g.vars[static_cast<size_t>(v)];
+    if (value.shape() != spec.shape || value.dtype() != spec.dtype)
+      fail<Error>("graph: const ", v, " has another spec");
+  }
+  for (const Eqn& e : g.eqns) {
+    Tensors in;
+    for (const int v : e.in) {
+      if (v >= 0) use(v, e.op->name);
+      const Spec* spec = v >= 0 ? &g.vars[static_cast<size_t>(v)] : nullptr;
+      in.push_back(spec ? Tensor::placeholder(spec->shape, spec->dtype) : Tensor());
+    }
+    InferContext c{*e.op, e.settings(), in, {}, 0};
+    e.op->infer(c);
+    if (c.num_outputs != static_cast<int>(e.out.size())) fail<Error>("graph: ", e.op->name, " has other outputs");
+    for (size_t i = 0; i < e.out.size(); ++i) {
+      define(e.out[i], e.op->name);
+      const Spec& spec = g.vars[static_cast<size_t>(e.out[i])];
+      if (spec.shape != c.outputs[i].shape || spec.dtype != c.outputs[i].dtype)
+        fail<Error>("graph: ", e.op->name, " gives ", c.outputs[i].dtype, c.outputs[i].shape, ", the graph says ",
+                    spec.dtype, spec.shape);
+    }
+  }
+  for (const int v : g.outputs) use(v, "output");
+}
+
+}  // namespace addax

@@ -1,0 +1,56 @@
+// Graph: what was traced. Plain vectors and integer ids; a pass is a function Graph -> Graph (passes.h).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "addax/tensor.h"
+#include "ops/op.h"
+
+namespace addax {
+
+/// One application of an op. Ids are positions in Graph::vars; -1 stands for an input that is not given.
+struct Eqn {
+  const OpDef* op = nullptr;
+  Attrs attrs;  // empty: the op's defaults
+  std::vector<int> in, out;
+
+  const Attrs& settings() const { return attrs ? attrs : op->default_attrs; }
+};
+
+/// Every var is defined once: as an input, as a const, or by one eqn that stands before its readers.
+struct Graph {
+  std::vector<Spec> vars;
+  std::vector<Eqn> eqns;
+  std::vector<int> inputs;   // arguments, then the values of the states before
+  std::vector<int> outputs;  // results, then the values of the states after, in the same order
+  std::vector<std::pair<int, Tensor>> consts;
+  int states = 0;
+
+  int add_var(const Shape& shape, Dtype dtype) {
+    vars.push_back({shape, dtype});
+    return static_cast<int>(vars.size()) - 1;
+  }
+  int arguments() const { return static_cast<int>(inputs.size()) - states; }
+  int results() const { return static_cast<int>(outputs.size()) - states; }
+};
+
+/// Readable text: one line a var or eqn, ids numbered in order of appearance. Equal graphs give equal text.
+ADDAX_API std::string to_text(const Graph& graph);
+/// The graph of a text. Throws ValueError naming the line. Consts of more than 16 values have no text and cannot be
+/// read back.
+ADDAX_API Graph parse_graph(std::string_view text);
+/// Equality and hash up to the numbering of vars.
+ADDAX_API bool operator==(const Graph& a, const Graph& b);
+ADDAX_API size_t hash_of(const Graph& graph);
+
+/// Checks that vars are defined before use, once, and that every eqn's `infer` gives the specs that stand in the graph.
+/// Throws Error naming the eqn.
+ADDAX_API void verify(const Graph& graph);
+
+/// Number of eqns that read each var; being an output counts as one more.
+std::vector<int> use_counts(const Graph& graph);
+
+}  // namespace addax

@@ -1,0 +1,79 @@
+// Plan: a graph made ready to run. Kernels are resolved, views are layouts, everything that lives only inside has its
+// place in one arena. Running it is a walk over the steps, without Python.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/trace.h"
+
+namespace addax {
+
+/// Where a value lies.
+enum class Place : uint8_t { Arena, Argument, State, Const, Result };
+
+struct Location {
+  Place place = Place::Arena;
+  int index = 0;       // of the argument, state, const or result
+  int64_t offset = 0;  // bytes from the start of the arena; of a view: within its buffer, in `layout`
+  Layout layout;
+  Dtype dtype = Dtype::Float32;
+};
+
+struct Step {
+  const OpDef* op = nullptr;  // null: a copy of in[0] to out[0]
+  Kernel kernel = nullptr;
+  Attrs attrs;
+  std::vector<int> in, out;  // positions in Plan::locations; -1: not given
+};
+
+struct PlanStats {
+  int64_t arena_bytes = 0;   // what lives inside a run, at its largest, laid out
+  int64_t result_bytes = 0;  // fresh memory for results, per run
+  int64_t const_bytes = 0;
+  int64_t bytes_moved = 0;  // read and written by all steps
+  int64_t flops = 0;
+  int steps = 0;
+};
+
+class PlanRun;
+
+class ADDAX_API Plan {
+ public:
+  /// `states[i]` holds the value of the graph's state i.
+  Plan(Graph graph, std::vector<State> states);
+  ~Plan();
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  /// Runs all steps and moves the states on. Several threads may run one Plan at the same time as long as it assigns
+  /// no state. Throws ShapeError or DtypeError if the arguments are not what was planned for.
+  Tensors run(Span<const Tensor> arguments) const;
+  /// False if a state is not trainable as it was while the graph was traced.
+  bool is_current() const;
+
+  const Graph& graph() const { return graph_; }
+  const PlanStats& stats() const { return stats_; }
+  /// The steps with the places of what they read and write.
+  std::string text() const;
+
+ private:
+  friend class PlanRun;
+  friend class Planner;
+
+  Graph graph_;
+  std::vector<State> states_;
+  std::vector<char> assigned_;  // per state: whether its value changes
+  std::vector<Location> locations_;
+  std::vector<Step> steps_;
+  std::vector<int> results_;  // per result: the location it is returned from
+  std::vector<Tensor> consts_;
+  PlanStats stats_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<PlanRun>> idle_;
+};
+
+}  // namespace addax

@@ -1,0 +1,126 @@
+// Running a plan: addresses, then one kernel after the other.
+#include "graph/run.h"
+
+#include <algorithm>
+
+#include "core/copy.h"
+
+namespace addax {
+
+PlanRun::PlanRun(const Plan& plan) : plan_(plan) {
+  arena_ = Tensor::empty({plan.stats_.arena_bytes}, Dtype::UInt8, "compiled function");
+  arguments_.resize(static_cast<size_t>(plan.graph_.arguments()));
+  states_.resize(static_cast<size_t>(plan.graph_.states));
+  results_.resize(plan.results_.size());
+
+  auto add = [&](int l) {
+    if (l < 0) {
+      views_.push_back({});
+      return;
+    }
+    const Location& x = plan.locations_[static_cast<size_t>(l)];
+    const int64_t within = x.layout.offset * size_of(x.dtype);
+    const size_t index = static_cast<size_t>(x.index);
+    void* address = nullptr;
+    if (x.place == Place::Arena)
+      address = arena_.data<char>() + x.offset + within;
+    else if (x.place == Place::Const)
+      address = static_cast<char*>(plan.consts_[index].raw()) + within;
+    else
+      (x.place == Place::Argument ? arguments_
+       : x.place == Place::State  ? states_
+                                  : results_)[index]
+          .patches.push_back({views_.size(), within});
+    views_.push_back({address, x.dtype, x.layout.shape, x.layout.strides});
+  };
+  for (const Step& s : plan.steps_) {
+    for (const int l : s.in) add(l);
+    for (const int l : s.out) add(l);
+  }
+  const View* next = views_.data();
+  for (const Step& s : plan.steps_) {
+    const Span<const View> in(next, s.in.size()), out(next + s.in.size(), s.out.size());
+    next += s.in.size() + s.out.size();
+    static const OpDef copy;  // copies read no row
+    calls_.push_back(KernelArgs{in, out, s.attrs, s.op ? *s.op : copy});
+  }
+}
+
+void PlanRun::move(Base& base, void* address) {
+  if (base.address == address) return;
+  base.address = address;
+  for (const Patch& p : base.patches) views_[p.view].data = static_cast<char*>(address) + p.offset;
+}
+
+Tensors PlanRun::run(Span<const Tensor> arguments) {
+  Tensors held;  // arguments in order, and states that this plan only reads, stay alive until the end
+  held.reserve(arguments.size() + states_.size());
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    held.push_back(arguments[i].contiguous());
+    move(arguments_[i], held.back().raw());
+  }
+  for (size_t i = 0; i < states_.size(); ++i) {
+    Tensor& value = plan_.states_[i].variable->value_;
+    if (plan_.assigned_[i]) {
+      // Whoever read the value before keeps it as it was.
+      if (!value.is_unique() || value.storage()->read_only || value.storage()->foreign) {
+        const Tensor own = Tensor::empty(value.shape(), value.dtype(), "variable");
+        std::copy_n(value.data<char>(), value.nbytes(), own.data<char>());
+        value = own;
+      }
+    } else {
+      held.push_back(value);
+    }
+    move(states_[i], value.raw());
+  }
+  Tensors results;
+  results.reserve(results_.size());
+  for (size_t i = 0; i < results_.size(); ++i) {
+    const Location& l = plan_.locations_[static_cast<size_t>(plan_.results_[i])];
+    results.push_back(Tensor::empty(l.layout.shape, l.dtype, "compiled function"));
+    move(results_[i], results.back().raw());
+  }
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const KernelArgs& call = calls_[i];
+    if (const Kernel kernel = plan_.steps_[i].kernel)
+      kernel(call);
+    else
+      copy_strided(call.out[0].data, call.out[0].strides, call.in[0].data, call.in[0].strides, call.in[0].shape,
+                   size_of(call.in[0].dtype));
+  }
+  return results;
+}
+
+Tensors Plan::run(Span<const Tensor> arguments) const {
+  if (static_cast<int>(arguments.size()) != graph_.arguments())
+    fail<ValueError>("compiled function: expected ", graph_.arguments(), " tensors, got ", arguments.size());
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Spec& spec = graph_.vars[static_cast<size_t>(graph_.inputs[i])];
+    if (arguments[i].shape() != spec.shape)
+      fail<ShapeError>("compiled function: argument ", i, " was traced with shape ", spec.shape, ", got ",
+                       arguments[i].shape());
+    if (arguments[i].dtype() != spec.dtype)
+      fail<DtypeError>("compiled function: argument ", i, " was traced with dtype ", spec.dtype, ", got ",
+                       arguments[i].dtype());
+  }
+  std::unique_ptr<PlanRun> run;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      run = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!run) run = std::make_unique<PlanRun>(*this);
+  struct Return {
+    const Plan& plan;
+    std::unique_ptr<PlanRun>& run;
+    ~Return() {
+      const std::lock_guard<std::mutex> lock(plan.mutex_);
+      plan.idle_.push_back(std::move(run));
+    }
+  } back{*this, run};
+  return run->run(arguments);
+}
+
+}  // namespace addax

@@ -1,0 +1,39 @@
+// One run of a plan at a time: its arena, and the kernels' arguments with addresses filled in. A plan keeps idle ones.
+#pragma once
+
+#include <vector>
+
+#include "graph/plan.h"
+#include "ops/kernel.h"
+
+namespace addax {
+
+class PlanRun {
+ public:
+  explicit PlanRun(const Plan& plan);
+  PlanRun(const PlanRun&) = delete;
+  PlanRun& operator=(const PlanRun&) = delete;
+
+  Tensors run(Span<const Tensor> arguments);
+
+ private:
+  // A view whose address changes from run to run, and its distance from the base in bytes.
+  struct Patch {
+    size_t view;
+    int64_t offset;
+  };
+  struct Base {
+    void* address = nullptr;
+    std::vector<Patch> patches;
+  };
+
+  void move(Base& base, void* address);
+
+  const Plan& plan_;
+  Tensor arena_;
+  std::vector<View> views_;
+  std::vector<KernelArgs> calls_;
+  std::vector<Base> arguments_, states_, results_;
+};
+
+}  // namespace addax

@@ -1,0 +1,80 @@
+// What apply and variables tell a trace.
+#include "graph/trace.h"
+
+namespace addax {
+
+Trace::~Trace() {
+  if (active_) stop();
+}
+
+Tensor Trace::argument(const Shape& shape, Dtype dtype) {
+  const Tensor t = Tensor::placeholder(shape, dtype);
+  const int v = graph_.add_var(shape, dtype);
+  ids_.emplace(t.id(), v);
+  graph_.inputs.push_back(v);
+  return t;
+}
+
+void Trace::start() {
+  if (active_tracer) fail<Error>("trace: this thread is tracing already");
+  active_tracer = this;
+  active_ = true;
+}
+
+void Trace::stop() {
+  if (active_tracer == this) active_tracer = nullptr;
+  active_ = false;
+}
+
+int Trace::id_of(const Tensor& t) {
+  const auto it = ids_.find(t.id());
+  if (it != ids_.end()) return it->second;
+  if (t.is_placeholder())
+    fail<Error>("trace: a symbolic tensor of shape ", t.shape(), " and dtype ", t.dtype(),
+                " comes from outside of the function being traced; pass it as an argument, or keep no tensors of an "
+                "earlier trace in attributes");
+  const int v = graph_.add_var(t.shape(), t.dtype());
+  graph_.consts.emplace_back(v, t);
+  ids_.emplace(t.id(), v);
+  return v;
+}
+
+void Trace::record(const OpDef& op, const Attrs& attrs, Span<const Tensor> inputs, Span<const Tensor> outputs) {
+  Eqn e;
+  e.op = &op;
+  e.attrs = attrs;
+  for (const Tensor& t : inputs) e.in.push_back(t ? id_of(t) : -1);
+  for (const Tensor& t : outputs) {
+    const int v = graph_.add_var(t.shape(), t.dtype());
+    ids_.emplace(t.id(), v);
+    e.out.push_back(v);
+  }
+  graph_.eqns.push_back(std::move(e));
+}
+
+Tensor& Trace::value_of(Variable& variable) {
+  const auto it = values_.find(variable.id());
+  if (it != values_.end()) return it->second;
+  std::shared_ptr<Variable> owner = variable.weak_from_this().lock();
+  if (!owner) fail<Error>("trace: a Variable that a traced function reads must be owned by a std::shared_ptr");
+  const Spec spec{variable.shape(), variable.dtype()};
+  const Tensor t = Tensor::placeholder(spec.shape, spec.dtype);
+  const int v = graph_.add_var(spec.shape, spec.dtype);
+  ids_.emplace(t.id(), v);
+  before_.push_back(v);
+  states_.push_back({std::move(owner), variable.trainable});
+  return values_.emplace(variable.id(), t).first->second;
+}
+
+Graph Trace::finish(Span<const Tensor> results) {
+  for (const Tensor& t : results) graph_.outputs.push_back(id_of(t));
+  for (size_t i = 0; i < states_.size(); ++i) {
+    graph_.inputs.push_back(before_[i]);
+    graph_.outputs.push_back(id_of(values_.at(states_[i].variable->id())));
+  }
+  graph_.states = static_cast<int>(states_.size());
+  stop();
+  return std::move(graph_);
+}
+
+}  // namespace addax

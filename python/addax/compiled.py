@@ -1,0 +1,263 @@
+"""Compiled functions: traced once per signature, then replayed as one native call. The trainer compiles its steps here.
+
+The engine traces, optimizes and plans (`cpp/graph`); this file knows Python's side of it: signatures, structures of
+results, and errors that say which line cannot be traced.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from addax import config, engine, tree
+from addax.engine import Tensor
+from addax.ops import symbolic
+from addax.ops.convert import as_tensor
+from addax.variables import Variable, scopes
+
+logger = logging.getLogger("addax.compiled")
+
+_PLANS_KEPT = 32
+_builds = 0
+
+
+def plan_builds() -> int:
+    """Returns how many plans have been built in this process. See `addax.config.plan_builds`."""
+    return _builds
+
+
+class _Entry:
+    """A plan and what its results look like."""
+
+    def __init__(self, plan: engine.Plan, structure: Any, leaves: list):
+        self.plan = plan
+        self._structure = structure  # None: the function returned a single tensor
+        self._leaves = leaves  # per leaf: None stands for the next result
+
+    def pack(self, results: list) -> Any:
+        if self._structure is None:
+            return results[0]
+        it = iter(results)
+        return tree.pack_sequence_as(self._structure, [next(it) if x is _RESULT else x for x in self._leaves])
+
+
+class _Result:
+    def __repr__(self) -> str:
+        return "<result>"
+
+
+_RESULT = _Result()
+
+
+class CompiledFunction:
+    """A function that is traced once per signature and then replayed. Made by `addax.compile`.
+
+    Args:
+        fn: The function.
+        name: What messages call it.
+    """
+
+    def __init__(self, fn: Callable, name: str | None = None):
+        self._fn = fn
+        self.name = name or getattr(fn, "__qualname__", type(fn).__name__)
+        self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
+        functools.update_wrapper(self, fn, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Inside another trace, or where a tape listens, the ops themselves must be seen.
+        if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+            return self._fn(*args, **kwargs)
+        tensors: list[Tensor] = []
+        key = (_frozen((args, kwargs) if kwargs else args, tensors), *_settings())
+        entry = self._entries.get(key)
+        if entry is None or not entry.plan.is_current:
+            entry = self._build(key, entry, args, kwargs)
+        else:
+            self._entries.move_to_end(key)
+        return entry.pack(entry.plan.run(tensors))
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def _build(self, key: tuple, stale: _Entry | None, args: tuple, kwargs: dict) -> _Entry:
+        global _builds
+        trace, graph, structure, leaves = _trace(self._fn, self.name, args, kwargs)
+        entry = _Entry(trace.plan(graph), structure, leaves)
+        _builds += 1
+        if logger.isEnabledFor(logging.INFO):
+            why = (
+                "the first call"
+                if not self._entries
+                else "variables were frozen or freed"
+                if stale
+                else _change(self, key)
+            )
+            logger.info("built a plan of %s with %d steps: %s", self.name, entry.plan.stats["steps"], why)
+        self._entries[key] = entry
+        while len(self._entries) > _PLANS_KEPT:
+            self._entries.popitem(last=False)
+        return entry
+
+    @property
+    def plans(self) -> list[engine.Plan]:
+        """The plans kept now, the most recently used one last."""
+        return [e.plan for e in self._entries.values()]
+
+
+def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
+    """Makes a function that is traced once for each signature and then replayed as one native call.
+
+    The Python of `fn` runs when the function is first called with tensors of some shapes and dtypes, and not again.
+    Tensors, arrays and structures of them may differ from call to call; all other arguments are part of the signature.
+    Variables that `fn` reads or assigns are found by themselves and updated in place.
+
+    Args:
+        fn: A function over tensors and structures of them, written with `addax.ops`.
+        name: What messages call it.
+
+    Returns:
+        The compiled function. Under a `GradientTape`, or inside another compiled function, it calls `fn` itself.
+
+    Raises:
+        RuntimeError: When called, if `fn` needs the value of a tensor in Python, as in `if loss > 0:`.
+
+    Example:
+
+    >>> w = addax.Variable(2.0)
+    >>> @addax.compile
+    ... def step(x):
+    ...     w.assign_add(1.0)
+    ...     return addax.ops.sum(x * w)
+    >>> float(step(np.ones(3, "float32"))), float(step(np.ones(3, "float32")))
+    (9.0, 12.0)
+    """
+    if fn is None:
+        return functools.partial(compile, name=name)
+    return CompiledFunction(fn, name)
+
+
+def make_graph(fn: Callable) -> Callable:
+    """Makes a function that returns the graph of `fn` instead of its result.
+
+    Args:
+        fn: A function as for `compile`.
+
+    Returns:
+        A function of the same arguments. What it returns prints as text.
+
+    Example:
+
+    >>> print(addax.make_graph(lambda x: addax.ops.exp(x) + 1)(addax.ops.ones((2, 3))))
+    graph(%0: float32(2, 3)) {
+      const %1: float32() = [1]
+      %2: float32(2, 3) = exp(%0)
+      %3: float32(2, 3) = add(%2, %1)
+      return %3
+    }
+    <BLANKLINE>
+    """
+
+    @functools.wraps(fn)
+    def graph_of(*args: Any, **kwargs: Any) -> engine.Graph:
+        return _trace(fn, getattr(fn, "__qualname__", "function"), args, kwargs)[1]
+
+    return graph_of
+
+
+def _settings() -> tuple:
+    return config.floatx(), config.epsilon(), scopes.autocast
+
+
+def _frozen(x: Any, tensors: list[Tensor]) -> Any:
+    """A hashable stand-in for `x`; its tensors, in order, go to `tensors`."""
+    kind = type(x)
+    if kind is Tensor:
+        tensors.append(x)
+        return x.shape, x.dtype
+    if kind is tuple or kind is list:
+        return kind, *[_frozen(e, tensors) for e in x]
+    if isinstance(x, (np.ndarray, np.generic)):
+        tensors.append(as_tensor(x))
+        return tensors[-1].shape, tensors[-1].dtype
+    if isinstance(x, dict):
+        return kind, *[(k, _frozen(x[k], tensors)) for k in sorted(x)]
+    if isinstance(x, (tuple, list)):
+        return kind, *[_frozen(e, tensors) for e in x]
+    if isinstance(x, (bool, int, float, complex, str, bytes)) or x is None:
+        return kind, x
+    return kind, _by_identity(x)
+
+
+def _change(function: CompiledFunction, key: tuple) -> str:
+    """What is new in a signature beside the last one."""
+    last = next(reversed(function._entries))
+
+    def first(old: Any, new: Any) -> tuple | None:
+        if type(old) is tuple and type(new) is tuple and len(old) == len(new):
+            return next((found for a, b in zip(old, new, strict=True) if (found := first(a, b))), None)
+        return None if old == new else (old, new)
+
+    old, new = first(last, key) or (last, key)
+    return f"the signature has {new} where the last one had {old}"
+
+
+class _by_identity:
+    """Objects that are no data are part of the signature by which object they are."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _by_identity) and self.value is other.value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def _trace(fn: Callable, name: str, args: tuple, kwargs: dict) -> tuple[engine.Trace, engine.Graph, Any, list]:
+    trace = engine.Trace()
+
+    def stand_in(x: Any) -> Any:
+        if isinstance(x, (Tensor, np.ndarray, np.generic)):
+            x = as_tensor(x)
+            return trace.argument(x.shape, x.dtype)
+        return x
+
+    args, kwargs = tree.map_structure(stand_in, (args, kwargs))
+    trace.start()
+    try:
+        result = fn(*args, **kwargs)
+        single = type(result) is Tensor
+        leaves = [x.value if isinstance(x, Variable) else x for x in ([result] if single else tree.flatten(result))]
+    except Exception as error:
+        raise _explained(error, name) from error.__cause__
+    finally:
+        trace.stop()
+    graph = trace.finish([x for x in leaves if type(x) is Tensor])
+    return trace, graph, None if single else result, [_RESULT if type(x) is Tensor else x for x in leaves]
+
+
+def _explained(error: Exception, name: str) -> Exception:
+    """The error that a reading of a value met, with the line of the user's code that asked for it."""
+    text = str(error)
+    if not isinstance(error, (RuntimeError, ValueError, TypeError)) or "symbolic tensor" not in text:
+        return error
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_PACKAGE)]
+    where = f' File "{frames[-1].filename}", line {frames[-1].lineno}: {frames[-1].line}' if frames else ""
+    return type(error)(
+        f"{name} cannot be compiled: {text}.{where}\nA compiled function runs its Python once, without values. Use "
+        "addax.ops.cond, where or while_loop for what depends on a value, or run it eagerly: "
+        "compile(run_eagerly=True) for a model."
+    ).with_traceback(error.__traceback__)
+
+
+_PACKAGE = __file__.rsplit("/", 1)[0]
