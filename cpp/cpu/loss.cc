@@ -16,7 +16,7 @@ int64_t grain(int64_t classes) { return std::max<int64_t>(1, (1 << 15) / classes
 /// The largest x, and the sum of exp(x - largest).
 template <class C>
 struct LogSum {
-  LogSum(const C* x, int64_t n) : largest(fold<Larger>(x, n)), sum(exp_sum(x, n, largest)) {}
+  LogSum(const C* x, int64_t n) : largest(fold<LargerNumber>(x, n)), sum(exp_sum(x, n, largest)) {}
   C log_sum() const { return static_cast<C>(std::log(sum)); }
 
   C largest;
@@ -46,7 +46,7 @@ void softmax_cross_entropy(const KernelArgs& k) {
 /// dx = scale softmax(x); dx may be x.
 template <class C>
 void scaled_softmax(const C* x, int64_t n, C scale, C* dx) {
-  const C largest = fold<Larger>(x, n);
+  const C largest = fold<LargerNumber>(x, n);
   const C factor = static_cast<C>(static_cast<double>(scale) / exp_sum(x, n, largest, dx));
   for (int64_t i = 0; i < n; ++i) dx[i] *= factor;
 }

@@ -214,33 +214,6 @@ struct Moments {
     });
     merge(total, {static_cast<double>(n), mean, squares});
   }
-  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t, Total* totals) {
-    alignas(64) C mean[kColumns], squares[kColumns];
-    const C share = C(1) / static_cast<C>(count);
-    std::copy_n(x[0], width, mean);
-    for (int64_t r = 1; r < count; ++r) {
-      const C* row = x[r];
-      for (int64_t j = 0; j < width; ++j) mean[j] += row[j];
-    }
-    for (int64_t j = 0; j < width; ++j) {
-      mean[j] *= share;
-      squares[j] = 0;
-    }
-    for (int64_t r = 0; r < count; ++r) {
-      const C* row = x[r];
-      for (int64_t j = 0; j < width; ++j) squares[j] += (row[j] - mean[j]) * (row[j] - mean[j]);
-    }
-    // All columns have seen as many rows, so the weights of `merge` are the same for all.
-    const double before = totals[0].count, after = before + static_cast<double>(count);
-    const double weight = static_cast<double>(count) / after, spread = before * weight;
-    for (int64_t j = 0; j < width; ++j) {
-      Total& t = totals[j];
-      const double delta = static_cast<double>(mean[j]) - t.mean;
-      t.mean += delta * weight;
-      t.squares += static_cast<double>(squares[j]) + delta * delta * spread;
-      t.count = after;
-    }
-  }
   static void store(const Total* totals, int64_t n, void* out, int64_t at) {
     const Out& to = *static_cast<const Out*>(out);
     for (int64_t i = 0; i < n; ++i) {
@@ -249,6 +222,48 @@ struct Moments {
       to.variance[at + i] = static_cast<C>(t.squares / t.count);
     }
   }
+
+  struct Columns {
+    alignas(64) double means[kColumns];
+    alignas(64) double squares[kColumns];
+    double rows_seen;
+
+    void start(int64_t width) {
+      std::fill_n(means, width, 0.0);
+      std::fill_n(squares, width, 0.0);
+      rows_seen = 0;
+    }
+    Total total(int64_t j) const { return {rows_seen, means[j], squares[j]}; }
+    __attribute__((noinline)) void add(const C* const* x, int64_t count, int64_t width, int64_t) {
+      alignas(64) C mean[kColumns], square[kColumns];
+      const C share = C(1) / static_cast<C>(count);
+      std::copy_n(x[0], width, mean);
+      for (int64_t r = 1; r < count; ++r) {
+        const C* row = x[r];
+        each_lane<C>(width, [&](auto at) { at.store(mean, at(mean) + at(row)); });
+      }
+      for (int64_t j = 0; j < width; ++j) {
+        mean[j] *= share;
+        square[j] = 0;
+      }
+      for (int64_t r = 0; r < count; ++r) {
+        const C* row = x[r];
+        each_lane<C>(width, [&](auto at) {
+          const auto d = at(row) - at(mean);
+          at.store(square, at(square) + d * d);
+        });
+      }
+      // As in `merge`, with weights that are the same for all columns.
+      const double after = rows_seen + static_cast<double>(count);
+      const double weight = static_cast<double>(count) / after, spread = rows_seen * weight;
+      for (int64_t j = 0; j < width; ++j) {
+        const double delta = static_cast<double>(mean[j]) - means[j];
+        means[j] += delta * weight;
+        squares[j] += static_cast<double>(square[j]) + delta * delta * spread;
+      }
+      rows_seen = after;
+    }
+  };
 };
 
 /// out = body(channel's position in the tables, elements, count): runs of elements whose channels stand side by side in
@@ -322,7 +337,7 @@ void batch_norm(const KernelArgs& k) {
   with_compute(x.dtype, [&](auto c) {
     using C = decltype(c);
     typename Moments<C>::Out statistics{k.out[1].as<C>(), k.out[2].as<C>()};
-    Reduction<Moments<C>>(x, s.others, float_source<C>(x), &statistics, Moments<C>::store, k.op.name).run();
+    reduce<Moments<C>>(x, s.others, float_source<C>(x), &statistics, Moments<C>::store, k.op.name);
     normalize<C>(k, s, k.out[1], k.out[2], k.in[1], k.in[2]);
   });
 }

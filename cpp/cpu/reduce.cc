@@ -28,25 +28,35 @@ struct Fold {
   __attribute__((noinline)) static void run(const C* x, int64_t n, int64_t, Total& total) {
     total = F::apply(total, static_cast<Total>(fold<F>(x, n)));
   }
-  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t,
-                                             Total* __restrict totals) {
-    if (count == kRows) {
-      alignas(64) C acc[kColumns];
-      for (int64_t r = 0; r < kRows; r += 4) {
-        const C *a = x[r], *b = x[r + 1], *c = x[r + 2], *d = x[r + 3];
-        if (r == 0)
-          for (int64_t j = 0; j < width; ++j) acc[j] = F::apply(F::apply(a[j], b[j]), F::apply(c[j], d[j]));
-        else
-          for (int64_t j = 0; j < width; ++j)
-            acc[j] = F::apply(acc[j], F::apply(F::apply(a[j], b[j]), F::apply(c[j], d[j])));
-      }
-      for (int64_t j = 0; j < width; ++j) totals[j] = F::apply(totals[j], static_cast<Total>(acc[j]));
-    } else {
-      for (int64_t r = 0; r < count; ++r)
-        for (int64_t j = 0; j < width; ++j) totals[j] = F::apply(totals[j], static_cast<Total>(x[r][j]));
-    }
-  }
   static Total finish(const Total& t) { return t; }
+
+  struct Columns {
+    alignas(64) Total totals[kColumns];
+
+    void start(int64_t width) { std::fill_n(totals, width, Fold::start()); }
+    Total total(int64_t j) const { return totals[j]; }
+    __attribute__((noinline)) void add(const C* const* x, int64_t count, int64_t width, int64_t) {
+      int64_t r = 0;
+      if (count == kRows) {
+        alignas(64) C acc[kColumns];
+        for (; r < kRows; r += 4) {
+          const C *a = x[r], *b = x[r + 1], *c = x[r + 2], *d = x[r + 3];
+          each_lane<C>(width, [&](auto at) {
+            const auto four = F::apply(F::apply(at(a), at(b)), F::apply(at(c), at(d)));
+            at.store(acc, r == 0 ? four : F::apply(at(acc), four));
+          });
+        }
+        merge_row(acc, width);
+      }
+      for (; r < count; ++r) merge_row(x[r], width);
+    }
+    void merge_row(const C* row, int64_t width) {
+      if constexpr (std::is_same_v<C, Total>)
+        each_lane<C>(width, [&](auto at) { at.store(totals, F::apply(at(totals), at(row))); });
+      else
+        for (int64_t j = 0; j < width; ++j) totals[j] = F::apply(totals[j], static_cast<Total>(row[j]));
+    }
+  };
 };
 
 template <class C>
@@ -67,59 +77,62 @@ struct LogSumExp {
 
   static Total start() { return {Larger::neutral<C>(), 0}; }
   static void merge(Total& a, const Total& b) {
-    if (b.sum == 0) {
-      a.largest = Larger::apply(a.largest, b.largest);
-      return;
-    }
-    if (a.sum == 0) {
-      a = {Larger::apply(a.largest, b.largest), b.sum};
-      return;
-    }
     const C largest = Larger::apply(a.largest, b.largest), shift = finite_or_zero(largest);
-    a.sum = a.sum * fast_exp(static_cast<double>(finite_or_zero(a.largest) - shift)) +
-            b.sum * fast_exp(static_cast<double>(finite_or_zero(b.largest) - shift));
-    a.largest = largest;
+    a = {largest, a.sum * fast_exp(static_cast<double>(a.largest - shift)) +
+                      b.sum * fast_exp(static_cast<double>(b.largest - shift))};
   }
   __attribute__((noinline)) static void run(const C* x, int64_t n, int64_t, Total& total) {
-    alignas(64) C e[kSegment];
     const C largest = fold<Larger>(x, n), shift = finite_or_zero(largest);
-    for (int64_t i = 0; i < n; ++i) e[i] = fast_exp(x[i] - shift);
-    merge(total, {largest, static_cast<double>(fold<Add>(e, n))});
-  }
-  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t, Total* totals) {
-    alignas(64) C largest[kColumns], shift[kColumns], sum[kColumns];
-    std::copy_n(x[0], width, largest);
-    for (int64_t r = 1; r < count; ++r) {
-      const C* row = x[r];
-      for (int64_t j = 0; j < width; ++j) largest[j] = Larger::apply(largest[j], row[j]);
-    }
-    for (int64_t j = 0; j < width; ++j) {
-      shift[j] = finite_or_zero(largest[j]);
-      sum[j] = 0;
-    }
-    for (int64_t r = 0; r < count; ++r) {
-      const C* row = x[r];
-      for (int64_t j = 0; j < width; ++j) sum[j] += fast_exp(row[j] - shift[j]);
-    }
-    for (int64_t j = 0; j < width; ++j) merge(totals[j], {largest[j], static_cast<double>(sum[j])});
+    merge(total, {largest, sum_terms<C>(n, [&](auto at) { return fast_exp(at(x) - shift); })});
   }
   static double finish(const Total& t) { return std::log(t.sum) + static_cast<double>(finite_or_zero(t.largest)); }
+
+  struct Columns {
+    alignas(64) C largest[kColumns];
+    alignas(64) double sums[kColumns];
+
+    void start(int64_t width) {
+      std::fill_n(largest, width, Larger::neutral<C>());
+      std::fill_n(sums, width, 0.0);
+    }
+    Total total(int64_t j) const { return {largest[j], sums[j]}; }
+    __attribute__((noinline)) void add(const C* const* x, int64_t count, int64_t width, int64_t) {
+      alignas(64) C before[kColumns], shift[kColumns], sum[kColumns];
+      std::copy_n(largest, width, before);
+      for (int64_t r = 0; r < count; ++r) {
+        const C* row = x[r];
+        each_lane<C>(width, [&](auto at) { at.store(largest, Larger::apply(at(largest), at(row))); });
+      }
+      for (int64_t j = 0; j < width; ++j) {
+        shift[j] = finite_or_zero(largest[j]);
+        sum[j] = 0;
+      }
+      for (int64_t r = 0; r < count; ++r) {
+        const C* row = x[r];
+        each_lane<C>(width, [&](auto at) { at.store(sum, at(sum) + fast_exp(at(row) - at(shift))); });
+      }
+      for (int64_t j = 0; j < width; ++j)
+        sums[j] = sums[j] * static_cast<double>(fast_exp(before[j] - shift[j])) + static_cast<double>(sum[j]);
+    }
+  };
 };
 
 /// Position of the first element that F prefers.
 template <class C, class F>
 struct ArgFold {
   using Compute = C;
+  using Index = LaneIndex<C>;
   struct Total {
     C value;
-    int32_t index;  // -1: nothing seen
+    Index index;  // -1: nothing seen
   };
   static constexpr bool kOrdered = true;
 
+  /// A NaN is preferred to all but a NaN.
   static bool prefers(C candidate, C holder) {
     return candidate != candidate ? holder == holder : F::apply(holder, candidate) != holder;
   }
-  static Total start() { return {C(0), -1}; }
+  static Total start() { return {F::template neutral<C>(), -1}; }
   static void merge(Total& a, const Total& b) {
     if (b.index >= 0 && (a.index < 0 || prefers(b.value, a.value))) a = b;
   }
@@ -131,27 +144,35 @@ struct ArgFold {
       while (x[i] == x[i]) ++i;
     else
       while (x[i] != best) ++i;
-    total = {best, static_cast<int32_t>(first + i)};
+    total = {best, static_cast<Index>(first + i)};
   }
-  __attribute__((noinline)) static void rows(const C* const* x, int64_t count, int64_t width, int64_t first,
-                                             Total* totals) {
-    alignas(64) C value[kColumns];
-    alignas(64) int32_t index[kColumns];
-    std::copy_n(x[0], width, value);
-    std::fill_n(index, width, static_cast<int32_t>(first));
-    for (int64_t r = 1; r < count; ++r) {
-      const C* row = x[r];
-      const int32_t at = static_cast<int32_t>(first + r);
-      for (int64_t j = 0; j < width; ++j) {
-        const C better = F::apply(value[j], row[j]);
-        // Neither equal to the holder nor a NaN after a NaN.
-        index[j] = (better != value[j]) & (value[j] == value[j]) ? at : index[j];
-        value[j] = value[j] == value[j] ? better : value[j];
+  static int32_t finish(const Total& t) { return static_cast<int32_t>(t.index); }
+
+  struct Columns {
+    alignas(64) C values[kColumns];
+    alignas(64) Index indices[kColumns];
+    bool empty;
+
+    void start(int64_t) { empty = true; }
+    Total total(int64_t j) const { return {values[j], indices[j]}; }
+    __attribute__((noinline)) void add(const C* const* x, int64_t count, int64_t width, int64_t first) {
+      if (empty) {
+        std::copy_n(x[0], width, values);
+        std::fill_n(indices, width, static_cast<Index>(first));
+        empty = false;
+      }
+      for (int64_t r = 0; r < count; ++r) {
+        const C* row = x[r];
+        const Index here = static_cast<Index>(first + r);
+        each_lane<C>(width, [&](auto at) {
+          const auto holder = at(values), better = F::apply(holder, at(row));
+          const auto index = at(indices);
+          at.store(indices, (better != holder) & (holder == holder) ? index - index + here : index);
+          at.store(values, better);
+        });
       }
     }
-    for (int64_t j = 0; j < width; ++j) merge(totals[j], {value[j], index[j]});
-  }
-  static int32_t finish(const Total& t) { return t.index; }
+  };
 };
 
 // ---- Dtypes. Narrow integers are folded as int32, all others as int64: sums and products are the same bits modulo
@@ -200,12 +221,6 @@ void store_uint64(const typename Op::Total* totals, int64_t n, void* out, int64_
 
 // ---- Kernels
 
-template <class Op>
-void reduce(const KernelArgs& k, const Dims& axes, const Source<typename Op::Compute>& from,
-            typename Reduction<Op>::Store to) {
-  Reduction<Op>(k.in[0], axes, from, k.out[0].data, to, k.op.name).run();
-}
-
 Dims axes_of(const KernelArgs& k) { return normalize_axes(k.attrs.as<ReduceAttrs>().axes, k.in[0].rank(), k.op.name); }
 
 template <class F>
@@ -214,7 +229,7 @@ void accumulate(const KernelArgs& k) {
     using T = decltype(t);
     using Op = Fold<signed_t<T>, F>;
     using Out = std::conditional_t<std::is_integral_v<T>, signed_t<T>, T>;
-    reduce<Op>(k, axes_of(k), source<T, signed_t<T>>(k.in[0].data), store<Op, Out>);
+    reduce<Op>(k.in[0], axes_of(k), source<T, signed_t<T>>(k.in[0].data), k.out[0].data, store<Op, Out>, k.op.name);
   });
 }
 
@@ -224,9 +239,9 @@ void extreme(const KernelArgs& k) {
     using T = decltype(t);
     using Op = Fold<ordered_t<T>, F>;
     if constexpr (std::is_same_v<T, uint64_t>)
-      reduce<Op>(k, axes_of(k), ordered<T>(k.in[0].data), store_uint64<Op>);
+      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store_uint64<Op>, k.op.name);
     else
-      reduce<Op>(k, axes_of(k), ordered<T>(k.in[0].data), store<Op, T>);
+      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store<Op, T>, k.op.name);
   });
 }
 
@@ -236,22 +251,23 @@ void arg_extreme(const KernelArgs& k) {
   with_any(k.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     using Op = ArgFold<ordered_t<T>, F>;
-    reduce<Op>(k, axis, ordered<T>(k.in[0].data), store<Op, int32_t>);
+    reduce<Op>(k.in[0], axis, ordered<T>(k.in[0].data), k.out[0].data, store<Op, int32_t>, k.op.name);
   });
 }
 
 template <class F>
 void truth(const KernelArgs& k) {
   using Op = Fold<int32_t, F>;
-  with_any(k.in[0].dtype,
-           [&](auto t) { reduce<Op>(k, axes_of(k), truth_of<decltype(t)>(k.in[0].data), store<Op, bool>); });
+  with_any(k.in[0].dtype, [&](auto t) {
+    reduce<Op>(k.in[0], axes_of(k), truth_of<decltype(t)>(k.in[0].data), k.out[0].data, store<Op, bool>, k.op.name);
+  });
 }
 
 void logsumexp(const KernelArgs& k) {
   with_float(k.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     using Op = LogSumExp<compute_t<T>>;
-    reduce<Op>(k, axes_of(k), source<T, compute_t<T>>(k.in[0].data), store<Op, T>);
+    reduce<Op>(k.in[0], axes_of(k), source<T, compute_t<T>>(k.in[0].data), k.out[0].data, store<Op, T>, k.op.name);
   });
 }
 

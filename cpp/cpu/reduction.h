@@ -8,8 +8,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "cpu/kernels.h"
+#include "cpu/packed.h"
 #include "cpu/simd/convert.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -72,37 +74,10 @@ class Walk {
   int64_t index_[kMaxRank];
 };
 
-/// Consecutive positions over some axes as one array.
-template <class C>
-class Run {
- public:
-  Run(const Source<C>& source, const Axes& axes) : source_(source), outer_(axes) {
-    if (outer_.count) inner_ = outer_.list[--outer_.count];
-  }
-  int64_t size() const { return outer_.numel() * inner_.size; }
-
-  /// Elements [at, at + n) behind `offset`, where they lie or in `tile`.
-  const C* read(int64_t offset, int64_t at, int64_t n, C* tile) const {
-    if (!outer_.count) return source_.read(offset + at * inner_.stride, inner_.stride, n, tile);
-    Walk walk(outer_, at / inner_.size);
-    int64_t i = at % inner_.size;
-    for (int64_t done = 0; done < n; walk.next(), i = 0) {
-      const int64_t m = std::min(inner_.size - i, n - done);
-      source_.load(source_.data, offset + walk.offset + i * inner_.stride, inner_.stride, m, tile + done);
-      done += m;
-    }
-    return tile;
-  }
-
- private:
-  const Source<C>& source_;
-  Axes outer_;
-  Axis inner_{1, 1};
-};
-
 /// Op: `Compute` and `Total` types; start(), a total of nothing; merge(total, later total); run(x, n, first, total)
-/// folds n contiguous elements; rows(x, count, width, first, totals) folds `count` rows into `width` totals. `first` is
-/// the position of the first element (row) along the reduced range; only an op that is kOrdered looks at it.
+/// folds n contiguous elements. Op::Columns keeps up to kColumns totals: start(width); add(x, count, width, first)
+/// folds rows; total(j). `first` is the position of the first element (row) along the reduced range; only an op that is
+/// kOrdered looks at it.
 template <class Op>
 class Reduction {
  public:
@@ -112,27 +87,50 @@ class Reduction {
 
   Reduction(const View& x, const Dims& axes, const Source<C>& source, void* out, Store store, const char* name)
       : source_(source), out_(out), store_(store), name_(name) {
-    bool reduces[kMaxRank] = {};
+    bool reduces[kMaxRank] = {}, reduced_last = false;
     for (int64_t a : axes) reduces[a] = true;
+    Axes kept_tail, reduced_tail;
     for (int d = 0; d < x.rank(); ++d) {
       if (x.shape[d] == 1) continue;
-      if (reduces[d] != reduced_last_) {
-        Axes& tail = reduces[d] ? reduced_tail_ : kept_tail_;
+      Axes& tail = reduces[d] ? reduced_tail : kept_tail;
+      if (reduces[d] != reduced_last) {
         (reduces[d] ? reduced_ : kept_).push(tail);
         tail = {};
       }
-      (reduces[d] ? reduced_tail_ : kept_tail_).push(Axis{x.shape[d], x.strides[d]});
-      reduced_last_ = reduces[d];
+      tail.push(Axis{x.shape[d], x.strides[d]});
+      reduced_last = reduces[d];
     }
-    outputs_ = kept_.numel() * kept_tail_.numel();
-    range_ = reduced_.numel() * reduced_tail_.numel();
+    outputs_ = kept_.numel() * kept_tail.numel();
+    range_ = reduced_.numel() * reduced_tail.numel();
+    by_columns_ = kept_tail.count && (!reduced_last || (range_ < kRows && kept_tail.numel() >= 64));
+
+    Axes& run = by_columns_ ? kept_tail : reduced_tail;
+    length_ = run.numel();
+    // Short rows that follow each other are taken together, as one wide row.
+    if (by_columns_ && !Op::kOrdered && !reduced_last && !reduced_.count && length_ <= kColumns / 8) {
+      groups_ = kColumns / std::max<int64_t>(length_, 1);
+      Axes wide = reduced_tail;
+      wide.push(run);
+      run = wide;
+    }
+    readable_ = run.count <= 1;
+    if (run.count) stride_ = run.list[run.count - 1].stride;
+    readable_ = readable_ && std::abs(stride_) <= 16;
+    if (by_columns_) {
+      reduced_.push(reduced_tail);
+    } else {
+      kept_.push(kept_tail);
+    }
   }
+
+  /// Every run is one strided walk that uses most of what it touches. Otherwise pack the input first.
+  bool readable() const { return readable_; }
 
   void run() {
     if (range_ == 0) {
       const Total start = Op::start();
       for (int64_t i = 0; i < outputs_; ++i) store_(&start, 1, out_, i);
-    } else if (kept_tail_.count && (!reduced_last_ || (range_ < kRows && kept_tail_.numel() >= 64))) {
+    } else if (by_columns_) {
       columns();
     } else {
       rows();
@@ -141,27 +139,23 @@ class Reduction {
 
  private:
   void rows() {
-    Axes kept = kept_;
-    kept.push(kept_tail_);
-    const Run<C> inner(source_, reduced_tail_);
-    const int64_t length = inner.size();
-    const int64_t unit = std::min(length, kSegment), segments = (length + unit - 1) / unit;
+    const int64_t unit = std::min(length_, kSegment), segments = (length_ + unit - 1) / unit;
     const int64_t units = reduced_.numel() * segments;
     int64_t per_chunk = units;
     if (outputs_ < kEnoughTasks) per_chunk = std::min(units, std::max<int64_t>(1, kChunk / unit));
     const int64_t chunks = (units + per_chunk - 1) / per_chunk;
-    Scratch<Total> partial(chunks > 1 ? outputs_ * chunks : 0, name_);
+    const Scratch<Total> partial(chunks > 1 ? outputs_ * chunks : 0, name_);
 
     parallel_for(outputs_ * chunks, std::max<int64_t>(1, kChunk / (per_chunk * unit)), [&](int64_t begin, int64_t end) {
       alignas(64) C tile[kSegment];
-      Walk output(kept, begin / chunks);
+      Walk output(kept_, begin / chunks);
       for (int64_t t = begin; t < end; ++t) {
         const int64_t first = t % chunks * per_chunk, last = std::min(units, first + per_chunk);
         Total total = Op::start();
         Walk walk(reduced_, first / segments);
         for (int64_t u = first; u < last; ++u) {
-          const int64_t at = u % segments * unit, n = std::min(unit, length - at);
-          Op::run(inner.read(output.offset + walk.offset, at, n, tile), n, at, total);
+          const int64_t at = u % segments * unit, n = std::min(unit, length_ - at);
+          Op::run(source_.read(output.offset + walk.offset + at * stride_, stride_, n, tile), n, at, total);
           if ((u + 1) % segments == 0) walk.next();
         }
         if (chunks == 1)
@@ -179,68 +173,67 @@ class Reduction {
   }
 
   void columns() {
-    Axes reduced = reduced_;
-    reduced.push(reduced_tail_);
-    const Run<C> inner(source_, kept_tail_);
-    const int64_t length = inner.size(), outer = kept_.numel();
-    const int64_t width = std::min(length, kColumns), tiles = (length + width - 1) / width;
-
-    // Short rows that follow each other are taken together, `groups` at a time, as one wide row.
-    int64_t groups = 1;
-    Axes together = reduced_tail_;
-    together.push(kept_tail_);
-    if (!Op::kOrdered && !reduced_last_ && !reduced_.count && length <= kColumns / 8) groups = kColumns / length;
-    const Run<C> wide(source_, together);
-
+    const int64_t outer = kept_.numel();
+    const int64_t width = std::min(length_, kColumns), tiles = (length_ + width - 1) / width;
     int64_t per_chunk = range_;
     if (outer * tiles < kEnoughTasks)
-      per_chunk = std::min(range_, std::max(kRows * groups, kChunk / width / kRows * kRows));
+      per_chunk = std::min(range_, std::max(kRows * groups_, kChunk / width / kRows * kRows));
     const int64_t chunks = (range_ + per_chunk - 1) / per_chunk;
-    Scratch<Total> partial(chunks > 1 ? outputs_ * chunks : 0, name_);
+    const Scratch<Total> partial(chunks > 1 ? outputs_ * chunks : 0, name_);
 
     const int64_t grain = std::max<int64_t>(1, kChunk / (per_chunk * width));
     parallel_for(outer * tiles * chunks, grain, [&](int64_t begin, int64_t end) {
       alignas(64) C tile[kRows * kColumns];
+      typename Op::Columns columns;
       Total totals[kColumns];
       const C* rows[kRows];
       for (int64_t t = begin; t < end; ++t) {
         const int64_t chunk = t % chunks, o = t / chunks / tiles, column = t / chunks % tiles * width;
-        const int64_t n = std::min(width, length - column), offset = Walk(kept_, o).offset;
+        const int64_t n = std::min(width, length_ - column);
+        const int64_t offset = Walk(kept_, o).offset + column * stride_;
         const int64_t last = std::min(range_, (chunk + 1) * per_chunk);
         int64_t at = chunk * per_chunk;
-        std::fill_n(totals, n * groups, Op::start());
-        if (groups > 1) {
-          while (last - at >= groups) {
-            int64_t count = 0;
-            for (; count < kRows && last - at >= groups; at += groups, ++count)
-              rows[count] = wide.read(offset, at * n, groups * n, tile + count * kColumns);
-            Op::rows(rows, count, groups * n, at, totals);
-          }
-          for (int64_t g = 1; g < groups; ++g)
-            for (int64_t j = 0; j < n; ++j) Op::merge(totals[j], totals[g * n + j]);
+        columns.start(n * groups_);
+        while (groups_ > 1 && last - at >= groups_) {
+          int64_t count = 0;
+          for (; count < kRows && last - at >= groups_; at += groups_, ++count)
+            rows[count] = source_.read(offset + at * n * stride_, stride_, groups_ * n, tile + count * kColumns);
+          columns.add(rows, count, groups_ * n, at);
         }
-        Walk walk(reduced, at);
+        if (groups_ > 1) {
+          for (int64_t j = 0; j < groups_ * n; ++j) totals[j] = columns.total(j);
+          for (int64_t j = n; j < groups_ * n; ++j) Op::merge(totals[j % n], totals[j]);
+          columns.start(n);
+        }
+        Walk walk(reduced_, at);
         while (at < last) {
           const int64_t count = std::min(kRows, last - at);
           for (int64_t i = 0; i < count; ++i, walk.next())
-            rows[i] = inner.read(offset + walk.offset, column, n, tile + i * kColumns);
-          Op::rows(rows, count, n, at, totals);
+            rows[i] = source_.read(offset + walk.offset, stride_, n, tile + i * kColumns);
+          columns.add(rows, count, n, at);
           at += count;
         }
+        for (int64_t j = 0; j < n; ++j) {
+          const Total rest = columns.total(j);
+          if (groups_ > 1)
+            Op::merge(totals[j], rest);
+          else
+            totals[j] = rest;
+        }
         if (chunks == 1)
-          store_(totals, n, out_, o * length + column);
+          store_(totals, n, out_, o * length_ + column);
         else
-          std::copy_n(totals, n, &partial[(o * chunks + chunk) * length + column]);
+          std::copy_n(totals, n, &partial[(o * chunks + chunk) * length_ + column]);
       }
     });
     if (chunks == 1) return;
     parallel_for(outer * tiles, 1, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
-        const int64_t o = t / tiles, column = t % tiles * width, n = std::min(width, length - column);
-        Total* totals = &partial[o * chunks * length + column];
+        const int64_t o = t / tiles, column = t % tiles * width, n = std::min(width, length_ - column);
+        Total* totals = &partial[o * chunks * length_ + column];
         for (int64_t c = 1; c < chunks; ++c)
-          for (int64_t j = 0; j < n; ++j) Op::merge(totals[j], totals[c * length + j]);
-        store_(totals, n, out_, o * length + column);
+          for (int64_t j = 0; j < n; ++j) Op::merge(totals[j], totals[c * length_ + j]);
+        store_(totals, n, out_, o * length_ + column);
       }
     });
   }
@@ -249,10 +242,24 @@ class Reduction {
   void* out_;
   Store store_;
   const char* name_;
-  Axes kept_, reduced_;            // without the last run of neighbours of each kind,
-  Axes kept_tail_, reduced_tail_;  // which is here
-  bool reduced_last_ = false;      // the last dimension (of more than one element) is reduced
+  // The last dimensions of one kind are the run: reduced ones of a row, kept ones of columns. The others are walked.
+  Axes kept_, reduced_;
+  int64_t length_, stride_ = 1;
+  int64_t groups_ = 1;  // rows side by side in one wide row
+  bool by_columns_, readable_;
   int64_t outputs_, range_;
 };
+
+/// Reduces over `axes` into `out`.
+template <class Op>
+void reduce(const View& x, const Dims& axes, Source<typename Op::Compute> source, void* out,
+            typename Reduction<Op>::Store store, const char* name) {
+  Reduction<Op> reduction(x, axes, source, out, store, name);
+  if (reduction.readable()) return reduction.run();
+  const Packed packed(x, name);
+  source.data = packed.as<void>();
+  const View contiguous{nullptr, x.dtype, x.shape, contiguous_strides(x.shape)};
+  Reduction<Op>(contiguous, axes, source, out, store, name).run();
+}
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -12,32 +12,19 @@
 
 namespace addax::cpu::ADDAX_ISA {
 
-/// log of the sum of exp(x[i] - largest), with `exps`, n elements that may be x itself, left holding those.
+/// The sum of exp(x[i] - largest), which are left in `exps`, n elements that may be x itself.
 template <class C>
 double exp_sum(const C* x, int64_t n, C largest, C* exps) {
-  constexpr int64_t kBlock = 4096;
-  double total = 0;
-  for (int64_t i = 0; i < n; i += kBlock) {
-    const int64_t m = std::min(kBlock, n - i);
-#pragma GCC ivdep
-    for (int64_t j = i; j < i + m; ++j) exps[j] = fast_exp(x[j] - largest);
-    total += static_cast<double>(fold<Add>(exps + i, m));
-  }
-  return total;
+  return sum_terms<C>(n, [&](auto at) {
+    const auto e = fast_exp(at(x) - largest);
+    at.store(exps, e);
+    return e;
+  });
 }
 
-/// The same without keeping the exponentials.
 template <class C>
 double exp_sum(const C* x, int64_t n, C largest) {
-  constexpr int64_t kBlock = 1024;
-  alignas(64) C exps[kBlock];
-  double total = 0;
-  for (int64_t i = 0; i < n; i += kBlock) {
-    const int64_t m = std::min(kBlock, n - i);
-    for (int64_t j = 0; j < m; ++j) exps[j] = fast_exp(x[i + j] - largest);
-    total += static_cast<double>(fold<Add>(exps, m));
-  }
-  return total;
+  return sum_terms<C>(n, [&](auto at) { return fast_exp(at(x) - largest); });
 }
 
 struct SoftmaxShape {
@@ -57,14 +44,13 @@ void softmax_rows(const SoftmaxShape& s, const Source<C>& x, const Target<C>& y,
     for (int64_t row = begin; row < end; ++row) {
       const C* in = x.read(row * s.n, 1, s.n, buffer.get());
       C* out = y.open(row * s.n, buffer.get());
-      const C largest = fold<Larger>(in, s.n);
+      const C largest = fold<LargerNumber>(in, s.n);
       if constexpr (kLog) {
         const C shift = static_cast<C>(std::log(exp_sum(in, s.n, largest)));
-#pragma GCC ivdep
-        for (int64_t i = 0; i < s.n; ++i) out[i] = (in[i] - largest) - shift;
+        each_lane<C>(s.n, [&](auto at) { at.store(out, at(in) - largest - shift); });
       } else {
         const C scale = static_cast<C>(1 / exp_sum(in, s.n, largest, out));
-        for (int64_t i = 0; i < s.n; ++i) out[i] *= scale;
+        each_lane<C>(s.n, [&](auto at) { at.store(out, at(out) * scale); });
       }
       y.commit(row * s.n, s.n, out);
     }
@@ -84,19 +70,23 @@ void softmax_columns(const SoftmaxShape& s, const Source<C>& x, const Target<C>&
       std::fill_n(total, m, C(0));
       for (int64_t at = first; at < last; at += s.inner) {
         const C* in = x.read(at, 1, m, buffer);
-        for (int64_t j = 0; j < m; ++j) largest[j] = Larger::apply(largest[j], in[j]);
+        each_lane<C>(m, [&](auto i) { i.store(largest, LargerNumber::apply(i(largest), i(in))); });
       }
       for (int64_t at = first; at < last; at += s.inner) {
         const C* in = x.read(at, 1, m, buffer);
-        for (int64_t j = 0; j < m; ++j) total[j] += fast_exp(in[j] - largest[j]);
+        each_lane<C>(m, [&](auto i) { i.store(total, i(total) + fast_exp(i(in) - i(largest))); });
       }
       for (int64_t j = 0; j < m; ++j) total[j] = kLog ? std::log(total[j]) : 1 / total[j];
       for (int64_t at = first; at < last; at += s.inner) {
         const C* in = x.read(at, 1, m, buffer);
         C* out = y.open(at, buffer);
-#pragma GCC ivdep
-        for (int64_t j = 0; j < m; ++j)
-          out[j] = kLog ? (in[j] - largest[j]) - total[j] : fast_exp(in[j] - largest[j]) * total[j];
+        each_lane<C>(m, [&](auto i) {
+          const auto d = i(in) - i(largest);
+          if constexpr (kLog)
+            i.store(out, d - i(total));
+          else
+            i.store(out, fast_exp(d) * i(total));
+        });
         y.commit(at, m, out);
       }
     }
@@ -118,8 +108,12 @@ void softmax_grad_rows(const SoftmaxShape& s, const Source<C>& y, const Source<C
         else
           return at(a) * at(b);
       }));
-#pragma GCC ivdep
-      for (int64_t i = 0; i < s.n; ++i) out[i] = kLog ? b[i] - fast_exp(a[i]) * dot : a[i] * (b[i] - dot);
+      each_lane<C>(s.n, [&](auto at) {
+        if constexpr (kLog)
+          at.store(out, at(b) - fast_exp(at(a)) * dot);
+        else
+          at.store(out, at(a) * (at(b) - dot));
+      });
       dx.commit(row * s.n, s.n, out);
     }
   });
@@ -137,13 +131,22 @@ void softmax_grad_columns(const SoftmaxShape& s, const Source<C>& y, const Sourc
       std::fill_n(dot, m, C(0));
       for (int64_t at = first; at < last; at += s.inner) {
         const C *a = y.read(at, 1, m, buffer_y), *b = g.read(at, 1, m, buffer_g);
-        for (int64_t j = 0; j < m; ++j) dot[j] += kLog ? b[j] : a[j] * b[j];
+        each_lane<C>(m, [&](auto i) {
+          if constexpr (kLog)
+            i.store(dot, i(dot) + i(b));
+          else
+            i.store(dot, i(dot) + i(a) * i(b));
+        });
       }
       for (int64_t at = first; at < last; at += s.inner) {
         const C *a = y.read(at, 1, m, buffer_y), *b = g.read(at, 1, m, buffer_g);
         C* out = dx.open(at, buffer_y);
-#pragma GCC ivdep
-        for (int64_t j = 0; j < m; ++j) out[j] = kLog ? b[j] - fast_exp(a[j]) * dot[j] : a[j] * (b[j] - dot[j]);
+        each_lane<C>(m, [&](auto i) {
+          if constexpr (kLog)
+            i.store(out, i(b) - fast_exp(i(a)) * i(dot));
+          else
+            i.store(out, i(a) * (i(b) - i(dot)));
+        });
         dx.commit(at, m, out);
       }
     }

@@ -4,8 +4,14 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "cpu/kernels.h"
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 namespace addax::cpu::ADDAX_ISA {
 
@@ -29,6 +35,57 @@ inline Vec<T> vec_load(const T* p) {
   Vec<T> v;
   std::memcpy(&v, p, sizeof(v));
   return v;
+}
+
+/// The whole numbers as wide as T.
+template <class T>
+using LaneIndex = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+/// True (all bits) in the first n lanes.
+template <class T>
+inline Vec<LaneIndex<T>> first_lanes(int64_t n) {
+  Vec<LaneIndex<T>> lane;
+  for (int j = 0; j < kVecBytes / static_cast<int>(sizeof(T)); ++j) lane[j] = j;
+  return lane < static_cast<LaneIndex<T>>(n);
+}
+
+/// The n elements at p, fewer than a vector, with zeros behind them.
+template <class T>
+inline Vec<T> load_first(const T* p, int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << n) - 1), p));
+  else
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_epi64(static_cast<__mmask8>((1u << n) - 1), p));
+#elif defined(__AVX2__)
+  const __m256i mask = reinterpret_cast<__m256i>(first_lanes<T>(n));
+  if constexpr (sizeof(T) == 4)
+    return reinterpret_cast<Vec<T>>(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask));
+  else
+    return reinterpret_cast<Vec<T>>(_mm256_maskload_epi64(reinterpret_cast<const long long*>(p), mask));
+#else
+  Vec<T> v{};
+  for (int64_t j = 0; j < n; ++j) v[j] = p[j];
+  return v;
+#endif
+}
+
+template <class T>
+inline void store_first(T* p, const Vec<T>& v, int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1), reinterpret_cast<__m512i>(v));
+  else
+    _mm512_mask_storeu_epi64(p, static_cast<__mmask8>((1u << n) - 1), reinterpret_cast<__m512i>(v));
+#elif defined(__AVX2__)
+  const __m256i mask = reinterpret_cast<__m256i>(first_lanes<T>(n));
+  if constexpr (sizeof(T) == 4)
+    _mm256_maskstore_epi32(reinterpret_cast<int*>(p), mask, reinterpret_cast<__m256i>(v));
+  else
+    _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), mask, reinterpret_cast<__m256i>(v));
+#else
+  for (int64_t j = 0; j < n; ++j) p[j] = v[j];
+#endif
 }
 
 // Binary operations that hold for a scalar and for a vector of it, with their neutral elements. kRounds: a float fold
@@ -71,6 +128,14 @@ struct Larger {
   }
 };
 
+// The larger, one instruction where NaN may be passed over.
+struct LargerNumber : Larger {
+  template <class V>
+  static V apply(const V& a, const V& b) {
+    return b > a ? b : a;
+  }
+};
+
 // The smaller; NaN wins.
 struct Smaller {
   static constexpr bool kRounds = false;
@@ -110,50 +175,91 @@ struct Both {
   }
 };
 
+// A place in arrays: `at(p)` are the elements of p there, one vector; `at.store(p, v)` puts them.
+template <class T>
+struct VecAt {
+  int64_t i;
+  template <class U>
+  Vec<U> operator()(const U* p) const {
+    static_assert(sizeof(U) == sizeof(T));
+    return vec_load(p + i);
+  }
+  template <class U>
+  void store(U* p, const Vec<U>& v) const {
+    std::memcpy(p + i, &v, sizeof(v));
+  }
+};
+
+// The same for the last elements, fewer than a vector; behind them are zeros.
+template <class T>
+struct RestAt {
+  int64_t i, n;
+  template <class U>
+  Vec<U> operator()(const U* p) const {
+    static_assert(sizeof(U) == sizeof(T));
+    return load_first(p + i, n);
+  }
+  template <class U>
+  void store(U* p, const Vec<U>& v) const {
+    store_first(p + i, v, n);
+  }
+};
+
+/// Calls body(at) for n places of arrays of T's: `at.store(y, at(a) + at(b))` is y[i] = a[i] + b[i].
+template <class T, class Body>
+inline void each_lane(int64_t n, const Body& body) {
+  constexpr int64_t kWidth = kVecBytes / static_cast<int64_t>(sizeof(T));
+  int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) body(VecAt<T>{i});
+  if (i < n) body(RestAt<T>{i, n - i});
+}
+
 /// Lanes of a fold: 64 floats, 32 doubles, whatever the native vector.
 template <class T>
 inline constexpr int kFoldLanes = 256 / static_cast<int>(sizeof(T));
 
-template <class F, int kCount, class T>
-inline T fold_tree(T* lanes) {
-  if constexpr (kCount == 1) {
-    return lanes[0];
-  } else {
-    for (int i = 0; i < kCount / 2; ++i) lanes[i] = F::apply(lanes[i], lanes[i + kCount / 2]);
-    return fold_tree<F, kCount / 2>(lanes);
-  }
+/// The lanes of v, each `kBy` places further to the front, around the end.
+template <int kBy, class T, size_t... I>
+inline Vec<T> rotate(const Vec<T>& v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, static_cast<int>((I + kBy) % sizeof...(I))...);
 }
 
-template <class T>
-struct VecAt {
-  int64_t i;
-  Vec<T> operator()(const T* p) const { return vec_load(p + i); }
-};
+/// Folds the lanes of a vector as a binary tree: the halves, their halves, ...
+template <class F, class T, int kHalf = kVecBytes / static_cast<int>(sizeof(T)) / 2>
+inline T fold_lanes(const Vec<T>& v) {
+  if constexpr (kHalf == 0)
+    return v[0];
+  else
+    return fold_lanes<F, T, kHalf / 2>(
+        F::apply(v, rotate<kHalf, T>(v, std::make_index_sequence<kVecBytes / sizeof(T)>())));
+}
 
-template <class T>
-struct ScalarAt {
-  int64_t i;
-  T operator()(const T* p) const { return p[i]; }
-};
-
-/// Folds n terms: lane l takes terms l, l + lanes, ...; then the lanes combine as a binary tree. A term is written once
-/// for a scalar and for a vector: `[&](auto at) { return at(a) * at(b); }` is a[i] * b[i].
+/// Folds terms [begin, end): lane l takes terms l, l + lanes, ...; then the lanes combine as a binary tree.
+/// `[&](auto at) { return at(a) * at(b); }` is the term a[i] * b[i], many at a time.
 template <class F, class T, class Term>
 inline T fold_terms(int64_t begin, int64_t end, const Term& term) {
   constexpr int kLanes = kFoldLanes<T>, kWidth = kVecBytes / static_cast<int>(sizeof(T)), kVecs = kLanes / kWidth;
-  alignas(64) T lanes[kLanes];
+  const Vec<T> neutral = Vec<T>{} + F::template neutral<T>();
+  Vec<T> acc[kVecs];
+#pragma GCC unroll 16
+  for (int v = 0; v < kVecs; ++v) acc[v] = neutral;
   int64_t i = begin;
-  if (end - i >= kLanes) {
-    Vec<T> acc[kVecs];
-    for (int v = 0; v < kVecs; ++v) acc[v] = term(VecAt<T>{i + v * kWidth});
-    for (i += kLanes; i + kLanes <= end; i += kLanes)
-      for (int v = 0; v < kVecs; ++v) acc[v] = F::apply(acc[v], term(VecAt<T>{i + v * kWidth}));
-    std::memcpy(lanes, acc, sizeof(lanes));
-  } else {
-    for (T& lane : lanes) lane = F::template neutral<T>();
+  for (; i + kLanes <= end; i += kLanes)
+#pragma GCC unroll 16
+    for (int v = 0; v < kVecs; ++v) acc[v] = F::apply(acc[v], term(VecAt<T>{i + v * kWidth}));
+#pragma GCC unroll 16
+  for (int v = 0; v < kVecs; ++v, i += kWidth) {
+    if (i + kWidth > end) {
+      if (i < end) acc[v] = F::apply(acc[v], first_lanes<T>(end - i) ? term(RestAt<T>{i, end - i}) : neutral);
+      break;
+    }
+    acc[v] = F::apply(acc[v], term(VecAt<T>{i}));
   }
-  for (int64_t j = 0; i + j < end; ++j) lanes[j] = F::apply(lanes[j], term(ScalarAt<T>{i + j}));
-  return fold_tree<F, kLanes>(lanes);
+#pragma GCC unroll 8
+  for (int half = kVecs / 2; half > 0; half /= 2)
+#pragma GCC unroll 16
+    for (int v = 0; v < half; ++v) acc[v] = F::apply(acc[v], acc[v + half]);
+  return fold_lanes<F, T>(acc[0]);
 }
 
 /// Folds n contiguous elements.
