@@ -80,6 +80,18 @@ void bind_graph(py::module_& m) {
 
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))
+      .def(
+          "profile",
+          [](const Plan& plan, const py::sequence& list) {
+            const Tensors arguments = tensors_of(list);
+            std::vector<double> seconds;
+            {
+              py::gil_scoped_release release;
+              plan.run(arguments, &seconds);
+            }
+            return seconds;
+          },
+          py::arg("arguments"), "Runs once; returns the seconds that each step took, in the order of the text.")
       .def_property_readonly("is_current", &Plan::is_current)
       .def_property_readonly("graph", &Plan::graph)
       .def_property_readonly("stats",

@@ -51,13 +51,14 @@ class ADDAX_API Plan {
 
   /// Runs all steps and moves the states on. Several threads may run one Plan at the same time as long as it assigns
   /// no state. Throws ShapeError or DtypeError if the arguments are not what was planned for.
-  Tensors run(Span<const Tensor> arguments) const;
+  /// `seconds`: receives the time of each step, if given.
+  Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr) const;
   /// False if a state is not trainable as it was while the graph was traced.
   bool is_current() const;
 
   const Graph& graph() const { return graph_; }
   const PlanStats& stats() const { return stats_; }
-  /// The steps with the places of what they read and write.
+  /// The steps with the places of what they read and write, one line each.
   std::string text() const;
 
  private:

@@ -2,6 +2,7 @@
 #include "graph/run.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/copy.h"
 
@@ -52,7 +53,7 @@ void PlanRun::move(Base& base, void* address) {
   for (const Patch& p : base.patches) views_[p.view].data = static_cast<char*>(address) + p.offset;
 }
 
-Tensors PlanRun::run(Span<const Tensor> arguments) {
+Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds) {
   Tensors held;  // arguments in order, and states that this plan only reads, stay alive until the end
   held.reserve(arguments.size() + states_.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -80,18 +81,22 @@ Tensors PlanRun::run(Span<const Tensor> arguments) {
     results.push_back(Tensor::empty(l.layout.shape, l.dtype, "compiled function"));
     move(results_[i], results.back().raw());
   }
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point before;
   for (size_t i = 0; i < calls_.size(); ++i) {
     const KernelArgs& call = calls_[i];
+    if (seconds) before = Clock::now();
     if (const Kernel kernel = plan_.steps_[i].kernel)
       kernel(call);
     else
       copy_strided(call.out[0].data, call.out[0].strides, call.in[0].data, call.in[0].strides, call.in[0].shape,
                    size_of(call.in[0].dtype));
+    if (seconds) seconds->push_back(std::chrono::duration<double>(Clock::now() - before).count());
   }
   return results;
 }
 
-Tensors Plan::run(Span<const Tensor> arguments) const {
+Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) const {
   if (static_cast<int>(arguments.size()) != graph_.arguments())
     fail<ValueError>("compiled function: expected ", graph_.arguments(), " tensors, got ", arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -120,7 +125,7 @@ Tensors Plan::run(Span<const Tensor> arguments) const {
       plan.idle_.push_back(std::move(run));
     }
   } back{*this, run};
-  return run->run(arguments);
+  return run->run(arguments, seconds);
 }
 
 }  // namespace addax

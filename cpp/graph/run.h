@@ -14,7 +14,8 @@ class PlanRun {
   PlanRun(const PlanRun&) = delete;
   PlanRun& operator=(const PlanRun&) = delete;
 
-  Tensors run(Span<const Tensor> arguments);
+  /// `seconds`: receives the time of each step, if given.
+  Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr);
 
  private:
   // A view whose address changes from run to run, and its distance from the base in bytes.
