@@ -100,11 +100,26 @@ def nested(k: ModuleType) -> Any:
     return k.Model(y, stack(k.layers.BatchNormalization(name="normal")(inner(inner(y)))), name="outer")
 
 
+def merged(k: ModuleType) -> Any:
+    """A residual block, all merges, several outputs in a list."""
+    a, b = k.Input(SERIES, name="a"), k.Input((4,), name="b")
+    layers = k.layers
+    x = layers.Add(name="residual")([a, layers.Dense(4, name="dense")(a), b])
+    y = layers.Multiply(name="gate")([x, layers.Activation("sigmoid", name="open")(b)])
+    z = layers.Concatenate(axis=1, name="joined")(
+        [layers.Maximum(name="max")([x, y]), layers.Average(name="avg")([x, y])]
+    )
+    w = layers.Minimum(name="min")([layers.Subtract(name="sub")([x, y]), a])
+    scores = layers.Dot(axes=(1, 2), normalize=True, name="scores")([b, z])
+    return k.Model([a, b], [w, scores], name="merged")
+
+
 # name -> inputs by name, function from the package to a graph of layers
 GRAPHS: dict[str, tuple[dict[str, tuple[int, ...]], Callable[[ModuleType], Any]]] = {
     "shared": ({"a": VECTOR, "b": (3,)}, shared),
     "masked": ({"tokens": TOKENS}, masked),
     "nested": ({"y": (3,)}, nested),
+    "merged": ({"a": SERIES, "b": (4,)}, merged),
 }
 
 OPTIMIZERS: dict[str, Callable[[ModuleType], Any]] = {

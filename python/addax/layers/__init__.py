@@ -16,6 +16,14 @@ from addax.layers.core.masking import Masking
 from addax.layers.core.wrapper import Wrapper
 from addax.layers.input_spec import InputSpec
 from addax.layers.layer import Layer
+from addax.layers.merging.add import Add, add
+from addax.layers.merging.average import Average, average
+from addax.layers.merging.concatenate import Concatenate, concatenate
+from addax.layers.merging.dot import Dot, dot
+from addax.layers.merging.maximum import Maximum, maximum
+from addax.layers.merging.minimum import Minimum, minimum
+from addax.layers.merging.multiply import Multiply, multiply
+from addax.layers.merging.subtract import Subtract, subtract
 from addax.layers.normalization.batch_normalization import BatchNormalization
 from addax.layers.pooling.average_pooling1d import AveragePooling1D
 from addax.layers.pooling.average_pooling2d import AveragePooling2D
@@ -98,6 +106,8 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
 __all__ = [
     "Activation",
     "ActivityRegularization",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -105,6 +115,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv3D",
@@ -112,6 +123,7 @@ __all__ = [
     "Convolution2D",
     "Convolution3D",
     "Dense",
+    "Dot",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -140,11 +152,23 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Permute",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Subtract",
     "Wrapper",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
