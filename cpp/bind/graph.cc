@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bind/bind.h"
+#include "graph/passes.h"
 #include "graph/plan.h"
 #include "graph/trace.h"
 
@@ -75,8 +76,9 @@ void bind_graph(py::module_& m) {
              return t.finish(list);
            })
       .def(
-          "plan", [](const Trace& t, Graph graph) { return std::make_unique<Plan>(std::move(graph), t.states()); },
-          "A plan of the finished graph, or of what passes made of it.");
+          "plan",
+          [](const Trace& t, Graph graph) { return std::make_unique<Plan>(optimize(std::move(graph)), t.states()); },
+          "A plan of the finished graph, after the passes.");
 
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))
@@ -112,6 +114,9 @@ void bind_graph(py::module_& m) {
       .def(py::init<>())
       .def("__enter__", [](SuspendScope& s) { s.suspend = std::make_unique<SuspendTrace>(); })
       .def("__exit__", [](SuspendScope& s, const py::args&) { s.suspend.reset(); });
+  m.def("run_pass", &run_pass, py::arg("name"), py::arg("graph"), "What one pass makes of a graph.");
+  m.def("pass_names", &pass_names, "The passes, in order.");
+  m.def("set_passes", &set_passes, py::arg("setting"), "Switches passes off: '-fuse,-cse', 'none', or '' for all on.");
   m.def("is_tracing", [] { return active_tracer != nullptr; }, "True while this thread traces a function.");
   m.def("is_recording", [] { return active_recorder != nullptr; }, "True while a tape of this thread records.");
 }

@@ -3,9 +3,11 @@
 #include "ops/elementwise.h"
 
 #include <cstring>
+#include <map>
 
 #include "cpu/kernels.h"
 #include "cpu/simd/half.h"
+#include "cpu/tiles.h"
 #include "ops/scalar.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -13,10 +15,6 @@ namespace {
 
 using elementwise::Rule;
 using elementwise::TypeRule;
-
-// Reads contiguous values of in[0], in[1], ..., writes n contiguous values. `out` may be in[0] if the dtypes are equal.
-using Tile = void (*)(const void* const* in, void* out, int64_t n);
-using Tiles = std::array<Tile, kNumDtypes>;  // by compute dtype
 
 constexpr int kMaxIn = 3;
 constexpr int64_t kTile = 1024;    // values gathered or converted at a time
@@ -103,7 +101,8 @@ Tile convert_from(Dtype to) {
                                 : nullptr;
 }
 
-// Between any two dtypes of which neither is a 16-bit float, and between those and bool, float32 and float64.
+}  // namespace
+
 Tile convert_of(Dtype from, Dtype to) {
   if (from == Dtype::Bool) from = Dtype::UInt8;  // the same bytes, and loops over bool would not vectorise
   return with_any(from, [to](auto tag) -> Tile {
@@ -113,6 +112,8 @@ Tile convert_of(Dtype from, Dtype to) {
       return convert_from<decltype(tag)>(to);
   });
 }
+
+namespace {
 
 // ---- layout
 
@@ -391,13 +392,17 @@ constexpr Tile tile_if() {
 }
 
 template <class Row>
-void kernel(const KernelArgs& args) {
+constexpr Tiles tiles_of_row() {
   using namespace elementwise;
-  static constexpr Tiles tiles{
-      {tile_if<Row, kBool, bool>(), tile_if<Row, kInt, int8_t>(), tile_if<Row, kInt, int16_t>(),
-       tile_if<Row, kInt, int32_t>(), tile_if<Row, kInt, int64_t>(), tile_if<Row, kInt, uint8_t>(),
-       tile_if<Row, kInt, uint16_t>(), tile_if<Row, kInt, uint32_t>(), tile_if<Row, kInt, uint64_t>(), nullptr, nullptr,
-       tile_if<Row, kFloat, float>(), tile_if<Row, kFloat, double>(), nullptr}};
+  return {{tile_if<Row, kBool, bool>(), tile_if<Row, kInt, int8_t>(), tile_if<Row, kInt, int16_t>(),
+           tile_if<Row, kInt, int32_t>(), tile_if<Row, kInt, int64_t>(), tile_if<Row, kInt, uint8_t>(),
+           tile_if<Row, kInt, uint16_t>(), tile_if<Row, kInt, uint32_t>(), tile_if<Row, kInt, uint64_t>(), nullptr,
+           nullptr, tile_if<Row, kFloat, float>(), tile_if<Row, kFloat, double>(), nullptr}};
+}
+
+template <class Row>
+void kernel(const KernelArgs& args) {
+  static constexpr Tiles tiles = tiles_of_row<Row>();
   run_row(args, tiles, Row::rule);
 }
 
@@ -479,6 +484,20 @@ void cast(const KernelArgs& args) {
 }
 
 }  // namespace
+
+Tile tile_of(std::string_view name, Dtype compute) {
+  static const auto* rows = new std::map<std::string_view, Tiles>{
+#define ADDAX_UNARY(name, ...) {#name, tiles_of_row<name##_row>()},
+#define ADDAX_BINARY(name, ...) {#name, tiles_of_row<name##_row>()},
+#include "addax/ops/elementwise.def"
+#undef ADDAX_UNARY
+#undef ADDAX_BINARY
+      {"clip", tiles_of_row<clip_row>()},
+  };
+  if (name == "where") return with_bytes(compute, [](auto tag) { return Tile(where_tile<decltype(tag)>); });
+  const auto it = rows->find(name);
+  return it == rows->end() ? nullptr : it->second[static_cast<size_t>(compute)];
+}
 
 void register_elementwise(KernelSink& sink) {
 #define ADDAX_UNARY(name, ...) sink.set(#name, kernel<name##_row>);

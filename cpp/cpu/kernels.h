@@ -32,5 +32,6 @@ void register_norm(KernelSink& sink);
 void register_loss(KernelSink& sink);
 void register_random(KernelSink& sink);
 void register_optimizer(KernelSink& sink);
+void register_fused(KernelSink& sink);
 
 }  // namespace addax::cpu::ADDAX_ISA

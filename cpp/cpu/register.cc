@@ -16,6 +16,7 @@ void register_all(KernelSink& sink) {
   register_loss(sink);
   register_random(sink);
   register_optimizer(sink);
+  register_fused(sink);
 }
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -17,5 +17,6 @@ void register_norm(OpTable& table);
 void register_loss(OpTable& table);
 void register_random(OpTable& table);
 void register_optimizer(OpTable& table);
+void register_fused(OpTable& table);
 
 }  // namespace addax

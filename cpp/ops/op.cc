@@ -158,6 +158,7 @@ OpTable& op_table() {
     register_loss(*t);
     register_random(*t);
     register_optimizer(*t);
+    register_fused(*t);
     cpu::register_kernels(*t);
     return t;
   }();

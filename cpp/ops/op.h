@@ -82,6 +82,8 @@ struct OpDef {
   bool strided = false;   // kernel takes any strides; otherwise apply passes contiguous inputs
   uint32_t donates = 0;   // bit i: output i may reuse the storage of input i when nothing else holds it
   Fusion fusion = Fusion::Opaque;
+  // Pointwise: whether an output may be written over an input of its shape and size; null: always.
+  bool (*in_place)(const Attrs& attrs, int output, int input) = nullptr;
   int rule = 0;         // elementwise: the dtype rule (see elementwise.h)
   int index = 0;        // position in the table
   Attrs default_attrs;  // empty: the op has no attributes

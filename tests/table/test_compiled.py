@@ -26,7 +26,7 @@ def everything(sample: Sample, dtype: str, places):
         tape.stop()
         targets = [o for o in outputs if o.dtype == dtype]
         grads = tape.gradient(targets, sources) if targets and sources else []
-        return [t for t in (*outputs, *(g for g in grads if g is not None))]
+        return [*outputs, *(g for g in grads if g is not None)]
 
     return function
 

@@ -1,0 +1,262 @@
+// CPU kernel of fused: the program runs over a tile of values at a time, so that what it computes stays in the first
+// cache. Every value is rounded to its own dtype, so the bits are those of the rows run one by one.
+#include "ops/fused.h"
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "cpu/kernels.h"
+#include "cpu/tiles.h"
+#include "ops/op.h"
+
+namespace addax::cpu::ADDAX_ISA {
+namespace {
+
+constexpr int64_t kTile = 512;     // values at a time
+constexpr int64_t kBlock = 16384;  // values per piece of work
+constexpr int kSlots = 24;         // tiles on the stack; programs that need more take them from the allocator
+
+bool is_half(Dtype d) { return d == Dtype::Float16 || d == Dtype::BFloat16; }
+
+// One instruction with its loops: conversions in, the row, a conversion out. Operands live in numbered slots.
+struct Line {
+  Tile convert[3] = {};
+  int in[3] = {};         // operand
+  int converted[3] = {};  // slot for a converted operand
+  int operands = 0;
+  Tile row = nullptr;
+  Tile narrow = nullptr;  // of the row's result, from `wide`
+  int wide = 0;
+  int out = 0;   // operand
+  int slot = 0;  // where it is kept, unless it is returned
+};
+
+struct Code {
+  std::vector<Line> lines;
+  std::vector<int> input_slot;  // for inputs that must be spread out
+  int slots = 0;
+};
+
+const Code* build(const FusedProgram& program) {
+  auto code = std::make_unique<Code>();
+  const int inputs = static_cast<int>(program.inputs.size());
+  for (int i = 0; i < inputs; ++i) code->input_slot.push_back(code->slots++);
+  const int scratch = code->slots;
+  code->slots += 4;  // three converted operands and a wide result
+  // A slot is free again after the last reader of what it holds.
+  std::vector<int> last(static_cast<size_t>(program.operands()), -1);
+  for (size_t s = 0; s < program.steps.size(); ++s)
+    for (int k = 0; k < program.steps[s].operands; ++k)
+      last[static_cast<size_t>(program.steps[s].in[static_cast<size_t>(k)])] = static_cast<int>(s);
+  std::vector<int> slot_of(static_cast<size_t>(program.operands()), -1), free;
+  std::vector<Dtype> types = program.inputs;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const FusedStep& step = program.steps[s];
+    Line line;
+    line.operands = step.operands;
+    line.out = inputs + static_cast<int>(s);
+    const bool cast = step.op->name == std::string_view("cast"), choice = step.op->name == std::string_view("where");
+    const Dtype work = is_half(step.compute) && !choice ? Dtype::Float32 : step.compute;
+    for (int k = 0; k < step.operands; ++k) {
+      const int operand = step.in[static_cast<size_t>(k)];
+      const Dtype from = types[static_cast<size_t>(operand)];
+      const Dtype want = choice && k == 0 ? Dtype::Bool : work;
+      line.in[k] = operand;
+      line.converted[k] = scratch + k;
+      if (from != want && !cast) line.convert[k] = convert_of(from, want);
+    }
+    if (cast) {
+      line.row = step.compute == step.out ? nullptr : convert_of(step.compute, step.out);
+    } else {
+      line.row = tile_of(step.op->name, work);
+      if (step.out != work && is_half(step.out) && !choice) {
+        line.narrow = convert_of(work, step.out);
+        line.wide = scratch + 3;
+      }
+    }
+    // The result may lie where a dying operand of its dtype does only if no conversion stands between; a slot of its
+    // own is simpler and as fast.
+    if (free.empty()) {
+      line.slot = code->slots++;
+    } else {
+      line.slot = free.back();
+      free.pop_back();
+    }
+    slot_of[static_cast<size_t>(line.out)] = line.slot;
+    for (int k = 0; k < step.operands; ++k) {
+      int& held = slot_of[static_cast<size_t>(step.in[static_cast<size_t>(k)])];
+      if (held >= 0 && last[static_cast<size_t>(step.in[static_cast<size_t>(k)])] == static_cast<int>(s)) {
+        free.push_back(held);
+        held = -1;
+      }
+    }
+    types.push_back(step.out);
+    code->lines.push_back(line);
+  }
+  return code.release();
+}
+
+const Code& code_of(const FusedProgram& program) {
+  const void* code = program.code.load(std::memory_order_acquire);
+  if (!code) {
+    const void* made = build(program);
+    if (program.code.compare_exchange_strong(code, made)) code = made;
+  }
+  return *static_cast<const Code*>(code);
+}
+
+// An input as the loop over the output sees it.
+struct Input {
+  const char* data;
+  int64_t bytes;
+  bool dense = false, single = false;
+  int rank = 0;  // innermost first, merged
+  int64_t size[kMaxRank], stride[kMaxRank];
+
+  Input(const View& in, const Shape& shape) : data(in.as<const char>()), bytes(size_of(in.dtype)) {
+    for (int i = shape.rank() - 1; i >= 0; --i) {
+      if (shape[i] == 1) continue;
+      const int axis = i - (shape.rank() - in.rank());
+      const int64_t s = axis >= 0 && in.shape[axis] != 1 ? in.strides[axis] : 0;
+      if (rank && s == stride[rank - 1] * size[rank - 1]) {
+        size[rank - 1] *= shape[i];
+      } else {
+        size[rank] = shape[i];
+        stride[rank++] = s;
+      }
+    }
+    single = rank == 0 || (rank == 1 && stride[0] == 0);
+    dense = rank == 0 || (rank == 1 && (stride[0] == 1 || size[0] == 1));
+  }
+
+  template <class T>
+  void spread(int64_t begin, int64_t n, void* out) const {
+    T* y = static_cast<T*>(out);
+    const T* x = reinterpret_cast<const T*>(data);
+    if (single) {
+      for (int64_t i = 0; i < n; ++i) y[i] = *x;
+      return;
+    }
+    int64_t index[kMaxRank], rest = begin;
+    for (int d = 0; d < rank; ++d) {
+      index[d] = rest % size[d];
+      rest /= size[d];
+      x += index[d] * stride[d];
+    }
+    while (n > 0) {
+      const int64_t run = size[0] - index[0] < n ? size[0] - index[0] : n;
+      if (stride[0] == 1)
+        std::memcpy(y, x, static_cast<size_t>(run) * sizeof(T));
+      else if (stride[0] == 0)
+        for (int64_t i = 0; i < run; ++i) y[i] = *x;
+      else
+        for (int64_t i = 0; i < run; ++i) y[i] = x[i * stride[0]];
+      y += run;
+      n -= run;
+      x -= index[0] * stride[0];
+      index[0] = 0;
+      for (int d = 1; d < rank; ++d) {
+        x += stride[d];
+        if (++index[d] < size[d]) break;
+        x -= stride[d] * size[d];
+        index[d] = 0;
+      }
+    }
+  }
+
+  void spread(int64_t begin, int64_t n, void* out) const {
+    switch (bytes) {
+      case 1:
+        return spread<uint8_t>(begin, n, out);
+      case 2:
+        return spread<uint16_t>(begin, n, out);
+      case 4:
+        return spread<uint32_t>(begin, n, out);
+      default:
+        return spread<uint64_t>(begin, n, out);
+    }
+  }
+};
+
+void fused(const KernelArgs& args) {
+  const auto& attrs = args.attrs.as<FusedAttrs>();
+  const FusedProgram& program = attrs.parsed();
+  const Code& code = code_of(program);
+  const Shape& shape = args.out[0].shape;
+  const int64_t total = args.out[0].numel();
+  const size_t count = args.in.size();
+  std::vector<Input> inputs;
+  inputs.reserve(count);
+  int64_t widest = 4;
+  for (const View& v : args.in) {
+    inputs.emplace_back(v, shape);
+    widest = std::max(widest, inputs.back().bytes);
+  }
+  for (const FusedStep& s : program.steps) widest = std::max({widest, size_of(s.out), size_of(s.compute)});
+
+  parallel_for(total, kBlock, [&](int64_t begin, int64_t end) {
+    alignas(64) char stack[kSlots * kTile * 4];
+    std::unique_ptr<Scratch<char>> heap;
+    const int64_t stride = kTile * widest;
+    char* slots = stack;
+    if (code.slots * stride > static_cast<int64_t>(sizeof stack)) {
+      heap = std::make_unique<Scratch<char>>(code.slots * stride, "fused");
+      slots = heap->get();
+    }
+    constexpr int kMost = 128;
+    const void* operand[kMost];
+    const auto place = [&](int64_t i) { return slots + i * stride; };
+    for (size_t k = 0; k < count; ++k)
+      if (inputs[k].single && total > 1) {
+        operand[k] = place(code.input_slot[k]);
+        inputs[k].spread(0, std::min(kTile, end - begin), place(code.input_slot[k]));
+      }
+    for (int64_t at = begin; at < end; at += kTile) {
+      const int64_t n = std::min(kTile, end - at);
+      for (size_t k = 0; k < count; ++k) {
+        const Input& in = inputs[k];
+        if (in.dense) {
+          operand[k] = in.data + at * in.bytes;
+        } else if (!in.single) {
+          operand[k] = place(code.input_slot[k]);
+          in.spread(at, n, place(code.input_slot[k]));
+        }
+      }
+      for (const Line& line : code.lines) {
+        const void* in[3];
+        for (int k = 0; k < line.operands; ++k) {
+          in[k] = operand[line.in[k]];
+          if (!line.convert[k]) continue;
+          line.convert[k](&in[k], place(line.converted[k]), n);
+          in[k] = place(line.converted[k]);
+        }
+        void* out = place(line.slot);
+        for (size_t r = 0; r < args.out.size(); ++r)
+          if (attrs.results[static_cast<int>(r)] == line.out)
+            out = args.out[r].as<char>() + at * size_of(args.out[r].dtype);
+        if (!line.row) {
+          operand[line.out] = in[0];
+          if (out != place(line.slot)) {
+            std::memcpy(out, in[0],
+                        static_cast<size_t>(n * size_of(program.steps[static_cast<size_t>(line.out) - count].out)));
+            operand[line.out] = out;
+          }
+          continue;
+        }
+        line.row(in, line.narrow ? place(line.wide) : out, n);
+        if (line.narrow) {
+          const void* wide = place(line.wide);
+          line.narrow(&wide, out, n);
+        }
+        operand[line.out] = out;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void register_fused(KernelSink& sink) { sink.set("fused", fused); }
+
+}  // namespace addax::cpu::ADDAX_ISA

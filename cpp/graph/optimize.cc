@@ -1,0 +1,106 @@
+// Which passes run, and in which order.
+#include <cstdlib>
+#include <mutex>
+#include <numeric>
+#include <set>
+
+#include "graph/passes.h"
+
+namespace addax {
+namespace {
+
+struct Pass {
+  const char* name;
+  Graph (*run)(Graph);
+};
+
+constexpr Pass kPasses[] = {
+    {"cse", merge_common_subexpressions}, {"algebra", simplify_algebra}, {"fold", fold_constants},
+    {"dce", eliminate_dead_code},         {"fuse", fuse_elementwise},
+};
+
+struct Setting {
+  std::mutex mutex;
+  std::set<std::string> off;
+
+  Setting() {
+    if (const char* text = std::getenv("ADDAX_PASSES")) off = parse(text);
+  }
+
+  static std::set<std::string> parse(const std::string& text) {
+    std::set<std::string> off;
+    size_t at = 0;
+    while (at < text.size()) {
+      const size_t end = std::min(text.find(',', at), text.size());
+      const std::string word = text.substr(at, end - at);
+      at = end + 1;
+      if (word == "none") {
+        for (const Pass& p : kPasses) off.insert(p.name);
+        continue;
+      }
+      bool known = false;
+      for (const Pass& p : kPasses) known = known || word == std::string("-") + p.name;
+      if (!known) {
+        std::string names;
+        for (const Pass& p : kPasses) names += std::string(names.empty() ? "-" : ", -") + p.name;
+        fail<ValueError>("ADDAX_PASSES: expected none or a list of ", names, ", got '", word, "'");
+      }
+      off.insert(word.substr(1));
+    }
+    return off;
+  }
+};
+
+Setting& setting() {
+  static Setting s;
+  return s;
+}
+
+}  // namespace
+
+std::vector<int> identity(const Graph& graph) {
+  std::vector<int> map(graph.vars.size());
+  std::iota(map.begin(), map.end(), 0);
+  return map;
+}
+
+void substitute(Graph& graph, const std::vector<int>& map) {
+  for (Eqn& e : graph.eqns)
+    for (int& v : e.in)
+      if (v >= 0) v = map[static_cast<size_t>(v)];
+  for (int& v : graph.outputs) v = map[static_cast<size_t>(v)];
+}
+
+Graph optimize(Graph graph) {
+  std::set<std::string> off;
+  {
+    const std::lock_guard<std::mutex> lock(setting().mutex);
+    off = setting().off;
+  }
+  for (const Pass& p : kPasses)
+    if (!off.count(p.name)) graph = p.run(std::move(graph));
+  return graph;
+}
+
+Graph run_pass(std::string_view name, Graph graph) {
+  std::string names;
+  for (const Pass& p : kPasses) {
+    if (p.name == name) return p.run(std::move(graph));
+    names += std::string(names.empty() ? "" : ", ") + p.name;
+  }
+  fail<ValueError>("there is no pass '", name, "'; expected one of ", names);
+}
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const Pass& p : kPasses) names.push_back(p.name);
+  return names;
+}
+
+void set_passes(const std::string& text) {
+  std::set<std::string> off = Setting::parse(text);
+  const std::lock_guard<std::mutex> lock(setting().mutex);
+  setting().off = std::move(off);
+}
+
+}  // namespace addax

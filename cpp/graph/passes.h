@@ -1,0 +1,40 @@
+// The passes: free functions Graph -> Graph, one file each in passes/.
+//
+// To add one: write it in passes/<name>.cc, declare it here and add it to the list in optimize.cc. Unless it says
+// otherwise there, a pass keeps every bit of every result.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace addax {
+
+/// Drops eqns whose results nobody reads, and consts likewise.
+Graph eliminate_dead_code(Graph graph);
+/// Computes what stands there twice only once; equal small consts become one.
+Graph merge_common_subexpressions(Graph graph);
+/// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ...
+Graph simplify_algebra(Graph graph);
+/// Computes small eqns whose inputs are all consts.
+Graph fold_constants(Graph graph);
+/// Elementwise eqns of one shape that feed each other become one `fused` eqn.
+Graph fuse_elementwise(Graph graph);
+
+/// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
+ADDAX_API Graph optimize(Graph graph);
+/// One pass by name: dce, cse, algebra, fold, fuse. Throws ValueError for an unknown name.
+ADDAX_API Graph run_pass(std::string_view name, Graph graph);
+/// Their names, in order.
+ADDAX_API std::vector<std::string> pass_names();
+/// As the environment variable. Throws ValueError for an unknown name.
+ADDAX_API void set_passes(const std::string& setting);
+
+/// Replaces vars throughout: everyone who reads `var` reads map[var]. map[var] == var elsewhere.
+void substitute(Graph& graph, const std::vector<int>& map);
+/// The identity map.
+std::vector<int> identity(const Graph& graph);
+
+}  // namespace addax

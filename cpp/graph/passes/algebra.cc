@@ -1,0 +1,81 @@
+// Algebra that keeps every bit. Not here: x + 0, which turns -0 into 0, and anything that reorders sums.
+#include <cstring>
+#include <map>
+
+#include "graph/passes.h"
+
+namespace addax {
+namespace {
+
+class Algebra {
+ public:
+  explicit Algebra(Graph g) : g_(std::move(g)), map_(identity(g_)), maker_(g_.vars.size(), -1) {
+    for (const auto& [v, value] : g_.consts) consts_.emplace(v, &value);
+  }
+
+  Graph run() {
+    std::vector<Eqn> kept;
+    for (Eqn& e : g_.eqns) {
+      for (int& v : e.in)
+        if (v >= 0) v = map_[static_cast<size_t>(v)];
+      look_through(e, kept);
+      const int same = equal_input(e);
+      if (same >= 0) {
+        map_[static_cast<size_t>(e.out[0])] = same;
+        continue;
+      }
+      for (const int v : e.out) maker_[static_cast<size_t>(v)] = static_cast<int>(kept.size());
+      kept.push_back(std::move(e));
+    }
+    g_.eqns = std::move(kept);
+    substitute(g_, map_);
+    return std::move(g_);
+  }
+
+ private:
+  static bool is(const Eqn& e, const char* name) { return std::strcmp(e.op->name, name) == 0; }
+  const Spec& spec(int v) const { return g_.vars[static_cast<size_t>(v)]; }
+  bool same_spec(int a, int b) const { return spec(a).shape == spec(b).shape && spec(a).dtype == spec(b).dtype; }
+
+  // A const whose elements are all 1.
+  bool is_one(int v) const {
+    const auto it = consts_.find(v);
+    if (it == consts_.end() || it->second->numel() == 0) return false;
+    const Tensor& t = *it->second;
+    for (const int64_t s : t.strides())
+      if (s != 0 && t.numel() != 1) return false;
+    return t.view({{}, {}, t.layout().offset}).item() == 1.0;
+  }
+
+  // The input that the eqn's only result equals bit for bit; -1: none.
+  int equal_input(const Eqn& e) const {
+    if (e.out.size() != 1 || e.in.empty() || e.in[0] < 0) return -1;
+    const int out = e.out[0], x = e.in[0];
+    if (is(e, "multiply")) {
+      if (is_one(e.in[1]) && same_spec(x, out)) return x;
+      if (is_one(x) && same_spec(e.in[1], out)) return e.in[1];
+    }
+    if (is(e, "divide") && is_one(e.in[1]) && same_spec(x, out)) return x;
+    const bool keeps = is(e, "reshape") || is(e, "broadcast_to") || is(e, "cast") || is(e, "stop_gradient");
+    return keeps && same_spec(x, out) ? x : -1;
+  }
+
+  // A reshape of a reshape reads the first one's input; a gradient's stop is of no use any more.
+  void look_through(Eqn& e, const std::vector<Eqn>& kept) {
+    if (!is(e, "reshape") || e.in[0] < 0) return;
+    const int made_by = maker_[static_cast<size_t>(e.in[0])];
+    if (made_by >= 0 && is(kept[static_cast<size_t>(made_by)], "reshape"))
+      e.in[0] = kept[static_cast<size_t>(made_by)].in[0];
+  }
+
+  Graph g_;
+  std::vector<int> map_;
+  std::vector<int> maker_;  // var -> position in the new list
+  std::map<int, const Tensor*> consts_;
+};
+
+}  // namespace
+
+Graph simplify_algebra(Graph g) { return Algebra(std::move(g)).run(); }
+
+}  // namespace addax

@@ -1,0 +1,67 @@
+// The attributes of `fused`: a straight program of elementwise rows, run tile by tile while its values are in cache.
+//
+// Operands are numbered: first the op's inputs, then the result of each instruction. "multiply 0 1;add 3 2" computes
+// a * b + c of three inputs. `cast` names its dtype: "cast.float32 0".
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ops/attrs.h"
+
+namespace addax {
+
+struct OpDef;
+
+struct FusedStep {
+  const OpDef* op = nullptr;
+  int operands = 0;
+  std::array<int, 3> in{};
+  Dtype compute = Dtype::Float32;  // what the row computes in; a 16-bit float is computed in float32 and rounded
+  Dtype out = Dtype::Float32;
+};
+
+struct FusedProgram {
+  std::vector<Dtype> inputs;
+  std::vector<FusedStep> steps;
+  // What the kernel column made of it; set once, kept for the life of the process.
+  mutable std::atomic<const void*> code{nullptr};
+
+  int operands() const { return static_cast<int>(inputs.size() + steps.size()); }
+};
+
+struct FusedAttrs {
+  std::string program;
+  std::string dtypes;  // of the inputs: "float32 bool"
+  Dims results;        // the operands that are returned
+
+  template <class F>
+  void fields(F&& f) {
+    f("program", program);
+    f("dtypes", dtypes);
+    f("results", results);
+  }
+
+  // Programs are few and live as long as the process, so that their address can stand for them.
+  const FusedProgram& parsed() const;
+
+ private:
+  struct Address {
+    std::atomic<const FusedProgram*> at{nullptr};
+    Address() = default;
+    Address(const Address& o) : at(o.at.load()) {}
+    Address& operator=(const Address& o) {
+      at = o.at.load();
+      return *this;
+    }
+  };
+  mutable Address address_;
+};
+
+/// Whether a row can be a step of a program over inputs of these dtypes.
+bool can_fuse(const OpDef& op, const Dtype* in, int count, Dtype out);
+
+}  // namespace addax

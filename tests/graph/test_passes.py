@@ -1,0 +1,190 @@
+"""Passes, text in and text out; and everything they make runs to the same bits."""
+
+import numpy as np
+import pytest
+
+import addax
+from addax import engine
+from tests.samples import samples
+from tests.table.helpers import bits, cast_inputs, run
+
+
+def after(name: str, text: str) -> list[str]:
+    """The lines of the body that a pass makes of a body over x: float32(4, 3), y: float32(3,)."""
+    graph = engine.Graph.parse(f"graph(%0: float32(4, 3), %1: float32(3,)) {{\n{text}\n}}")
+    result = engine.run_pass(name, graph)
+    result.verify()
+    return [line.strip() for line in str(result).splitlines()[1:-1]]
+
+
+def test_dead_code():
+    assert after(
+        "dce",
+        """const %5: float32() = [1]
+        const %6: float32() = [2]
+        %2: float32(4, 3) = exp(%0)
+        %3: float32(4, 3) = add(%0, %5)
+        %4: float32(4, 3) = log(%3)
+        return %2""",
+    ) == ["%2: float32(4, 3) = exp(%0)", "return %2"]
+
+
+def test_common_subexpressions():
+    assert after(
+        "cse",
+        """const %7: float32() = [1]
+        const %8: float32() = [1]
+        %2: float32(4, 3) = add(%0, %7)
+        %3: float32(4, 3) = add(%0, %8)
+        %4: float32(4,) = sum(%2, axes=(1,), keepdims=false)
+        %5: float32(4,) = sum(%3, axes=(1,), keepdims=false)
+        %6: float32(4, 1) = sum(%3, axes=(1,), keepdims=true)
+        return %4, %5, %6""",
+    ) == [
+        "const %2: float32() = [1]",
+        "const %3: float32() = [1]",
+        "%4: float32(4, 3) = add(%0, %2)",
+        "%5: float32(4,) = sum(%4, axes=(1,), keepdims=false)",
+        "%6: float32(4, 1) = sum(%4, axes=(1,), keepdims=true)",
+        "return %5, %5, %6",
+    ]
+
+
+def test_algebra():
+    assert after(
+        "algebra",
+        """const %8: float32(4, 3) = all [1]
+        const %9: float32() = [0]
+        %2: float32(4, 3) = multiply(%8, %0)
+        %3: float32(4, 3) = cast(%2, dtype=float32)
+        %4: float32(4, 3) = add(%3, %9)
+        %5: float32(12,) = reshape(%4, shape=(12,))
+        %6: float32(2, 6) = reshape(%5, shape=(2, 6))
+        return %6""",
+    ) == [
+        "const %2: float32(4, 3) = all [1]",
+        "const %3: float32() = [0]",
+        "%4: float32(4, 3) = add(%0, %3)",  # x + 0 stays: it turns -0 into 0
+        "%5: float32(12,) = reshape(%4, shape=(12,))",
+        "%6: float32(2, 6) = reshape(%4, shape=(2, 6))",
+        "return %6",
+    ]
+
+
+def test_folding():
+    assert after(
+        "fold",
+        """const %2: float32() = [2]
+        %3: float32() = square(%2)
+        %4: float32() = add(%3, %2)
+        %5: float32(4, 3) = multiply(%0, %4)
+        return %5""",
+    )[-2:] == ["%5: float32(4, 3) = multiply(%0, %4)", "return %5"]
+
+
+def test_fusion():
+    assert after(
+        "fuse",
+        """%2: float32(4, 3) = add(%0, %1)
+        %3: float32(4, 3) = relu(%2)
+        %4: float32(3,) = sum(%3, axes=(0,), keepdims=false)
+        %5: float32(3,) = exp(%4)
+        %6: float32(4, 3) = subtract(%3, %5)
+        return %6""",
+    ) == [
+        '%2: float32(4, 3) = fused(%0, %1, program="add 0 1;relu 2", dtypes="float32 float32", results=(3,))',
+        "%3: float32(3,) = sum(%2, axes=(0,), keepdims=false)",
+        "%4: float32(3,) = exp(%3)",
+        "%5: float32(4, 3) = subtract(%2, %4)",
+        "return %5",
+    ]
+
+
+def test_fusion_joins_branches_and_keeps_what_others_read():
+    assert after(
+        "fuse",
+        """%2: float32(4, 3) = exp(%0)
+        %3: float32(4, 3) = sin(%0)
+        %4: float32(4, 3) = multiply(%2, %3)
+        %5: float32(4,) = sum(%2, axes=(1,), keepdims=false)
+        return %4, %5""",
+    )[:1] == [
+        '%2: float32(4, 3), %3: float32(4, 3) = fused(%0, program="exp 0;sin 0;multiply 1 2", dtypes="float32", '
+        "results=(1, 3))"
+    ]
+
+
+def test_unknown_passes():
+    with pytest.raises(ValueError, match="there is no pass 'fast'; expected one of cse"):
+        after("fast", "return %0")
+    with pytest.raises(ValueError, match=r"expected none or a list of -cse.* got '-fast'"):
+        engine.set_passes("-fast")
+
+
+def model_bits(setting: str) -> list[bytes]:
+    engine.set_passes(setting)
+    try:
+        addax.utils.set_random_seed(3)
+        layers = addax.layers
+        model = addax.Sequential(
+            [
+                layers.Input((12, 12, 2)),
+                layers.Conv2D(8, 3, activation="gelu", kernel_regularizer="l2"),
+                layers.BatchNormalization(),
+                layers.MaxPooling2D(),
+                layers.Flatten(),
+                layers.Dropout(0.3),
+                layers.Dense(16, activation="tanh"),
+                layers.Dense(5, activation="softmax"),
+            ]
+        )
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(70, 12, 12, 2)).astype("float32"), rng.integers(0, 5, 70)
+        history = model.fit(x, y, epochs=2, verbose=0)
+        values = [w.tobytes() for w in model.get_weights()]
+        return [*values, repr(history.history).encode(), model.predict(x, verbose=0).tobytes()]
+    finally:
+        engine.set_passes("")
+
+
+@pytest.mark.parametrize("name", [*engine.pass_names(), "none"])
+def test_a_model_trains_to_the_same_bits_without_a_pass(name):
+    assert model_bits("none" if name == "none" else f"-{name}") == model_bits("")
+
+
+CHAINS = {
+    "float": lambda x, y: (addax.ops.relu(x * y + 1.5), addax.ops.where(x > y, x, addax.ops.exp(y) / 3)),
+    "conversions": lambda x, y: addax.ops.cast(addax.ops.cast(x * 3, "int32") % 5 + 1, "float32") - y,
+    "many": lambda x, y: sum(((x * float(i)) ** 2 - y for i in range(20)), x),
+    "sixteen bits and wider": lambda x, y: addax.ops.cast(x + y, "float32") * 1.1 - addax.ops.cast(y, "float32"),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int32", "uint8"])
+@pytest.mark.parametrize(
+    "shapes", [((7, 300), (7, 300)), ((7, 300), (300,)), ((40, 1), (1, 50)), ((), (3,)), ((0, 3), (3,))]
+)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_chains_of_any_dtype(chain, shapes, dtype):
+    rng = np.random.default_rng(5)
+    tensors = [addax.ops.cast(rng.integers(0, 40, s) / (1 if "int" in dtype else 8), dtype) for s in shapes]
+    compiled = addax.compile(CHAINS[chain])
+    eager = addax.tree.flatten(CHAINS[chain](*tensors))
+    assert [bits(t) for t in addax.tree.flatten(compiled(*tensors))] == [bits(t) for t in eager]
+    assert "fused" in str(compiled.plans[0].graph)
+
+
+@pytest.mark.parametrize("sample", [s for s in samples() if s.big], ids=str)
+def test_fused_behind_any_op(sample):
+    """A chain behind an op of any family, on inputs large enough for several threads."""
+    dtype = sample.dtypes[0]
+    tensors = cast_inputs(tuple(sample.big(np.random.default_rng(1))), dtype)
+
+    def function(*tensors):
+        outputs = run(sample, tensors)
+        floats = [o for o in outputs if o.dtype == dtype and dtype.startswith("float")]
+        return [*outputs, *(addax.ops.tanh(o) * o + 1.0 for o in floats)]
+
+    compiled = addax.compile(function)
+    assert [bits(t) for t in compiled(*tensors)] == [bits(t) for t in function(*tensors)]
