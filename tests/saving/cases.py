@@ -37,6 +37,32 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
             k.layers.Conv2D(2, 3, dilation_rate=2, padding="same", use_bias=False),
         ],
     ),
+    "transposed": (
+        IMAGE,
+        lambda k: [
+            k.layers.Conv2DTranspose(4, 3, strides=2, padding="same", kernel_regularizer="l2"),
+            k.layers.Conv2DTranspose(2, 2, strides=2, output_padding=1, use_bias=False),
+        ],
+    ),
+    "transposed_others": (
+        SERIES,
+        lambda k: [
+            k.layers.Conv1DTranspose(4, 3),
+            k.layers.Reshape((4, 4, 2, 1)),
+            k.layers.Conv3DTranspose(2, 2, activation="relu"),
+        ],
+    ),
+    "depthwise": (
+        IMAGE,
+        lambda k: [
+            k.layers.DepthwiseConv2D(3, depth_multiplier=2, depthwise_constraint="max_norm"),
+            k.layers.SeparableConv2D(4, 2, pointwise_regularizer="l2", activation="tanh"),
+        ],
+    ),
+    "depthwise_series": (
+        SERIES,
+        lambda k: [k.layers.DepthwiseConv1D(3, padding="same"), k.layers.SeparableConv1D(3, 2, depth_multiplier=2)],
+    ),
     "max_pooling": (IMAGE, lambda k: [k.layers.MaxPooling2D(), k.layers.MaxPooling2D(2, strides=1, padding="same")]),
     "global_pooling": (
         IMAGE,
@@ -59,6 +85,32 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
     ),
     "masking": (SERIES, lambda k: [k.layers.Masking(0.5), k.layers.Dense(2), k.layers.ActivityRegularization(0.1)]),
     "permute": (IMAGE, lambda k: [k.layers.Permute((3, 1, 2)), k.layers.Reshape((6, 32)), k.layers.Identity()]),
+    "layer_norm": (
+        IMAGE,
+        lambda k: [
+            k.layers.LayerNormalization(epsilon=1e-5),
+            k.layers.LayerNormalization(axis=[1, -1], center=False, gamma_constraint="non_neg"),
+            k.layers.UnitNormalization(axis=2),
+        ],
+    ),
+    "other_norms": (
+        IMAGE,
+        lambda k: [
+            k.layers.RMSNormalization(),
+            k.layers.GroupNormalization(3),
+            k.layers.GroupNormalization(-1, axis=2),
+        ],
+    ),
+    "relus": (
+        IMAGE,
+        lambda k: [
+            k.layers.PReLU(shared_axes=[1, 2], alpha_regularizer="l2"),
+            k.layers.LeakyReLU(0.1),
+            k.layers.ELU(0.5),
+            k.layers.ReLU(6.0, negative_slope=0.1),
+            k.layers.Softmax(axis=[1, 2]),
+        ],
+    ),
     "repeat": (VECTOR, lambda k: [k.layers.RepeatVector(3), k.layers.Dense(2)]),
     "nested": (
         VECTOR,

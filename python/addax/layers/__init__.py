@@ -4,9 +4,21 @@ To add one: write the file, import it here and add it to the table of `saving/re
 """
 
 from addax.layers.activations.activation import Activation
+from addax.layers.activations.elu import ELU
+from addax.layers.activations.leaky_relu import LeakyReLU
+from addax.layers.activations.prelu import PReLU
+from addax.layers.activations.relu import ReLU
+from addax.layers.activations.softmax import Softmax
 from addax.layers.convolutional.conv1d import Conv1D
+from addax.layers.convolutional.conv1d_transpose import Conv1DTranspose
 from addax.layers.convolutional.conv2d import Conv2D
+from addax.layers.convolutional.conv2d_transpose import Conv2DTranspose
 from addax.layers.convolutional.conv3d import Conv3D
+from addax.layers.convolutional.conv3d_transpose import Conv3DTranspose
+from addax.layers.convolutional.depthwise_conv1d import DepthwiseConv1D
+from addax.layers.convolutional.depthwise_conv2d import DepthwiseConv2D
+from addax.layers.convolutional.separable_conv1d import SeparableConv1D
+from addax.layers.convolutional.separable_conv2d import SeparableConv2D
 from addax.layers.core.dense import Dense
 from addax.layers.core.embedding import Embedding
 from addax.layers.core.identity import Identity
@@ -25,6 +37,10 @@ from addax.layers.merging.minimum import Minimum, minimum
 from addax.layers.merging.multiply import Multiply, multiply
 from addax.layers.merging.subtract import Subtract, subtract
 from addax.layers.normalization.batch_normalization import BatchNormalization
+from addax.layers.normalization.group_normalization import GroupNormalization
+from addax.layers.normalization.layer_normalization import LayerNormalization
+from addax.layers.normalization.rms_normalization import RMSNormalization
+from addax.layers.normalization.unit_normalization import UnitNormalization
 from addax.layers.pooling.average_pooling1d import AveragePooling1D
 from addax.layers.pooling.average_pooling2d import AveragePooling2D
 from addax.layers.pooling.average_pooling3d import AveragePooling3D
@@ -49,6 +65,11 @@ from addax.layers.reshaping.reshape import Reshape
 Convolution1D = Conv1D
 Convolution2D = Conv2D
 Convolution3D = Conv3D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
 AvgPool3D = AveragePooling3D
@@ -104,6 +125,7 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
 
 
 __all__ = [
+    "ELU",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -117,12 +139,20 @@ __all__ = [
     "BatchNormalization",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
     "Conv3D",
+    "Conv3DTranspose",
     "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Convolution3D",
+    "Convolution3DTranspose",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
     "Embedding",
@@ -139,12 +169,15 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
     "Lambda",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",
@@ -155,11 +188,20 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "PReLU",
     "Permute",
+    "RMSNormalization",
+    "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
+    "Softmax",
     "Subtract",
+    "UnitNormalization",
     "Wrapper",
     "add",
     "average",

@@ -7,8 +7,8 @@ from typing import Any
 _PADDINGS = ("valid", "same")
 
 
-def int_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
-    """A tuple of `n` positive ints; one int stands for all."""
+def int_tuple(value: Any, n: int, name: str, allow_zero: bool = False) -> tuple[int, ...]:
+    """A tuple of `n` positive (or not negative) ints; one int stands for all."""
     dims = (value,) * n if isinstance(value, int) else value
     try:
         dims = tuple(int(dim) for dim in dims)
@@ -17,10 +17,11 @@ def int_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
         good = False
     if not good:
         raise ValueError(f"The `{name}` argument must be a tuple of {n} integers. Received {name}={value}")
-    if min(dims) <= 0:
+    least, demand = (0, "value >= 0") if allow_zero else (1, "value > 0")
+    if min(dims) < least:
         raise ValueError(
             f"The `{name}` argument must be a tuple of {n} integers. Received {name}={value}, including values "
-            f"{ {d for d in dims if d <= 0} } that do not satisfy `value > 0`"
+            f"{ {d for d in dims if d < least} } that do not satisfy `{demand}`"
         )
     return dims
 
@@ -32,3 +33,12 @@ def padding_of(value: Any, allow_causal: bool = False) -> str:
     if padding not in allowed:
         raise ValueError(f"The `padding` argument must be one of {', '.join(map(repr, allowed))}. Received: {value}")
     return padding
+
+
+def positive(value: Any, name: str) -> int:
+    """A positive int."""
+    if not isinstance(value, int) or value <= 0:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
+        )
+    return value

@@ -6,7 +6,7 @@ from typing import Any
 
 from addax import activations, constraints, initializers, ops, regularizers
 from addax.config import standardize_data_format
-from addax.layers.arguments import int_tuple, padding_of
+from addax.layers.arguments import int_tuple, padding_of, positive
 from addax.layers.input_spec import InputSpec
 from addax.layers.layer import Layer
 
@@ -71,17 +71,13 @@ class BaseConv(Layer):
                 f"Received: lora_rank={lora_rank}, lora_alpha={lora_alpha}"
             )
         self.rank = rank
-        self.filters = filters
+        self.filters = positive(filters, "filters")
         self.kernel_size = int_tuple(kernel_size, rank, "kernel_size")
         self.strides = int_tuple(strides, rank, "strides")
         self.dilation_rate = int_tuple(dilation_rate, rank, "dilation_rate")
         self.padding = padding_of(padding, allow_causal=rank == 1)
         self.data_format = standardize_data_format(data_format)
         self.groups = groups
-        if not isinstance(filters, int) or filters <= 0:
-            raise ValueError(
-                f"Invalid value for argument `filters`. Expected a strictly positive value. Received filters={filters}."
-            )
         if not isinstance(groups, int) or groups <= 0:
             raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
         if filters % groups:
@@ -106,13 +102,7 @@ class BaseConv(Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Creates `kernel` and `bias`."""
-        channel_axis = -1 if self.data_format == "channels_last" else 1
-        channels = input_shape[channel_axis]
-        if channels is None:
-            raise ValueError(
-                f"{type(self).__name__}: the channel axis of the inputs must be known to create the kernel. Received: "
-                f"input_shape={input_shape}, data_format={self.data_format!r}"
-            )
+        channel_axis, channels = channels_of(self, input_shape)
         if channels % self.groups:
             raise ValueError(
                 "The number of input channels must be evenly divisible by the number of groups. Received "
@@ -125,15 +115,7 @@ class BaseConv(Layer):
             constraint=self.kernel_constraint,
             name="kernel",
         )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
+        self.bias = add_bias(self, self.filters)
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={channel_axis: channels})
 
     def call(self, inputs):
@@ -150,12 +132,7 @@ class BaseConv(Layer):
             data_format=self.data_format,
             dilation_rate=self.dilation_rate,
         )
-        if self.bias is not None:
-            bias = self.bias.value
-            x = x + (bias if self.data_format == "channels_last" else bias.reshape(-1, *(1,) * self.rank))
-        if self.activation is not None:
-            x = self.activation(x)
-        return x
+        return with_bias_and_activation(self, x)
 
     def _causal_padding(self, ndim: int) -> list[tuple[int, int]]:
         padding = [(0, 0)] * ndim
@@ -183,3 +160,39 @@ class BaseConv(Layer):
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
         }
+
+
+def channels_of(layer: Any, input_shape: tuple) -> tuple[int, int]:
+    """The axis of the channels, from the end if it is the last, and their number.
+
+    Raises:
+        ValueError: If it is not known.
+    """
+    axis = -1 if layer.data_format == "channels_last" else 1
+    if input_shape[axis] is None:
+        raise ValueError(
+            f"{type(layer).__name__}: the channel axis of the inputs must be known to create the kernel. Received: "
+            f"input_shape={input_shape}, data_format={layer.data_format!r}"
+        )
+    return axis, input_shape[axis]
+
+
+def add_bias(layer: Any, channels: int) -> Any:
+    """Creates the bias of a convolutional layer, if it uses one."""
+    if not layer.use_bias:
+        return None
+    return layer.add_weight(
+        shape=(channels,),
+        initializer=layer.bias_initializer,
+        regularizer=layer.bias_regularizer,
+        constraint=layer.bias_constraint,
+        name="bias",
+    )
+
+
+def with_bias_and_activation(layer: Any, x: Any) -> Any:
+    """What a convolutional layer does with its convolution."""
+    if layer.bias is not None:
+        bias = layer.bias.value
+        x = x + (bias if layer.data_format == "channels_last" else bias.reshape(-1, *(1,) * layer.rank))
+    return x if layer.activation is None else layer.activation(x)

@@ -1,0 +1,84 @@
+"""Conv1DTranspose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from addax.layers.convolutional.base_conv_transpose import BaseConvTranspose
+
+
+class Conv1DTranspose(BaseConvTranspose):
+    """Transposed convolution over one axis, such as the steps of a sequence.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Extent of the filters: an int.
+        strides: By how much the output is larger: an int.
+        padding: `"valid"`: none; `"same"`: so that the output is as large as the input times the strides.
+        output_padding: What to add to the size of the output: an int; found from the other
+            arguments if not given.
+        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
+        dilation_rate: Distance of neighbouring taps: an int.
+        activation: Function of the output, or its name; none if not given.
+        use_bias: Whether to add a bias.
+        kernel_initializer: First value of `kernel`, shape `(kernel_size, filters, channels)`.
+        bias_initializer: First value of `bias`, shape `(filters,)`.
+        kernel_regularizer: Penalty on `kernel`.
+        bias_regularizer: Penalty on `bias`.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint: Projection of `kernel` after every update.
+        bias_constraint: Projection of `bias` after every update.
+        **kwargs: Arguments of `Layer`.
+
+    Inputs of shape `(batch, steps, channels)` give outputs of shape
+    `(batch, new_steps, filters)`; with `"channels_first"` the channels stand behind the batch axis.
+
+    Raises:
+        ValueError: If an argument is out of its domain.
+
+    Example:
+
+    >>> addax.layers.Conv1DTranspose(4, 3, strides=2, padding="same")(addax.ops.ones((2, 8, 3))).shape
+    (2, 16, 4)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs,
+    ):
+        super().__init__(
+            rank=1,
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            output_padding=output_padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
