@@ -43,6 +43,10 @@ py::list run(const Plan& plan, const py::sequence& list) {
   return as_list(std::move(results));
 }
 
+struct Values {
+  Trace::Values map;
+};
+
 struct SuspendScope {
   std::unique_ptr<SuspendTrace> suspend;
 };
@@ -61,6 +65,7 @@ void bind_graph(py::module_& m) {
       .def("verify", &verify)
       .def_property_readonly("num_states", [](const Graph& g) { return g.states; });
 
+  py::class_<Values>(m, "TraceValues", "The values of variables at a point of a trace.");
   py::class_<Trace>(m, "Trace", "Runs a function on placeholders and writes down what it computes.")
       .def(py::init<>())
       .def("argument",
@@ -68,6 +73,11 @@ void bind_graph(py::module_& m) {
              return py::reinterpret_steal<py::object>(
                  wrap(t.argument(Shape(shape.begin(), shape.end()), dtype_from(dtype))));
            })
+      .def(
+          "values", [](const Trace& t) { return Values{t.values()}; }, "The values of all variables at this point.")
+      .def("set_values", [](Trace& t, const Values& v) { t.set_values(v.map); })
+      .def("merge_values", [](Trace& t, const Tensor& condition, const Values& yes,
+                              const Values& no) { t.merge_values(condition, yes.map, no.map); })
       .def("start", &Trace::start)
       .def("stop", &Trace::stop)
       .def("finish",
@@ -117,6 +127,9 @@ void bind_graph(py::module_& m) {
   m.def("run_pass", &run_pass, py::arg("name"), py::arg("graph"), "What one pass makes of a graph.");
   m.def("pass_names", &pass_names, "The passes, in order.");
   m.def("set_passes", &set_passes, py::arg("setting"), "Switches passes off: '-fuse,-cse', 'none', or '' for all on.");
+  m.def(
+      "active_trace", [] { return static_cast<Trace*>(active_tracer); }, py::return_value_policy::reference,
+      "The trace of this thread, or None.");
   m.def("is_tracing", [] { return active_tracer != nullptr; }, "True while this thread traces a function.");
   m.def("is_recording", [] { return active_recorder != nullptr; }, "True while a tape of this thread records.");
 }

@@ -1,6 +1,8 @@
 // What apply and variables tell a trace.
 #include "graph/trace.h"
 
+#include "addax/ops/elementwise.h"
+
 namespace addax {
 
 Trace::~Trace() {
@@ -62,8 +64,27 @@ Tensor& Trace::value_of(Variable& variable) {
   const int v = graph_.add_var(spec.shape, spec.dtype);
   ids_.emplace(t.id(), v);
   before_.push_back(v);
+  first_.push_back(t);
   states_.push_back({std::move(owner), variable.trainable});
   return values_.emplace(variable.id(), t).first->second;
+}
+
+void Trace::set_values(const Values& values) {
+  // A variable that was first met since has its value from before the trace.
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const uint64_t id = states_[i].variable->id();
+    const auto it = values.find(id);
+    values_[id] = it == values.end() ? first_[i] : it->second;
+  }
+}
+
+void Trace::merge_values(const Tensor& condition, const Values& yes, const Values& no) {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const uint64_t id = states_[i].variable->id();
+    const auto a = yes.find(id), b = no.find(id);
+    const Tensor &x = a == yes.end() ? first_[i] : a->second, &y = b == no.end() ? first_[i] : b->second;
+    values_[id] = x.id() == y.id() ? x : where(condition, x, y);
+  }
 }
 
 Graph Trace::finish(Span<const Tensor> results) {

@@ -31,6 +31,15 @@ class ADDAX_API Trace final : public Tracer {
   Graph finish(Span<const Tensor> results);
   const std::vector<State>& states() const { return states_; }
 
+  /// The values of all variables as they are at this point of the trace.
+  using Values = std::unordered_map<uint64_t, Tensor>;
+  const Values& values() const { return values_; }
+  /// Goes back to earlier values, to trace another branch from there.
+  void set_values(const Values& values);
+  /// Where two branches meet: each variable has its value of `yes` where the 0-d bool `condition` holds, else that of
+  /// `no`.
+  void merge_values(const Tensor& condition, const Values& yes, const Values& no);
+
   void record(const OpDef& op, const Attrs& attrs, Span<const Tensor> inputs, Span<const Tensor> outputs) override;
   Tensor& value_of(Variable& variable) override;
 
@@ -40,8 +49,9 @@ class ADDAX_API Trace final : public Tracer {
   Graph graph_;
   std::unordered_map<uint64_t, int> ids_;  // tensor -> var
   std::vector<State> states_;
-  std::vector<int> before_;                      // per state: its var at the start
-  std::unordered_map<uint64_t, Tensor> values_;  // variable -> its value now
+  std::vector<int> before_;  // per state: its var at the start
+  Tensors first_;            // and the placeholder of that var
+  Values values_;            // variable -> its value now
   bool active_ = false;
 };
 

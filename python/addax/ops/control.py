@@ -1,6 +1,8 @@
 """Control flow: cond, switch, loops, map and scan, as plain Python over eager tensors.
 
-On placeholders a branch or body is run once, for its shapes. `custom_gradient` is in `addax.autograd`.
+On placeholders a branch or body is run once, for its shapes. In a function being compiled, `cond` and `switch` compute
+all branches and choose among the results, and loops over a known number of steps are written out.
+`custom_gradient` is in `addax.autograd`.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from addax import tree
+from addax import engine, tree
 from addax.engine import Tensor
 from addax.ops import symbolic
-from addax.ops.convert import as_tensor
+from addax.ops.convert import as_tensor, cast
 from addax.ops.core import is_symbolic
 from addax.ops.joining import concatenate, stack
 from addax.ops.keras_tensor import any_symbolic_tensors
@@ -28,6 +30,9 @@ def _tensors(structure: Any) -> Any:
 @op("core.Cond", inputs="pred true_fn false_fn")
 def cond(pred, true_fn, false_fn):
     """Calls one of two functions.
+
+    In a compiled function whose `pred` is known only when it runs, both are computed, and the results and the values
+    that they assign to variables are chosen by `pred`.
 
     Args:
         pred: A bool or a 0-d bool tensor.
@@ -46,14 +51,51 @@ def cond(pred, true_fn, false_fn):
         result, other = true_fn(), false_fn()
         tree.assert_same_structure(result, other)
         return _tensors(result)
+    if is_symbolic(pred) and engine.is_tracing():
+        return _chosen(pred, true_fn, false_fn)
     return true_fn() if pred else false_fn()
+
+
+def _chosen(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
+    """Both branches of a traced function, from the same values of variables, and a choice where they meet."""
+    trace = engine.active_trace()
+    pred = reshape.__wrapped__(cast(pred, "bool"), ())
+    before = trace.values()
+    yes = true_fn()
+    after_yes = trace.values()
+    trace.set_values(before)
+    no = false_fn()
+    after_no = trace.values()
+    trace.merge_values(pred, after_yes, after_no)
+    tree.assert_same_structure(yes, no)
+
+    def choose(a: Any, b: Any) -> Any:
+        if a is None and b is None:
+            return None
+        a, b = as_tensor(a), as_tensor(b)
+        if a.shape != b.shape or a.dtype != b.dtype:
+            raise ValueError(
+                f"cond: both branches must return the same shapes and dtypes. Received: {a.dtype}{a.shape} from "
+                f"`true_fn` and {b.dtype}{b.shape} from `false_fn`"
+            )
+        return engine.apply("where", pred, a, b)
+
+    return tree.map_structure(choose, yes, no)
 
 
 @op("core.Switch", inputs="index branches operands")
 def _switch(index, branches, operands):
     if is_symbolic(index) and symbolic.is_active():
         return _tensors(branches[0](*operands))
+    if is_symbolic(index) and engine.is_tracing():
+        return _switched(index, list(branches), operands)
     return branches[max(0, min(int(index), len(branches) - 1))](*operands)
+
+
+def _switched(index: Tensor, branches: list, operands: tuple) -> Any:
+    if len(branches) == 1:
+        return branches[0](*operands)
+    return _chosen(index <= 0, lambda: branches[0](*operands), lambda: _switched(index - 1, branches[1:], operands))
 
 
 def switch(index, branches, *operands):
@@ -83,7 +125,8 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         cond: Called with the loop variables; returns whether to go on.
         body: Called with the loop variables; returns their new values.
         loop_vars: The first values: a tuple or list, or one value.
-        maximum_iterations: The most iterations; `None`: no limit.
+        maximum_iterations: The most iterations; `None`: no limit. A compiled function whose condition is known only
+            when it runs needs one, and computes the body that often.
 
     Returns:
         The last values of the loop variables.
@@ -97,16 +140,36 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     values = tuple(loop_vars) if many else (loop_vars,)
     done = 0
     while maximum_iterations is None or done < maximum_iterations:
-        if _any_symbolic(values):
-            if not symbolic.is_active():
-                cond(*values)  # reading its value raises the error that explains itself
+        if _any_symbolic(values) and symbolic.is_active():
             break
-        if not cond(*values):
+        go = cond(*values)
+        if is_symbolic(go):
+            values = _written_out(cond, body, values, go, maximum_iterations, done)
             break
-        result = body(*values)
-        values = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+        if not go:
+            break
+        values = _as_tuple(body(*values))
         done += 1
     return values if many else values[0]
+
+
+def _as_tuple(result: Any) -> tuple:
+    return tuple(result) if isinstance(result, (tuple, list)) else (result,)
+
+
+def _written_out(cond: Callable, body: Callable, values: tuple, go: Any, most: int | None, done: int) -> tuple:
+    """A loop of a traced function whose condition is known only when it runs: every iteration that there can be."""
+    if most is None:
+        raise RuntimeError(
+            "while_loop: the condition of a loop in a compiled function depends on a symbolic tensor, so how often it "
+            "runs is not known. Pass `maximum_iterations`, which is then how often the body is computed"
+        )
+    values = tuple(_tensors(values))
+    for i in range(done, most):
+        values = _chosen(go, lambda v=values: _as_tuple(_tensors(body(*v))), lambda v=values: v)
+        if i + 1 < most:
+            go = engine.apply("logical_and", go, cond(*values))
+    return values
 
 
 @op("core.ForiLoop", inputs="init_val")
