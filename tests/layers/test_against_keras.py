@@ -123,6 +123,38 @@ CASES = [
     ("Permute", ((3, 1, 2),), {}, IMAGE),
     ("RepeatVector", (3,), {}, (2, 4)),
     ("ActivityRegularization", (), {"l1": 0.1, "l2": 0.2}, (3, 4)),
+    ("UpSampling1D", (), {}, SERIES),
+    ("UpSampling2D", (), {}, IMAGE),
+    ("UpSampling2D", ((2, 3),), {"interpolation": "bilinear"}, IMAGE),
+    ("UpSampling2D", ((3, 1),), {"interpolation": "bicubic", "data_format": "channels_first"}, FIRST_IMAGE),
+    ("UpSampling2D", (2,), {"interpolation": "lanczos3"}, IMAGE),
+    ("UpSampling2D", (3,), {"interpolation": "lanczos5"}, IMAGE),
+    ("UpSampling2D", ((1, 2),), {"data_format": "channels_first"}, FIRST_IMAGE),
+    ("UpSampling3D", (), {}, VOLUME),
+    ("UpSampling3D", ((1, 2, 3),), {"data_format": "channels_first"}, VOLUME),
+    ("ZeroPadding1D", (), {}, SERIES),
+    ("ZeroPadding1D", ((0, 2),), {"data_format": "channels_first"}, SERIES),
+    ("ZeroPadding2D", (), {}, IMAGE),
+    ("ZeroPadding2D", ((1, 2),), {}, IMAGE),
+    ("ZeroPadding2D", (((0, 1), (2, 3)),), {"data_format": "channels_first"}, FIRST_IMAGE),
+    ("ZeroPadding3D", (2,), {}, VOLUME),
+    ("ZeroPadding3D", ((1, (0, 2), 0),), {"data_format": "channels_first"}, VOLUME),
+    ("Cropping1D", (), {}, SERIES),
+    ("Cropping1D", ((0, 3),), {}, SERIES),
+    ("Cropping2D", (), {}, IMAGE),
+    ("Cropping2D", (((1, 2), (0, 3)),), {}, IMAGE),
+    ("Cropping2D", ((1, 2),), {"data_format": "channels_first"}, FIRST_IMAGE),
+    ("Cropping3D", (1,), {}, (2, 5, 4, 3, 2)),
+    ("Cropping3D", (((1, 0), 1, (0, 1)),), {"data_format": "channels_first"}, VOLUME),
+    ("GaussianNoise", (0.5,), {"seed": 5}, (4, 6)),
+    ("GaussianNoise", (0.0,), {}, (4, 6)),
+    ("GaussianDropout", (0.3,), {"seed": 5}, (4, 6)),
+    ("AlphaDropout", (0.4,), {"seed": 5}, (4, 6)),
+    ("AlphaDropout", (0.4,), {"seed": 5, "noise_shape": (None, 1)}, (4, 6)),
+    ("SpatialDropout1D", (0.4,), {"seed": 5}, SERIES),
+    ("SpatialDropout2D", (0.4,), {"seed": 5}, IMAGE),
+    ("SpatialDropout2D", (0.4,), {"seed": 5, "data_format": "channels_first"}, FIRST_IMAGE),
+    ("SpatialDropout3D", (0.4,), {"seed": 5}, VOLUME),
     ("Dropout", (0.3,), {"seed": 5}, (4, 6)),
     ("Dropout", (0.5,), {"seed": 5, "noise_shape": (None, 1)}, (4, 6)),
     ("Dropout", (0.0,), {}, (4, 6)),
@@ -149,7 +181,7 @@ def test_numbers_gradients_and_state(case):
     ours, theirs = oracle.pair(name, *args, **kwargs)
     x = _input_of(case)
     oracle.build_alike(ours, theirs, x)
-    takes_training = name in ("Dense", "Dropout", "BatchNormalization")
+    takes_training = name in ("Dense", "BatchNormalization", "GaussianNoise") or "Dropout" in name
     modes = [{"training": False}, {"training": True}, {}] if takes_training else [{}]
     for mode in modes:
         # Second derivatives of the statistics make the gradients of normalization the least exact.
@@ -200,6 +232,18 @@ def test_dtype_policies(name, policy):
     tolerance = 0.04 if "bfloat16" in policy else 0.005
     expected = oracle.numpy_of(expected)
     np.testing.assert_allclose(oracle.numpy_of(y), expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+def test_everything_dropped():
+    x = np.ones((2, 3), "float32")
+    assert addax.layers.AlphaDropout(1.0)(x, training=True).tolist() == [[0.0] * 3] * 2
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_alpha_dropout_keeps_mean_and_variance(rate):
+    x = np.random.default_rng(0).normal(size=200_000).astype("float32")
+    y = addax.layers.AlphaDropout(rate, seed=3)(x, training=True).numpy()
+    assert abs(y.mean()) < 0.01 and abs(y.std() - 1) < 0.01  # about three standard errors
 
 
 def test_dropout_masks_are_those_of_keras():
@@ -343,6 +387,29 @@ ERRORS = [
     ("Dropout", lambda L: L.Dropout(1.1), "Invalid value received for argument `rate`"),
     ("Dropout", lambda L: L.Dropout(0.1, noise_shape=3), "Invalid value received for argument `noise_shape`"),
     ("Dropout", lambda L: L.Dropout(0.1, noise_shape=("a",)), "Received element at index 0: a"),
+    ("GaussianNoise", lambda L: L.GaussianNoise(-1), "Invalid value received for argument `stddev`"),
+    ("GaussianDropout", lambda L: L.GaussianDropout(-0.1), "Invalid value received for argument `rate`"),
+    ("AlphaDropout", lambda L: L.AlphaDropout(1.2), "Invalid value received for argument `rate`"),
+    ("SpatialDropout2D", lambda L: L.SpatialDropout2D(1.5), "Invalid value received for argument `rate`"),
+    ("SpatialDropout2D", lambda L: L.SpatialDropout2D(0.5)(np.ones((2, 3, 4))), "expected ndim=4, found ndim=3"),
+    ("UpSampling1D", lambda L: L.UpSampling1D((2,)), "Expected an integer value for `size`, got"),
+    ("UpSampling1D", lambda L: L.UpSampling1D(0), "Argument `size` should be a positive integer"),
+    ("UpSampling2D", lambda L: L.UpSampling2D((1, 2, 3)), "The `size` argument must be a tuple of 2 integers"),
+    ("ZeroPadding1D", lambda L: L.ZeroPadding1D((1, 2, 3)), "The `padding` argument must be a tuple of 2 integers"),
+    ("ZeroPadding1D", lambda L: L.ZeroPadding1D(-1), "that do not satisfy `value >= 0`"),
+    ("ZeroPadding2D", lambda L: L.ZeroPadding2D((1, 2, 3)), "`padding` should have two elements. Received: padding="),
+    ("ZeroPadding2D", lambda L: L.ZeroPadding2D("a"), "`padding` should have two elements. Received: padding="),
+    (
+        "ZeroPadding2D",
+        lambda L: L.ZeroPadding2D(((1, 2, 3), 1)),
+        "The `1st entry of padding` argument must be a tuple of",
+    ),
+    ("ZeroPadding3D", lambda L: L.ZeroPadding3D((1, 2)), "`padding` should have 3 elements"),
+    ("Cropping1D", lambda L: L.Cropping1D((1, 2, 3)), "The `cropping` argument must be a tuple of 2 integers"),
+    ("Cropping1D", lambda L: L.Cropping1D(2)(np.ones((1, 4, 3))), "`cropping` parameter of `Cropping1D` layer must be"),
+    ("Cropping2D", lambda L: L.Cropping2D(-1), "`cropping` cannot be negative. Received: cropping=-1."),
+    ("Cropping2D", lambda L: L.Cropping2D(2)(np.ones((1, 4, 5, 3))), "Values in `cropping` argument should be smaller"),
+    ("Cropping3D", lambda L: L.Cropping3D((1, 2)), "`cropping` should have 3 elements"),
     ("Reshape", lambda L: L.Reshape((-1, -1)), "There must be at most one unknown dimension (-1) in `target_shape`"),
     ("Reshape", lambda L: L.Reshape((3, 5))(np.ones((2, 4))), "The total size of the tensor must be unchanged"),
     ("Flatten", lambda L: L.Flatten()(np.float32(3)), "expected min_ndim=1, found ndim=0"),
@@ -416,6 +483,10 @@ def test_errors_say_what_keras_says(name, action, message):
         (lambda L: L.BatchNormalization(axis=7)(np.ones((2, 3))), "axis=7 is out of range for inputs of shape (2, 3)"),
         (lambda L: L.Conv2D(4, 3)(addax.Input((5, 5, None))), "the channel axis of the inputs must be known"),
         (lambda L: L.Input((3,), sparse=True), "only dense tensors"),
+        (lambda L: L.UpSampling2D(interpolation="cubist"), "expected one of ('nearest', 'bilinear', "),
+        (lambda L: L.GaussianDropout(1.0), "no finite variance"),
+        (lambda L: L.Embedding(2, 3, lora_rank=2), "`lora_rank` is not supported"),
+        (lambda L: L.LayerNormalization(axis=4)(np.ones((2, 3))), "axis=4 is out of range for inputs of shape (2, 3)"),
     ],
 )
 def test_errors_of_our_own(action, message):

@@ -68,6 +68,35 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
         IMAGE,
         lambda k: [k.layers.GlobalAveragePooling2D(keepdims=True), k.layers.GlobalAveragePooling2D()],
     ),
+    "sizes": (
+        IMAGE,
+        lambda k: [
+            k.layers.ZeroPadding2D(((1, 2), (0, 3))),
+            k.layers.Cropping2D((2, 1)),
+            k.layers.UpSampling2D((2, 1), interpolation="bilinear"),
+            k.layers.Reshape((2, 7, 9, 3)),
+            k.layers.ZeroPadding3D(1),
+            k.layers.Cropping3D(((1, 0), 1, (0, 2))),
+            k.layers.UpSampling3D((1, 2, 1)),
+        ],
+    ),
+    "lengths": (
+        SERIES,
+        lambda k: [k.layers.ZeroPadding1D((1, 2)), k.layers.Cropping1D((0, 3)), k.layers.UpSampling1D(3)],
+    ),
+    "noise": (
+        SERIES,
+        lambda k: [
+            k.layers.GaussianNoise(0.1, seed=1),
+            k.layers.GaussianDropout(0.2),
+            k.layers.AlphaDropout(0.3, noise_shape=(None, 1, None)),
+            k.layers.SpatialDropout1D(0.4, seed=2),
+            k.layers.Reshape((2, 3, 4)),
+            k.layers.SpatialDropout2D(0.5),
+            k.layers.Reshape((2, 3, 2, 2)),
+            k.layers.SpatialDropout3D(0.5, data_format="channels_first"),
+        ],
+    ),
     "batch_norm": (IMAGE, lambda k: [k.layers.BatchNormalization()]),
     "batch_norm_options": (
         VECTOR,

@@ -55,11 +55,26 @@ from addax.layers.pooling.max_pooling2d import MaxPooling2D
 from addax.layers.pooling.max_pooling3d import MaxPooling3D
 from addax.layers.preprocessing.rescaling import Rescaling
 from addax.layers.regularization.activity_regularization import ActivityRegularization
+from addax.layers.regularization.alpha_dropout import AlphaDropout
 from addax.layers.regularization.dropout import Dropout
+from addax.layers.regularization.gaussian_dropout import GaussianDropout
+from addax.layers.regularization.gaussian_noise import GaussianNoise
+from addax.layers.regularization.spatial_dropout1d import SpatialDropout1D
+from addax.layers.regularization.spatial_dropout2d import SpatialDropout2D
+from addax.layers.regularization.spatial_dropout3d import SpatialDropout3D
+from addax.layers.reshaping.cropping1d import Cropping1D
+from addax.layers.reshaping.cropping2d import Cropping2D
+from addax.layers.reshaping.cropping3d import Cropping3D
 from addax.layers.reshaping.flatten import Flatten
 from addax.layers.reshaping.permute import Permute
 from addax.layers.reshaping.repeat_vector import RepeatVector
 from addax.layers.reshaping.reshape import Reshape
+from addax.layers.reshaping.up_sampling1d import UpSampling1D
+from addax.layers.reshaping.up_sampling2d import UpSampling2D
+from addax.layers.reshaping.up_sampling3d import UpSampling3D
+from addax.layers.reshaping.zero_padding1d import ZeroPadding1D
+from addax.layers.reshaping.zero_padding2d import ZeroPadding2D
+from addax.layers.reshaping.zero_padding3d import ZeroPadding3D
 
 # Keras's other names of the same classes.
 Convolution1D = Conv1D
@@ -129,6 +144,7 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AlphaDropout",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -150,6 +166,9 @@ __all__ = [
     "Convolution2DTranspose",
     "Convolution3D",
     "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -157,6 +176,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -200,9 +221,18 @@ __all__ = [
     "SeparableConvolution1D",
     "SeparableConvolution2D",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "Subtract",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

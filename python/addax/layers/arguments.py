@@ -42,3 +42,22 @@ def positive(value: Any, name: str) -> int:
             f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
         )
     return value
+
+
+def int_pairs(value: Any, n: int, name: str) -> tuple[tuple[int, int], ...]:
+    """For each of `n` axes a pair of ints of at least 0: what happens before and after.
+
+    One int stands for all, and an int in place of a pair for both.
+    """
+    if isinstance(value, int):
+        if value < 0:
+            raise ValueError(f"`{name}` cannot be negative. Received: {name}={value}.")
+        return ((value, value),) * n
+    if not isinstance(value, (list, tuple)) or len(value) != n:
+        count = {2: "two"}.get(n, n)
+        raise ValueError(f"`{name}` should have {count} elements. Received: {name}={value}.")
+    order = ("1st", "2nd", "3rd")
+    return tuple(
+        int_tuple(pair, 2, f"{which} entry of {name}", allow_zero=True)
+        for which, pair in zip(order, value, strict=False)
+    )

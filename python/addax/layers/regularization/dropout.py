@@ -37,12 +37,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ValueError(
-                "Invalid value received for argument `rate`. Expected a float value between 0 and 1. "
-                f"Received: rate={rate}"
-            )
-        self.rate = rate
+        self.rate = checked_fraction(rate, "rate")
         self.seed = seed
         self.noise_shape = _checked_noise_shape(noise_shape)
         if rate > 0:
@@ -85,3 +80,13 @@ def _checked_noise_shape(noise_shape: Any) -> tuple | None:
                 f"Received negative or zero value at index {i}: {dim}"
             )
     return tuple(noise_shape)
+
+
+def checked_fraction(value: Any, name: str) -> float:
+    """The number, which must lie between 0 and 1."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a float value between 0 and 1. "
+            f"Received: {name}={value}"
+        )
+    return value
