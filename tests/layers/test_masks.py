@@ -113,6 +113,18 @@ def test_training_under_masks(make, x, target, sequential):
     assert (ours.predict(other, verbose=0)[0] != ours.predict(x, verbose=0)[0]).any()
 
 
+@pytest.mark.filterwarnings("ignore:Layer 'sequential")  # Keras warns that the stack drops the mask behind pooling
+def test_a_mask_given_to_a_stack_reaches_its_layers():
+    mask = np.array([[True, True, False, False], [True] * 4, [False, True, True, True]])
+    for_pooling = [lambda k: k.layers.GlobalAveragePooling1D()]
+    behind_dropout = [lambda k: k.layers.Dropout(0.1), *for_pooling]
+    for makers in (for_pooling, behind_dropout):
+        ours, theirs = (k.Sequential([make(k) for make in makers]) for k in (addax, keras))
+        expected = theirs(STEPS, mask=mask)
+        np.testing.assert_allclose(oracle.numpy_of(ours(STEPS, mask=mask)), oracle.numpy_of(expected), rtol=1e-6)
+        assert not np.allclose(oracle.numpy_of(ours(STEPS)), oracle.numpy_of(expected))
+
+
 def test_masks_in_the_graph_are_those_of_keras():
     nodes = []
     for k in (addax, keras):

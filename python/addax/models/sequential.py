@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from addax import saving, tree
+from addax.layers.calls import set_mask
 from addax.layers.core.input_layer import InputLayer
 from addax.layers.layer import Layer
 from addax.models.inputs import fit_rank
@@ -153,11 +154,10 @@ class Sequential(Model):
     def call(self, inputs, training=None, mask=None):
         """Runs the layers on the inputs."""
         x = self._checked(inputs)
+        set_mask(x, mask)  # masks travel with the tensors
         for layer in self._layers:
-            if isinstance(layer, InputLayer):
-                continue
-            x = layer(x, mask=mask) if mask is not None and layer._signature().takes_mask else layer(x)
-            mask = None  # from here on, masks travel with the tensors
+            if not isinstance(layer, InputLayer):
+                x = layer(x)
         return x
 
     def _checked(self, inputs: Any) -> Any:
