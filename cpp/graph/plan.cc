@@ -131,7 +131,8 @@ class Planner {
 
   void lower(const Eqn& e) {
     Layout layout;
-    if (e.op->view && e.op->view(at(home(e.in[0])).layout, spec(e.out[0]).shape, e.settings(), layout)) {
+    if (e.op->view && spec(e.in[0]).dtype == spec(e.out[0]).dtype &&
+        e.op->view(at(home(e.in[0])).layout, spec(e.out[0]).shape, e.settings(), layout)) {
       const int source = home(e.in[0]);
       home(e.out[0]) = add_location(buffer_of_[static_cast<size_t>(source)], layout, at(source).dtype);
       return;

@@ -85,7 +85,8 @@ int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may
     if (active_tracer) active_tracer->record(op, attrs, inputs, Span<const Tensor>(out, static_cast<size_t>(count)));
   } else {
     Layout layout;
-    if (op.view && op.view(inputs[0].layout(), c.outputs[0].shape, attrs, layout)) {
+    if (op.view && inputs[0].dtype() == c.outputs[0].dtype &&
+        op.view(inputs[0].layout(), c.outputs[0].shape, attrs, layout)) {
       out[0] = inputs[0].view(layout);
     } else {
       const Kernel kernel = op.kernels[static_cast<size_t>(DeviceType::Cpu)];

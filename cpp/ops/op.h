@@ -54,7 +54,8 @@ using Vjp = Tensors (*)(const VjpContext&);
 using Kernel = void (*)(const KernelArgs&);
 /// The same result written with simpler ops: the oracle of the kernel in tests and the source of higher gradients.
 using Compose = Tensors (*)(Span<const Tensor> in, const Attrs& attrs);
-/// Fills `out` and returns true if the result is a view of the input; false asks for the kernel.
+/// Fills `out` and returns true if the result is a view of the input; false asks for the kernel. Asked only where the
+/// dtype stays.
 using ViewRule = bool (*)(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 
 /// Multiplications and additions, each counted once.

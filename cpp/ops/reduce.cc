@@ -192,6 +192,21 @@ Tensors cumprod_vjp(const VjpContext& c) {
   return {before * s};
 }
 
+/// Over dims of size 1 there is nothing to reduce.
+bool view_of_single(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out) {
+  const int64_t count = numel(in.shape);
+  if (count == 0 || count != numel(out_shape)) return false;
+  out = {out_shape, {}, in.offset};
+  const auto& a = attrs.as<ReduceAttrs>();
+  const Dims axes = normalize_axes(a.axes, in.shape.rank(), "reduce");
+  for (int d = 0, next = 0; d < in.shape.rank(); ++d) {
+    const bool reduced = next < axes.rank() && axes[next] == d;
+    next += reduced;
+    if (!reduced || a.keepdims) out.strides.push_back(in.strides[d]);
+  }
+  return true;
+}
+
 // ---- Rows
 
 Tensor call(const OpDef& op, const Tensor& x, const Dims& axes, bool keepdims) {
@@ -232,8 +247,10 @@ Tensor cumprod(const Tensor& x, int64_t axis, bool reverse) {
 }
 
 void register_reduce(OpTable& table) {
+  std::vector<OpDef*> rows;
   const auto row = [&](const char* name, Infer infer) -> OpDef& {
     OpDef& op = table.add("reduce", name);
+    rows.push_back(&op);
     op.infer = infer;
     op.strided = true;
     op.fusion = Fusion::Reduce;
@@ -249,6 +266,7 @@ void register_reduce(OpTable& table) {
   differentiable(row("prod", sum_infer).attrs<ReduceAttrs>(), prod_vjp, kSaveAll, kSaveNone);
   for (const char* name : {"max", "min"})
     differentiable(row(name, extreme_infer).attrs<ReduceAttrs>(), extreme_vjp, kSaveAll, kSaveAll);
+  for (OpDef* op : rows) op->view = view_of_single;
   for (const char* name : {"any", "all"}) row(name, truth_infer).attrs<ReduceAttrs>().differentiable = false;
   OpDef& logsumexp = row("logsumexp", logsumexp_infer).attrs<ReduceAttrs>();
   differentiable(logsumexp, logsumexp_vjp, kSaveAll, kSaveAll);

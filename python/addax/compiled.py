@@ -38,11 +38,19 @@ class _Entry:
     def __init__(self, plan: engine.Plan, structure: Any, leaves: list):
         self.plan = plan
         self._structure = structure  # None: the function returned a single tensor
-        self._leaves = leaves  # per leaf: None stands for the next result
+        self._leaves = leaves  # per leaf: the mark of a result, or what was returned
+        #: The keys of a flat dict of tensors, such as logs, in the order of the leaves.
+        self._keys: list | None = None
+        if type(structure) is dict and all(leaf is _RESULT for leaf in leaves) and len(leaves) == len(structure):
+            self._keys = sorted(structure)
+            self._order = list(structure)
 
     def pack(self, results: list) -> Any:
         if self._structure is None:
             return results[0]
+        if self._keys is not None:
+            by_key = dict(zip(self._keys, results, strict=True))
+            return {key: by_key[key] for key in self._order}
         it = iter(results)
         return tree.pack_sequence_as(self._structure, [next(it) if x is _RESULT else x for x in self._leaves])
 

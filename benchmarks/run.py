@@ -1,0 +1,165 @@
+"""Races whole models: the same code on addax and on stock Keras over JAX, PyTorch and TensorFlow.
+
+    python benchmarks/run.py [--only TEXT ...] [--engines addax jax torch tensorflow] [--rounds 3] [--threads 2]
+                             [--json FILE]
+
+Every measurement is a fresh process; processes of the engines are interleaved, and medians over the rounds compared.
+Peers that are not installed are left out: `pip install ".[bench]"` brings all. Times are of wall clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ENGINES = ("addax", "jax", "torch", "tensorflow")
+# phase -> what one unit of it is
+PHASES = {
+    "fit": "ms/step",
+    "evaluate": "ms/batch",
+    "predict": "ms/batch",
+    "predict one": "ms",
+    "call one": "ms",
+    "first epoch": "s",
+    "memory": "MB",
+}
+
+
+def child(engine: str, name: str, threads: int, started: float) -> dict[str, float]:
+    """All phases of one workload on one engine, in this process."""
+    if engine != "addax":
+        os.environ["KERAS_BACKEND"] = engine
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    for variable in ("ADDAX_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import resource
+
+    if engine == "addax":
+        import addax as keras
+    else:
+        import keras
+
+    if engine == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    import numpy as np
+
+    sys.path.insert(0, str(HERE))
+    from workloads import WORKLOADS
+
+    w = WORKLOADS[name]
+    keras.utils.set_random_seed(0)
+    x, y = w.data()
+    model = w.build(keras)
+    model.fit(x, y, batch_size=w.batch, epochs=1, verbose=0)
+    result = {"first epoch": time.time() - started}
+
+    def median(run, least: int, seconds: float) -> float:
+        times: list[float] = []
+        while len(times) < least or (sum(times) < seconds and len(times) < 500):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        return 1e3 * statistics.median(times)
+
+    def materialize(output):
+        return np.asarray(output.detach() if hasattr(output, "detach") and engine == "torch" else output)
+
+    epochs = {"batch_size": w.batch, "verbose": 0}
+    result["fit"] = median(lambda: model.fit(x, y, epochs=1, **epochs), 3, 2.0) / w.batches
+    model.evaluate(x, y, **epochs)
+    result["evaluate"] = median(lambda: model.evaluate(x, y, **epochs), 3, 1.0) / w.batches
+    model.predict(x, **epochs)
+    result["predict"] = median(lambda: model.predict(x, **epochs), 3, 1.0) / w.batches
+    one = x[:1]
+    model.predict(one, verbose=0)
+    result["predict one"] = median(lambda: model.predict(one, verbose=0), 10, 0.5)
+    materialize(model(one, training=False))
+    result["call one"] = median(lambda: materialize(model(one, training=False)), 10, 0.5)
+    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return result
+
+
+def measure(engine: str, name: str, threads: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--child", engine, name, str(threads), str(time.time())]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(f"{name} on {engine} failed:\n{run.stderr[-2000:]}")
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def race(names: list[str], engines: list[str], rounds: int, threads: int) -> dict[str, dict[str, dict[str, float]]]:
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    for name in names:
+        taken: dict[str, list[dict[str, float]]] = {e: [] for e in engines}
+        for _ in range(rounds):
+            for e in engines:
+                taken[e].append(measure(e, name, threads))
+        results[name] = {e: {p: statistics.median(r[p] for r in runs) for p in PHASES} for e, runs in taken.items()}
+        show(name, results[name])
+    return results
+
+
+def show(name: str, rows: dict[str, dict[str, float]]) -> None:
+    peers = [e for e in rows if e != "addax"]
+    print(f"\n{name}\n{'':22}" + "".join(f"{e:>12}" for e in rows) + ("  addax / best peer" if peers else ""))
+    for phase, unit in PHASES.items():
+        line = f"{phase} {unit}".ljust(22) + "".join(f"{rows[e][phase]:12.3f}" for e in rows)
+        if peers and "addax" in rows:
+            line += f"{rows['addax'][phase] / min(rows[e][phase] for e in peers):12.3f}"
+        print(line, flush=True)
+
+
+def commit() -> str:
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--child"]:
+        engine, name, threads, started = sys.argv[2:]
+        print(json.dumps(child(engine, name, int(threads), float(started))))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=[], help="workloads whose name contains one of these")
+    parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=ENGINES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", help="write the numbers to this file")
+    args = parser.parse_args()
+    sys.path.insert(0, str(HERE))
+    from workloads import WORKLOADS
+
+    names = [n for n in WORKLOADS if not args.only or any(t.lower() in n.lower() for t in args.only)]
+    engines = [e for e in args.engines if e == "addax" or (_has("keras") and _has(e))]
+    results = race(names, engines, args.rounds, args.threads)
+    if args.json:
+        about = {"processor": processor(), "threads": args.threads, "rounds": args.rounds, "commit": commit()}
+        about["date"] = time.strftime("%Y-%m-%d")
+        Path(args.json).write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+
+
+def _has(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+if __name__ == "__main__":
+    main()
