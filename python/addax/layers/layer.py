@@ -309,6 +309,8 @@ class Layer(LayerState, Operation):
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         variable.overwrite_with_gradient = overwrite_with_gradient
+        if not self._trainable:
+            variable.trainable = False
         self._weights.append(variable)
         self._found = None
         return variable

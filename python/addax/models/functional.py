@@ -65,7 +65,7 @@ class Functional(Function, Model):
 
     def call(self, inputs, training=None, mask=None):
         """Runs the graph."""
-        tensors = self._in_order(inputs)
+        tensors = self._flat_inputs(inputs)
         if mask is not None:
             for x, one in zip(tensors, tree.flatten(mask), strict=False):
                 set_mask(x, one)
@@ -83,7 +83,7 @@ class Functional(Function, Model):
 
         return call
 
-    def _in_order(self, inputs: Any) -> list:
+    def _flat_inputs(self, inputs: Any) -> list:
         """The inputs in the order of the graph's, from the same structure, a list, or a dict by names."""
         names = self.input_names
         if isinstance(inputs, dict) and not isinstance(self._inputs_struct, dict):

@@ -72,7 +72,7 @@ class CompileLoss(Loss):
         """
         outputs = dict(tree.flatten_with_path(y_pred))
         found = list(self._assign(outputs))
-        weights = self._weights(len(found))
+        weights = self._weights([path for path, _ in found], outputs)
         self._parts = []
         for (path, spec), weight in zip(found, weights, strict=True):
             fn, name = _as_loss(spec, self.reduction)
@@ -136,8 +136,9 @@ class CompileLoss(Loss):
                 )
             yield path, spec
 
-    def _weights(self, count: int) -> list[float]:
-        weights = self._user_loss_weights
+    def _weights(self, paths: list[tuple], outputs: dict[tuple, Any]) -> list[float]:
+        """The weight of the loss of each of the outputs with the given paths."""
+        weights, count = self._user_loss_weights, len(paths)
         if weights is None:
             return [1.0] * count
         if isinstance(weights, (int, float)):
@@ -152,6 +153,16 @@ class CompileLoss(Loss):
             raise ValueError(
                 f"`loss_weights` must match the number of losses, got {count} losses and {len(flat)} weights."
             )
+        if isinstance(weights, dict):
+            by_path = dict(tree.flatten_with_path(weights))
+            names = dict(zip(outputs, self._output_names or (), strict=False))
+            keys = [path if path in by_path else (names.get(path),) for path in paths]
+            if not all(key in by_path for key in keys):
+                raise ValueError(
+                    f"`loss_weights` must have the keys of the losses, outputs {list(names.values()) or paths}. "
+                    f"Received: loss_weights={weights}"
+                )
+            flat = [by_path[key] for key in keys]
         return [1.0 if w is None else w for w in flat]
 
     def _part_name(self, path: tuple, outputs: dict[tuple, Any], loss_name: str) -> str:
