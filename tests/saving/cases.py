@@ -64,6 +64,10 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
         lambda k: [k.layers.DepthwiseConv1D(3, padding="same"), k.layers.SeparableConv1D(3, 2, depth_multiplier=2)],
     ),
     "max_pooling": (IMAGE, lambda k: [k.layers.MaxPooling2D(), k.layers.MaxPooling2D(2, strides=1, padding="same")]),
+    "adaptive_pooling": (
+        IMAGE,
+        lambda k: [k.layers.AdaptiveAveragePooling2D(5), k.layers.AdaptiveMaxPooling2D((2, 3))],
+    ),
     "global_pooling": (
         IMAGE,
         lambda k: [k.layers.GlobalAveragePooling2D(keepdims=True), k.layers.GlobalAveragePooling2D()],

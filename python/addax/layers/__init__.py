@@ -41,6 +41,12 @@ from addax.layers.normalization.group_normalization import GroupNormalization
 from addax.layers.normalization.layer_normalization import LayerNormalization
 from addax.layers.normalization.rms_normalization import RMSNormalization
 from addax.layers.normalization.unit_normalization import UnitNormalization
+from addax.layers.pooling.adaptive_average_pooling1d import AdaptiveAveragePooling1D
+from addax.layers.pooling.adaptive_average_pooling2d import AdaptiveAveragePooling2D
+from addax.layers.pooling.adaptive_average_pooling3d import AdaptiveAveragePooling3D
+from addax.layers.pooling.adaptive_max_pooling1d import AdaptiveMaxPooling1D
+from addax.layers.pooling.adaptive_max_pooling2d import AdaptiveMaxPooling2D
+from addax.layers.pooling.adaptive_max_pooling3d import AdaptiveMaxPooling3D
 from addax.layers.pooling.average_pooling1d import AveragePooling1D
 from addax.layers.pooling.average_pooling2d import AveragePooling2D
 from addax.layers.pooling.average_pooling3d import AveragePooling3D
@@ -143,6 +149,12 @@ __all__ = [
     "ELU",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "Average",

@@ -1,0 +1,31 @@
+"""AdaptiveAveragePooling1D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from addax.layers.pooling.base_adaptive_pooling import BaseAdaptivePooling
+
+
+class AdaptiveAveragePooling1D(BaseAdaptivePooling):
+    """Average of a given number of windows along one axis, whatever the size of the input.
+
+    Args:
+        output_size: Number of windows: an int.
+        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
+        **kwargs: Arguments of `Layer`.
+
+    Inputs have shape `(batch, steps, features)`; with `"channels_first"` the channels stand behind
+    the batch axis.
+
+    Raises:
+        ValueError: If `output_size` is out of its domain.
+
+    Example:
+
+    >>> addax.layers.AdaptiveAveragePooling1D(3)(addax.ops.ones((2, 7, 4))).shape
+    (2, 3, 4)
+    """
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs):
+        super().__init__(1, "average", output_size, data_format, **kwargs)
