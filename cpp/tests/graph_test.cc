@@ -1,0 +1,137 @@
+// Traces, plans and passes as a C++ program uses them; and several threads on one plan, for the thread sanitizer.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "addax/autograd.h"
+#include "addax/ops.h"
+#include "graph/passes.h"
+#include "graph/plan.h"
+
+using namespace addax;
+
+namespace {
+
+std::shared_ptr<Variable> variable(std::vector<float> values) {
+  return std::make_shared<Variable>(Tensor::from_data(values.data(), {static_cast<int64_t>(values.size())}));
+}
+
+Tensor vector(std::vector<float> values) {
+  return Tensor::from_data(values.data(), {static_cast<int64_t>(values.size())});
+}
+
+}  // namespace
+
+TEST_CASE("a training step, traced once and run many times") {
+  const auto w = variable({1, 2, 3});
+  Trace trace;
+  const Tensor x = trace.argument({3}, Dtype::Float32);
+  trace.start();
+  Tape tape(true);
+  tape.start();
+  const Tensor loss = sum(square(w->read() * x), {}, false);
+  tape.stop();
+  const Variable* sources[] = {w.get()};
+  const Tensors grads = tape.gradient({loss}, Span<const Variable* const>(sources, 1), {}, false);
+  w->assign(w->read() - grads[0] * 0.125);
+  const Tensor results[] = {loss};
+  Graph graph = trace.finish(Span<const Tensor>(results, 1));
+  CHECK(w->peek().data<float>()[0] == 1);  // tracing assigns nothing
+  CHECK(graph.states == 1);
+  verify(graph);
+
+  const Plan plan(optimize(std::move(graph)), trace.states());
+  float expected[] = {1, 2, 3};
+  for (int step = 0; step < 3; ++step) {
+    const Tensor input = vector({1, 0.5f, 2});
+    const Tensors out = plan.run(Span<const Tensor>(&input, 1));
+    float sum_of_squares = 0;
+    for (int i = 0; i < 3; ++i) {
+      const float p = expected[i] * input.data<float>()[i];
+      sum_of_squares += p * p;
+      expected[i] -= 2 * p * input.data<float>()[i] * 0.125f;
+    }
+    CHECK(out[0].item() == doctest::Approx(sum_of_squares));
+    for (int i = 0; i < 3; ++i) CHECK(w->peek().data<float>()[i] == doctest::Approx(expected[i]));
+  }
+}
+
+TEST_CASE("who read a value before a run keeps it") {
+  const auto w = variable({1, 2});
+  Trace trace;
+  trace.start();
+  w->assign(w->read() * 2.0);
+  const Plan plan(trace.finish({}), trace.states());
+  const Tensor before = w->read();
+  plan.run({});
+  CHECK(before.data<float>()[1] == 2);
+  CHECK(w->peek().data<float>()[1] == 4);
+  const void* place = w->peek().raw();
+  plan.run({});
+  CHECK(w->peek().raw() == place);  // nobody else holds it: in place
+  CHECK(w->peek().data<float>()[1] == 8);
+}
+
+TEST_CASE("a plan says what it was made for") {
+  Trace trace;
+  const Tensor x = trace.argument({2}, Dtype::Float32);
+  trace.start();
+  const Tensor y = exp(x);
+  const Plan plan(trace.finish(Span<const Tensor>(&y, 1)), trace.states());
+  const Tensor three = vector({1, 2, 3}), whole = cast(vector({1, 2}), Dtype::Int32);
+  CHECK_THROWS_AS(plan.run(Span<const Tensor>(&three, 1)), ShapeError);
+  CHECK_THROWS_AS(plan.run(Span<const Tensor>(&whole, 1)), DtypeError);
+  CHECK_THROWS_AS(plan.run({}), ValueError);
+}
+
+TEST_CASE("one trace at a time on a thread, and none of variables without an owner") {
+  Trace first, second;
+  first.start();
+  CHECK_THROWS_AS(second.start(), Error);
+  Variable on_the_stack(vector({1}));
+  CHECK_THROWS_AS(on_the_stack.read(), Error);
+  {
+    SuspendTrace suspend;
+    CHECK(on_the_stack.read().item() == 1);
+  }
+  first.stop();
+  CHECK(on_the_stack.read().item() == 1);
+}
+
+TEST_CASE("several threads run one plan") {
+  const auto w = variable(std::vector<float>(2000, 0.5f));
+  Trace trace;
+  const Tensor x = trace.argument({40, 2000}, Dtype::Float32);
+  trace.start();
+  const Tensor y = sum(tanh(x * w->read()) + 1.0, {1}, false);
+  const Plan plan(optimize(trace.finish(Span<const Tensor>(&y, 1))), trace.states());
+  const Tensor input = Tensor::full({40, 2000}, 0.25, Dtype::Float32);
+  const Tensor expected = plan.run(Span<const Tensor>(&input, 1))[0];
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) {
+        const Tensor out = plan.run(Span<const Tensor>(&input, 1))[0];
+        wrong += !std::equal(out.data<float>(), out.data<float>() + 40, expected.data<float>());
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("text that is no graph is refused, whatever it is") {
+  const std::string text =
+      "graph(%0: float32(2, 3)) {\n  const %1: float32() = [1]\n  %2: float32(2, 3) = add(%0, %1)\n  return %2\n}\n";
+  CHECK(to_text(parse_graph(text)) == text);
+  for (size_t cut = 0; cut + 2 < text.size(); ++cut) CHECK_THROWS_AS(parse_graph(text.substr(0, cut)), Error);
+  for (size_t at = 0; at < text.size(); ++at) {
+    std::string other = text;
+    other[at] = '#';
+    try {
+      parse_graph(other);
+    } catch (const Error&) {
+    }
+  }
+}
