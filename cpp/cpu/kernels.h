@@ -30,6 +30,7 @@ void register_conv(KernelSink& sink);
 void register_pool(KernelSink& sink);
 void register_norm(KernelSink& sink);
 void register_loss(KernelSink& sink);
+void register_rnn(KernelSink& sink);
 void register_random(KernelSink& sink);
 void register_optimizer(KernelSink& sink);
 void register_fused(KernelSink& sink);

@@ -14,6 +14,7 @@ void register_all(KernelSink& sink) {
   register_pool(sink);
   register_norm(sink);
   register_loss(sink);
+  register_rnn(sink);
   register_random(sink);
   register_optimizer(sink);
   register_fused(sink);

@@ -157,6 +157,7 @@ OpTable& op_table() {
     register_pool(*t);
     register_norm(*t);
     register_loss(*t);
+    register_rnn(*t);
     register_random(*t);
     register_optimizer(*t);
     register_fused(*t);

@@ -25,6 +25,7 @@ FAMILIES = (
     "pool",
     "norm",
     "loss",
+    "rnn",
     "random",
     "optimizer",
     "fused",

@@ -11,4 +11,5 @@
 #include "addax/ops/pool.h"
 #include "addax/ops/random.h"
 #include "addax/ops/reduce.h"
+#include "addax/ops/rnn.h"
 #include "addax/ops/sort.h"
