@@ -81,6 +81,13 @@ from addax.layers.reshaping.up_sampling3d import UpSampling3D
 from addax.layers.reshaping.zero_padding1d import ZeroPadding1D
 from addax.layers.reshaping.zero_padding2d import ZeroPadding2D
 from addax.layers.reshaping.zero_padding3d import ZeroPadding3D
+from addax.layers.rnn.bidirectional import Bidirectional
+from addax.layers.rnn.gru import GRU, GRUCell
+from addax.layers.rnn.lstm import LSTM, LSTMCell
+from addax.layers.rnn.rnn import RNN
+from addax.layers.rnn.simple_rnn import SimpleRNN, SimpleRNNCell
+from addax.layers.rnn.stacked_rnn_cells import StackedRNNCells
+from addax.layers.rnn.time_distributed import TimeDistributed
 
 # Keras's other names of the same classes.
 Convolution1D = Conv1D
@@ -147,6 +154,9 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",
@@ -165,6 +175,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -188,6 +199,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -207,6 +219,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -232,11 +245,15 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
     "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
