@@ -49,18 +49,21 @@ def give_same_weights(ours: Any, theirs: Any, seed: int = 0) -> None:
     values = [random.uniform(0.1, 1.0, w.shape).astype("float32") for w in ours.weights]
     ours.set_weights(values)
     theirs.set_weights(values)
+    for v, other in zip(ours.variables, theirs.variables, strict=True):
+        if v.name == "seed_generator_state":
+            v.assign(np.asarray(other.value))
 
 
 def gradients(layer: Any, x: Any, **kwargs: Any) -> tuple[list, list, Any]:
-    """Gradients of `sum(layer(x) * w)`, with fixed numbers w, for the trainable weights and the arrays in x (none for
-    integers); and the output."""
+    """Gradients of `sum(layer(x) * w)` over all outputs, with fixed numbers w, for the trainable weights and the arrays
+    in x (none for integers); and the output."""
     x = jax.tree_util.tree_map(addax.ops.convert_to_tensor, x)
     floats = [leaf for leaf in jax.tree_util.tree_leaves(x) if "float" in leaf.dtype]
     with addax.GradientTape() as tape:
         for leaf in floats:
             tape.watch(leaf)
         y = layer(x, **kwargs)
-        loss = addax.ops.sum(y * _weights(y.shape, y.dtype))
+        loss = sum(addax.ops.sum(leaf * _weights(leaf.shape, leaf.dtype)) for leaf in jax.tree_util.tree_leaves(y))
     weights = layer.trainable_variables
     grads = tape.gradient(loss, [*weights, *floats])
     return grads[: len(weights)], grads[len(weights) :], y
@@ -71,7 +74,7 @@ def keras_gradients(layer: Any, x: Any, **kwargs: Any) -> tuple[list, list, Any]
 
     def loss(trainable, x, state):
         y, state = layer.stateless_call(trainable, state, x, **kwargs)
-        return (y * _weights(y.shape, "float32")).sum(), (y, state)
+        return sum((leaf * _weights(leaf.shape, "float32")).sum() for leaf in jax.tree_util.tree_leaves(y)), (y, state)
 
     trainable = [v.value for v in layer.trainable_variables]
     state = [v.value for v in layer.non_trainable_variables]
@@ -96,7 +99,8 @@ def assert_alike(ours: Any, theirs: Any, x: Any, rtol: float = 1e-5, atol: float
     """
     of_weights, of_x, y = gradients(ours, x, **kwargs)
     expected_weights, expected_x, expected = keras_gradients(theirs, x, **kwargs)
-    np.testing.assert_allclose(_plain(y), _plain(expected), rtol=rtol, atol=atol)
+    for one, other in zip(jax.tree_util.tree_leaves(y), jax.tree_util.tree_leaves(expected), strict=True):
+        np.testing.assert_allclose(_plain(one), _plain(other), rtol=rtol, atol=atol)
     for one, other in zip(of_x, expected_x, strict=True):
         np.testing.assert_allclose(_plain(one), _plain(other), rtol=rtol, atol=atol)
     for v, one, other in zip(ours.trainable_variables, of_weights, expected_weights, strict=True):

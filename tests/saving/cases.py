@@ -145,6 +145,31 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
         ],
     ),
     "repeat": (VECTOR, lambda k: [k.layers.RepeatVector(3), k.layers.Dense(2)]),
+    "recurrent": (
+        SERIES,
+        lambda k: [
+            k.layers.LSTM(4, return_sequences=True, dropout=0.2, seed=1),
+            k.layers.GRU(3, return_sequences=True, reset_after=False, recurrent_dropout=0.1, kernel_regularizer="l2"),
+            k.layers.SimpleRNN(3, go_backwards=True, use_bias=False, recurrent_constraint="non_neg"),
+        ],
+    ),
+    "rnn_cells": (
+        SERIES,
+        lambda k: [
+            k.layers.RNN([k.layers.LSTMCell(3), k.layers.GRUCell(2)], return_sequences=True),
+            k.layers.RNN(k.layers.SimpleRNNCell(3)),
+        ],
+    ),
+    "bidirectional": (
+        SERIES,
+        lambda k: [
+            k.layers.Bidirectional(k.layers.LSTM(3, return_sequences=True)),
+            k.layers.TimeDistributed(k.layers.Dense(2, activation="relu")),
+            k.layers.Bidirectional(
+                k.layers.GRU(2), merge_mode="sum", backward_layer=k.layers.LSTM(2, go_backwards=True)
+            ),
+        ],
+    ),
     "nested": (
         VECTOR,
         lambda k: [

@@ -482,7 +482,7 @@ class Layer(LayerState, Operation):
 
     def _pass_mask(self, inputs: Any, outputs: Any, mask: Any) -> None:
         if self._supports_masking:
-            if mask_of(outputs) is None:
+            if any(not hasattr(x, "_keras_mask") for x in tree.flatten(outputs)):
                 set_mask(outputs, self.compute_mask(inputs, mask))
         elif mask is not None:
             warnings.warn(

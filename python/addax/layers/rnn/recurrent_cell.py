@@ -156,7 +156,7 @@ class RecurrentCell(Layer):
         """The products of what the gates see with their columns of the kernel, side by side."""
         if all(x is per_gate[0] for x in per_gate):
             return ops.matmul(per_gate[0], kernel)
-        columns = ops.split(kernel, self.gates, axis=1)[: len(per_gate)]
+        columns = ops.split(kernel, len(per_gate), axis=1)
         return ops.concatenate([ops.matmul(x, c) for x, c in zip(per_gate, columns, strict=True)], axis=-1)
 
     def get_config(self) -> dict:
