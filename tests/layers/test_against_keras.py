@@ -224,6 +224,24 @@ def test_shapes_with_unknown_batch(case):
     assert ours.get_build_config() == theirs.get_build_config()
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if len(case[3]) > 2], ids=_id)
+def test_shapes_with_unknown_sizes(case):
+    """Images and sequences of any size: only the channels are known."""
+    name, args, kwargs, shape = case
+    unknown = (None,) * (len(shape) - 2)
+    first = kwargs.get("data_format") == "channels_first" or kwargs.get("axis") == 1
+    shape = (shape[1], *unknown) if first else (*unknown, shape[-1])
+    ours, theirs = oracle.pair(name, *args, **kwargs)
+    try:
+        expected = tuple(theirs(keras.Input(shape)).shape)
+    except ValueError as error:  # weights as large as the input
+        assert "fully-defined" in str(error)
+        with pytest.raises(ValueError, match="fully-defined"):
+            ours(addax.Input(shape))
+    else:
+        assert ours(addax.Input(shape)).shape == expected
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
 def test_dtype_policies(name, policy):
@@ -239,6 +257,15 @@ def test_dtype_policies(name, policy):
     tolerance = 0.04 if "bfloat16" in policy else 0.005
     expected = oracle.numpy_of(expected)
     np.testing.assert_allclose(oracle.numpy_of(y), expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8"])
+def test_interpolated_integers_are_rounded(dtype):
+    ours, theirs = oracle.pair("UpSampling2D", 2, interpolation="bilinear")
+    x = np.array([0, 10, 25, 7], dtype).reshape(1, 2, 2, 1)
+    y, expected = ours(x), theirs(x)
+    assert y.dtype == str(expected.dtype)
+    np.testing.assert_array_equal(oracle.numpy_of(y), oracle.numpy_of(expected))
 
 
 def test_everything_dropped():

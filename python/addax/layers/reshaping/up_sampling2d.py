@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from addax import ops
 from addax.config import standardize_data_format
+from addax.dtypes import FLOAT_DTYPES
 from addax.layers.arguments import int_tuple
 from addax.layers.input_spec import InputSpec
 from addax.layers.layer import Layer
@@ -50,9 +52,11 @@ class UpSampling2D(Layer):
         """Returns the enlarged inputs."""
         if self.interpolation == "nearest":
             return repeated(inputs, self._sizes)
+        dtype = inputs.dtype
+        x = inputs if dtype in FLOAT_DTYPES else ops.cast(inputs, "float32")
         for axis, size in self._sizes.items():
-            inputs = interpolated(inputs, axis, size, self.interpolation)
-        return inputs
+            x = interpolated(x, axis, size, self.interpolation)
+        return x if dtype in FLOAT_DTYPES else ops.cast(ops.round(x), dtype)
 
     def get_config(self) -> dict:
         return {
