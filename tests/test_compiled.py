@@ -289,3 +289,13 @@ def test_statistics_of_a_plan():
     assert stats["flops"] == 2 * 4 * 4 * 3 + 2 * 16
     assert stats["arena_bytes"] == 4 * 16
     assert stats["result_bytes"] == 4 * 16
+
+
+def test_structures_of_results():
+    """As many leaves as keys do not make a dict flat: logs of a train_step hold the dict of the compiled metrics."""
+    results = addax.compile(lambda x: {"loss": x + 1, "all": {"mae": x * 2}, "none": [None, x]})(addax.ops.ones(()))
+    assert (float(results["loss"]), float(results["all"]["mae"]), results["none"][0]) == (2.0, 2.0, None)
+    flat = addax.compile(lambda x: {"b": x, "a": x + 1})(addax.ops.ones(()))
+    assert list(flat) == ["b", "a"] and float(flat["a"]) == 2.0
+    nested = addax.compile(lambda x: {"b": x, "a": {"c": x + 1}})(addax.ops.ones(()))
+    assert float(nested["a"]["c"]) == 2.0

@@ -41,7 +41,7 @@ class _Entry:
         self._leaves = leaves  # per leaf: the mark of a result, or what was returned
         #: The keys of a flat dict of tensors, such as logs, in the order of the leaves.
         self._keys: list | None = None
-        if type(structure) is dict and all(leaf is _RESULT for leaf in leaves) and len(leaves) == len(structure):
+        if type(structure) is dict and all(type(x) is Tensor for x in structure.values()):
             self._keys = sorted(structure)
             self._order = list(structure)
 
