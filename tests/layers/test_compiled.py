@@ -5,7 +5,7 @@ import pytest
 
 import addax
 from addax import layers
-from tests.layers import test_against_keras, test_masks, test_merging
+from tests.layers import test_against_keras, test_masks, test_merging, test_recurrent
 
 pytestmark = pytest.mark.filterwarnings("ignore:Layer 'flatten.*destroy the mask")  # behind Masking
 
@@ -65,3 +65,47 @@ def test_masks_in_a_compiled_step(make, x, sequential):
 def test_lambda():
     x = test_merging._inputs([(4, 3)])[0]
     assert_same_bits(lambda: addax.Sequential([layers.Lambda(lambda x: x * 2 + 1), layers.Dense(2)]), x)
+
+
+RECURRENT = [
+    "simple_rnn",
+    "lstm",
+    "lstm_zeros_backwards",
+    "gru_before",
+    "lstm_dropout",
+    "gru_recurrent_dropout",
+    "rnn_cells",
+    "rnn_cells_dropout",
+    "bidirectional",
+    "time_dense",
+    "time_dropout",
+]
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layer(name):
+    x = test_recurrent._input((4, 5, 4))
+    x[0, 1:3] = x[1, :2] = x[3, 2:] = 0
+
+    def build():
+        recurrent = test_recurrent.LAYERS[name](layers)
+        return addax.Sequential([layers.Masking(), recurrent, layers.Flatten(), layers.Dense(2)])
+
+    assert_same_bits(build, x)
+
+
+def test_stateful_layer():
+    x = test_recurrent._input((4, 5, 4))
+
+    def build():
+        return addax.Sequential([addax.Input((5, 4), batch_size=2), layers.LSTM(3, stateful=True), layers.Dense(2)])
+
+    def run(eagerly):
+        addax.utils.set_random_seed(7)
+        model = build()
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        model.fit(x, x[:, 0, :2], epochs=2, batch_size=2, shuffle=False, verbose=0)
+        return [*model.get_weights(), *(v.numpy() for v in model.layers[0].states)]
+
+    for one, other in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(one, other)
