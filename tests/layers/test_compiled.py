@@ -67,7 +67,7 @@ def test_lambda():
     assert_same_bits(lambda: addax.Sequential([layers.Lambda(lambda x: x * 2 + 1), layers.Dense(2)]), x)
 
 
-RECURRENT = [
+RECURRENT = (
     "simple_rnn",
     "lstm",
     "lstm_zeros_backwards",
@@ -79,7 +79,7 @@ RECURRENT = [
     "bidirectional",
     "time_dense",
     "time_dropout",
-]
+)
 
 
 @pytest.mark.parametrize("name", RECURRENT)
