@@ -435,7 +435,9 @@ class Layer(LayerState, Operation):
         if x.dtype == self._compute_dtype or x.dtype not in FLOAT_DTYPES:
             return x
         y = convert.cast(x, self._compute_dtype)
-        set_mask(y, mask_of(x))
+        mask = getattr(x, "_keras_mask", None)
+        if mask is not None:
+            y._keras_mask = mask
         return y
 
     def _convert(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:

@@ -154,7 +154,8 @@ class Sequential(Model):
     def call(self, inputs, training=None, mask=None):
         """Runs the layers on the inputs."""
         x = self._checked(inputs)
-        set_mask(x, mask)  # masks travel with the tensors
+        if mask is not None:
+            set_mask(x, mask)  # masks travel with the tensors
         for layer in self._layers:
             if not isinstance(layer, InputLayer):
                 x = layer(x)
