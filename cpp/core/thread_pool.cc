@@ -32,7 +32,6 @@ struct Job {
   FunctionRef<void(int64_t, int64_t)> body;
   int64_t n, block, pieces;
   std::atomic<int64_t> next{0};
-  std::atomic<int64_t> done{0};
   std::atomic<bool> failed{false};
   std::exception_ptr error;
   std::mutex error_mutex;
@@ -40,8 +39,7 @@ struct Job {
   void work() {
     const bool outer = inside_body;
     inside_body = true;
-    int64_t finished = 0;
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces; ++finished) {
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
       if (failed.load(std::memory_order_relaxed)) continue;
       try {
         const int64_t begin = i * block;
@@ -53,20 +51,31 @@ struct Job {
       }
     }
     inside_body = outer;
-    if (finished) done.fetch_add(finished, std::memory_order_acq_rel);
   }
 };
 
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+// How long a thread looks for news before it sleeps, in pauses: about 20 microseconds. The kernels of a step follow
+// each other faster than a sleeping thread wakes up.
+constexpr int kLooks = 400;
+
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads) : target_(threads) {}
+  explicit ThreadPool(int threads) { set_target(threads); }
 
   int size() const { return target_.load(); }
 
   void resize(int threads) {
     std::lock_guard<std::mutex> running(run_mutex_);
     stop_workers();
-    target_ = threads;
+    set_target(threads);
   }
 
   void run(Job& job) {
@@ -74,23 +83,29 @@ class ThreadPool {
     std::unique_lock<std::mutex> running(run_mutex_, std::try_to_lock);
     if (!running.owns_lock() || target_ == 1) {
       job.work();
-      while (job.done.load(std::memory_order_acquire) < job.pieces) std::this_thread::yield();
       return;
     }
     start_workers();
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      job_ = &job;
-      ++generation_;
+    job_.store(&job);
+    generation_.fetch_add(1);
+    if (asleep_.load() > 0) {
+      const std::lock_guard<std::mutex> lock(mutex_);  // whoever is about to sleep has seen the new generation or waits
+      if (job.pieces - 1 >= static_cast<int64_t>(workers_.size()))
+        wake_.notify_all();
+      else
+        for (int64_t i = 1; i < job.pieces; ++i) wake_.notify_one();
     }
-    if (job.pieces - 1 >= static_cast<int64_t>(workers_.size()))
-      wake_.notify_all();
-    else
-      for (int64_t i = 1; i < job.pieces; ++i) wake_.notify_one();
     job.work();
-    std::unique_lock<std::mutex> lock(mutex_);
-    idle_.wait(lock, [&] { return busy_ == 0 && job.done.load(std::memory_order_acquire) == job.pieces; });
-    job_ = nullptr;
+    // A worker counts itself busy before it looks at job_. So once job_ is null and nobody is busy, nobody can reach
+    // the job, and all its pieces are done.
+    job_.store(nullptr);
+    for (int i = 0; i < looks_ && busy_.load() > 0; ++i) pause();
+    if (busy_.load() > 0) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      caller_waits_.store(true);
+      idle_.wait(lock, [&] { return busy_.load() == 0; });
+      caller_waits_.store(false);
+    }
   }
 
   // After fork only the calling thread exists in the child.
@@ -103,6 +118,8 @@ class ThreadPool {
     new (&idle_) std::condition_variable;
     job_ = nullptr;
     busy_ = 0;
+    asleep_ = 0;
+    caller_waits_ = false;
     stopping_ = false;
   }
 
@@ -116,9 +133,15 @@ class ThreadPool {
   }
 
  private:
+  void set_target(int threads) {
+    target_ = threads;
+    // With more threads than processors, one that looks for news keeps another from making it.
+    looks_ = threads <= static_cast<int>(std::thread::hardware_concurrency()) ? kLooks : 0;
+  }
+
   void start_workers() {
     while (static_cast<int>(workers_.size()) < target_ - 1)
-      workers_.push_back(std::make_unique<std::thread>([this] { loop(); }));
+      workers_.push_back(std::make_unique<std::thread>([this, seen = generation_.load()] { loop(seen); }));
   }
 
   void stop_workers() {
@@ -132,31 +155,39 @@ class ThreadPool {
     stopping_ = false;
   }
 
-  void loop() {
-    uint64_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
+  void loop(uint64_t seen) {
+    const auto news = [&] { return stopping_.load() || generation_.load() != seen; };
     while (true) {
-      wake_.wait(lock, [&] { return stopping_ || (job_ && generation_ != seen); });
+      for (int i = 0; i < looks_ && !news(); ++i) pause();
+      if (!news()) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        asleep_.fetch_add(1);
+        wake_.wait(lock, news);
+        asleep_.fetch_sub(1);
+      }
       if (stopping_) return;
-      seen = generation_;
-      Job* job = job_;
-      ++busy_;
-      lock.unlock();
-      job->work();
-      lock.lock();
-      if (--busy_ == 0) idle_.notify_one();
+      seen = generation_.load();
+      busy_.fetch_add(1);
+      if (Job* job = job_.load()) job->work();
+      if (busy_.fetch_sub(1) == 1 && caller_waits_.load()) {
+        {
+          const std::lock_guard<std::mutex> lock(mutex_);
+        }  // the caller sleeps, or has seen that nobody is busy
+        idle_.notify_one();
+      }
     }
   }
 
-  std::atomic<int> target_;
+  std::atomic<int> target_{1};
+  std::atomic<int> looks_{0};
   std::vector<std::unique_ptr<std::thread>> workers_;
   std::mutex run_mutex_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // for sleeping and waking; what is shared is atomic, in sequentially consistent order
   std::condition_variable wake_, idle_;
-  Job* job_ = nullptr;
-  uint64_t generation_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
+  std::atomic<Job*> job_{nullptr};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int> busy_{0}, asleep_{0};
+  std::atomic<bool> caller_waits_{false}, stopping_{false};
 };
 
 // Never destroyed: sleeping workers end with the process.
@@ -214,7 +245,7 @@ void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> 
     body(0, n);
     return;
   }
-  Job job{body, n, block, (n + block - 1) / block, {}, {}, {}, {}, {}};
+  Job job{body, n, block, (n + block - 1) / block, {}, {}, {}, {}};
   if (inside_body)
     job.work();
   else
