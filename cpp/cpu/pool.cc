@@ -1,13 +1,15 @@
-// CPU kernels of the pool family. Vectors run over channels. Forward ops are cut over output positions; gradients over
-// disjoint stretches of the input, whose windows are visited in order, so overlapping windows add up in one order.
+// CPU kernels of the pool family. Vectors run over channels, and every element of a result is computed at once from all
+// that it depends on: an output from the taps of its window, an element of a gradient from the windows that contain it,
+// in order. So no result depends on how the work is cut.
 #include "ops/pool.h"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
+#include <vector>
 
-#include "cpu/kernels.h"
+#include "cpu/simd/convert.h"
+#include "cpu/simd/vec.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
@@ -16,66 +18,82 @@ constexpr int64_t kTaskWork = 1 << 16;  // elements read per task
 
 using Triple = std::array<int64_t, 3>;
 
-#if defined(__AVX512F__)
-constexpr int kMaxBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kMaxBytes = 32;
-#else
-constexpr int kMaxBytes = 16;
-#endif
-
-// N channels: a vector, or a plain number for N = 1, with the integers of its size as the type of tap numbers.
-template <class T, int N>
-struct Lanes {
-  using Tap = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
-  typedef T Value __attribute__((vector_size(N * sizeof(T))));
-  typedef Tap Index __attribute__((vector_size(N * sizeof(T))));
-
-  template <class S>
-  static Value load(const S* p) {
-    Value v = {};
-    if constexpr (std::is_same_v<S, T>)
-      std::memcpy(&v, p, sizeof(v));
-    else
-      for (int i = 0; i < N; ++i) v[i] = static_cast<T>(p[i]);
-    return v;
-  }
-  template <class S>
-  static void store(S* p, Value v) {
-    if constexpr (std::is_same_v<S, T>)
-      std::memcpy(p, &v, sizeof(v));
-    else
-      for (int i = 0; i < N; ++i) p[i] = static_cast<S>(v[i]);
-  }
-};
-template <class T>
-struct Lanes<T, 1> {
-  using Value = T;
-  using Tap = int64_t;
-  using Index = int64_t;
-
-  template <class S>
-  static T load(const S* p) {
-    return static_cast<T>(*p);
-  }
-  template <class S>
-  static void store(S* p, T v) {
-    *p = static_cast<S>(v);
-  }
+// A source of an element of the result: where it lies, and the tap that joins the two.
+struct Source {
+  int64_t offset, tap;
 };
 
-// Calls f(Lanes, first channel) over all channels, widest vectors first.
-template <class T, int N = kMaxBytes / static_cast<int>(sizeof(T)), class F>
-void cover_channels(int64_t channels, F&& f, int64_t first = 0) {
-  for (; first + N <= channels; first += N) f(Lanes<T, N>(), first);
-  if constexpr (N > 1)
-    if (first < channels) cover_channels<T, (N > 4 ? N / 2 : 1)>(channels, f, first);
-}
+// kEach vectors of channels of each of kPixels pixels of the result, or with kWhole = false the first `used` lanes of
+// one vector of each. All are made from the same sources, but for an equal step from pixel to pixel.
+template <class T, int kEach, int kPixels, bool kWhole>
+struct Block {
+  static constexpr int kVectors = kEach * kPixels;
+  static constexpr int64_t kWidth = kVecBytes / static_cast<int64_t>(sizeof(T));
+  const Source *begin, *end;
+  int64_t shift;  // of the sources' offsets
+  int64_t source_step, result_step;
+  int64_t to;  // where the first vector of the result lies
+  int64_t used;
+
+  // Calls f(offset of the first vector, tap) for each source.
+  template <class F>
+  void each(F&& f) const {
+    for (const Source* s = begin; s != end; ++s) f(s->offset + shift, s->tap);
+  }
+  int64_t count() const { return end - begin; }
+
+  // Vector v of a source.
+  template <class S>
+  auto load(const S* p, int v) const {
+    return load_vector(p + place(v, source_step));
+  }
+  // Vector v of what lies as the result does.
+  template <class S>
+  auto load_result(const S* p, int v) const {
+    return load_vector(p + place(v, result_step));
+  }
+  // Vector v of a source.
+  template <class S, class V>
+  void store_source(S* p, int v, const V& value) const {
+    store_vector(p + place(v, source_step), value);
+  }
+  template <class S, class V>
+  void store(S* p, const V* values) const {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) store_vector(p + place(v, result_step), values[v]);
+  }
+
+ private:
+  static int64_t place(int v, int64_t step) { return v % kEach * kWidth + v / kEach * step; }
+  template <class S>
+  auto load_vector(const S* p) const {
+    if constexpr (sizeof(S) != sizeof(T)) {
+      T run[kWidth] = {};
+      load_run(p, 1, kWhole ? kWidth : used, run);
+      return vec_load(run);
+    } else if constexpr (kWhole) {
+      return vec_load(p);
+    } else {
+      return load_first(p, used);
+    }
+  }
+  template <class S, class V>
+  void store_vector(S* p, const V& value) const {
+    if constexpr (sizeof(S) != sizeof(T)) {
+      T run[kWidth];
+      VecAt<T>{0}.store(run, value);
+      store_run(run, kWhole ? kWidth : used, p);
+    } else if constexpr (kWhole) {
+      VecAt<S>{0}.store(p, value);
+    } else {
+      store_first(p, value, used);
+    }
+  }
+};
 
 struct Pooling {
-  int64_t batch, channels, positions;  // positions: outputs of one image
+  int64_t batch, channels;
   Triple in, out, window, stride, low;
-  bool count_padding = false;
 
   Pooling(const Shape& x, const Shape& y, const PoolAttrs& attrs) : batch(x[0]), channels(x.back()) {
     in = out = window = stride = {1, 1, 1};
@@ -89,205 +107,409 @@ struct Pooling {
       stride[at] = attrs.strides[i];
       low[at] = attrs.low[i];
     }
-    positions = out[0] * out[1] * out[2];
   }
   int64_t taps() const { return window[0] * window[1] * window[2]; }
-  int64_t image() const { return in[0] * in[1] * in[2] * channels; }
-};
-
-// The part of a window that lies inside the input.
-struct Window {
-  Triple first, count;
-
-  // Moves along one dim.
-  void place(const Pooling& s, size_t dim, int64_t position) {
-    const int64_t start = position * s.stride[dim] - s.low[dim];
-    first[dim] = std::max<int64_t>(start, 0);
-    count[dim] = std::min(start + s.window[dim], s.in[dim]) - first[dim];
-  }
-  // Calls f(offset of the tap's first channel, number of the tap).
-  template <class F>
-  void taps(const Pooling& s, F&& f) const {
-    int64_t tap = 0;
-    for (int64_t d = first[0]; d < first[0] + count[0]; ++d)
-      for (int64_t h = first[1]; h < first[1] + count[1]; ++h) {
-        int64_t offset = ((d * s.in[1] + h) * s.in[2] + first[2]) * s.channels;
-        for (int64_t w = 0; w < count[2]; ++w, offset += s.channels) f(offset, tap++);
-      }
-  }
-  int64_t divisor(const Pooling& s) const {
-    return s.count_padding ? s.taps() : std::max<int64_t>(1, count[0] * count[1] * count[2]);
+  // No input is in two windows.
+  bool disjoint() const { return stride[0] >= window[0] && stride[1] >= window[1] && stride[2] >= window[2]; }
+  // Every input is in a window.
+  bool covering() const {
+    bool all = true;
+    for (size_t i = 0; i < 3; ++i) all &= window[i] >= stride[i] && out[i] * stride[i] >= in[i] + low[i];
+    return all;
   }
 };
 
-// Calls f(Lanes, image, output offset, window, channel) for every output and stretch of channels, in parallel.
+// What a position of the result reads along one dim: `count` source positions, and the tap that joins it to the first.
+struct Line {
+  int64_t first, count, tap;
+
+  bool like(const Line& other) const { return count == other.count && tap == other.tap; }
+};
+
+// Which positions of the source each position of the result reads, and through which tap of which window. Taps are
+// numbered as in a window that lies inside the input.
+struct Reach {
+  int64_t channels;
+  Triple source, result;  // spatial sizes
+  Triple tap_step;        // from one source position to the next
+  // Along the last dim, results `phases` apart read sources `phase_step` apart, borders aside.
+  int64_t phases, phase_step;
+  std::array<std::vector<Line>, 3> lines;
+
+  int64_t source_size() const { return source[0] * source[1] * source[2] * channels; }
+  int64_t result_size() const { return result[0] * result[1] * result[2] * channels; }
+};
+
+// x to y.
+Reach forward_reach(const Pooling& s) {
+  Reach r{s.channels, s.in, s.out, {s.window[1] * s.window[2], s.window[2], 1}, 1, s.stride[2], {}};
+  for (size_t i = 0; i < 3; ++i)
+    for (int64_t o = 0; o < s.out[i]; ++o) {
+      const int64_t start = o * s.stride[i] - s.low[i], first = std::max<int64_t>(start, 0);
+      r.lines[i].push_back({first, std::min(start + s.window[i], s.in[i]) - first, (first - start) * r.tap_step[i]});
+    }
+  return r;
+}
+
+// g to dx.
+Reach backward_reach(const Pooling& s) {
+  Reach r{s.channels, s.out, s.in, {s.window[1] * s.window[2], s.window[2], 1}, s.stride[2], 1, {}};
+  for (size_t i = 0; i < 3; ++i) {
+    for (int64_t x = 0; x < s.in[i]; ++x) {
+      const int64_t at = x + s.low[i], before = at - s.window[i];  // the last position that no longer sees x
+      const int64_t first = before < 0 ? 0 : std::min(before / s.stride[i] + 1, s.out[i]);
+      const int64_t last = std::min(at / s.stride[i] + 1, s.out[i]);
+      r.lines[i].push_back({first, std::max<int64_t>(last - first, 0), (at - first * s.stride[i]) * r.tap_step[i]});
+    }
+    r.tap_step[i] *= -s.stride[i];
+  }
+  return r;
+}
+
+// `pixels` pixels of the result, all of whose channels are made from the same sources, but for the steps.
+struct Pixels {
+  const std::vector<Source>& sources;
+  int64_t count, channels, source_step, result_step, to;
+
+  // Calls f(block) for all of it.
+  template <class T, class F>
+  void blocks(F&& f) const {
+    constexpr int64_t kWidth = Block<T, 1, 1, true>::kWidth;
+    int64_t c = 0;
+    for (; c + 4 * kWidth <= channels; c += 4 * kWidth) stretch<T, 4, true>(c, 0, f);
+    if (c + 2 * kWidth <= channels) {
+      stretch<T, 2, true>(c, 0, f);
+      c += 2 * kWidth;
+    }
+    if (c + kWidth <= channels) {
+      stretch<T, 1, true>(c, 0, f);
+      c += kWidth;
+    }
+    if (c < channels) stretch<T, 1, false>(c, channels - c, f);
+  }
+
+ private:
+  template <class T, int kEach, bool kWhole, class F>
+  void stretch(int64_t channel, int64_t used, F&& f) const {
+    constexpr int kPixels = 4 / kEach;
+    int64_t i = 0;
+    for (; i + kPixels <= count; i += kPixels) f(block<T, kEach, kPixels, kWhole>(i, channel, used));
+    if constexpr (kPixels > 1)
+      for (; i < count; ++i) f(block<T, kEach, 1, kWhole>(i, channel, used));
+  }
+  template <class T, int kEach, int kPixels, bool kWhole>
+  Block<T, kEach, kPixels, kWhole> block(int64_t i, int64_t channel, int64_t used) const {
+    return {sources.data(),
+            sources.data() + sources.size(),
+            i * source_step + channel,
+            source_step,
+            result_step,
+            to + i * result_step + channel,
+            used};
+  }
+};
+
+// An image's positions [begin, end) along dim `cut`; dims before it are 1.
+struct Stretch {
+  const Reach& reach;
+  int64_t image;
+  size_t cut;
+  int64_t begin, end;
+
+  const Line& line(int64_t position) const { return reach.lines[cut][static_cast<size_t>(position)]; }
+  // The sources' positions along the cut dim: [first, last).
+  int64_t first() const { return line(begin).first; }
+  int64_t last() const { return line(end - 1).first + line(end - 1).count; }
+  int64_t source_layer() const { return reach.source_size() / std::max<int64_t>(1, reach.source[cut]); }
+  // Where the first of the sources lies.
+  int64_t start() const { return image * reach.source_size() + first() * source_layer(); }
+  int64_t sources() const { return (last() - first()) * source_layer(); }
+};
+
+// Calls f(block) over a stretch.
 template <class T, class F>
-void for_each_output(const Pooling& s, F&& f) {
-  const int64_t rows = s.batch * s.out[0] * s.out[1], work = s.out[2] * s.taps() * s.channels;
-  parallel_for(rows, std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, work)), [&](int64_t begin, int64_t end) {
-    cover_channels<T>(s.channels, [&](auto lanes, int64_t channel) {
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t image = row / (s.out[0] * s.out[1]);
-        Window window;
-        window.place(s, 0, row / s.out[1] % s.out[0]);
-        window.place(s, 1, row % s.out[1]);
-        for (int64_t w = 0; w < s.out[2]; ++w) {
-          window.place(s, 2, w);
-          f(lanes, image, (row * s.out[2] + w) * s.channels, window, channel);
+void visit(const Stretch& stretch, F&& f) {
+  const Reach& r = stretch.reach;
+  Triple first = {0, 0, 0}, last = r.result;
+  first[stretch.cut] = stretch.begin;
+  last[stretch.cut] = stretch.end;
+  std::vector<Source> rows, sources;
+  for (int64_t d = first[0]; d < last[0]; ++d)
+    for (int64_t h = first[1]; h < last[1]; ++h) {
+      const Line &plane = r.lines[0][static_cast<size_t>(d)], &row = r.lines[1][static_cast<size_t>(h)];
+      rows.clear();
+      for (int64_t i = 0; i < plane.count; ++i)
+        for (int64_t j = 0; j < row.count; ++j)
+          rows.push_back({stretch.image * r.source_size() +
+                              ((plane.first + i) * r.source[1] + row.first + j) * r.source[2] * r.channels,
+                          plane.tap + i * r.tap_step[0] + row.tap + j * r.tap_step[1]});
+      for (int64_t phase = 0; phase < r.phases; ++phase)
+        for (int64_t w = first[2] + phase, next; w < last[2]; w = next) {
+          const Line& line = r.lines[2][static_cast<size_t>(w)];
+          for (next = w + r.phases; next < last[2]; next += r.phases)
+            if (!r.lines[2][static_cast<size_t>(next)].like(line)) break;
+          sources.clear();
+          for (const Source& from : rows)
+            for (int64_t i = 0; i < line.count; ++i)
+              sources.push_back({from.offset + (line.first + i) * r.channels, from.tap + line.tap + i * r.tap_step[2]});
+          const int64_t to = stretch.image * r.result_size() + ((d * r.result[1] + h) * r.result[2] + w) * r.channels;
+          Pixels{sources, (next - w) / r.phases, r.channels, r.phase_step * r.channels, r.phases * r.channels, to}
+              .template blocks<T>(f);
         }
-      }
-    });
+    }
+}
+
+// Calls f(stretch) over the result in stretches of at least `least` positions (the last may be shorter) along the first
+// long dim, in parallel.
+template <class F>
+void for_each_stretch(const Reach& r, const Pooling& s, Triple least, F&& f) {
+  const size_t cut = r.result[0] > 1 ? 0 : r.result[1] > 1 ? 1 : 2;
+  const int64_t size = r.result[cut];
+  if (size == 0) return;
+  const int64_t work = std::max<int64_t>(1, s.channels * s.taps() * s.out[0] * s.out[1] * s.out[2] / size);
+  const int64_t length = std::min(size, std::max(kTaskWork / work, least[cut])), count = (size + length - 1) / length;
+  parallel_for(s.batch * count, std::max<int64_t>(1, kTaskWork / (work * length)), [&](int64_t task, int64_t last) {
+    for (; task < last; ++task) {
+      const int64_t begin = task % count * length;
+      f(Stretch{r, task / count, cut, begin, std::min(begin + length, size)});
+    }
   });
 }
 
-// The number of the first largest tap; the first NaN counts as largest.
-template <class L, class S>
-typename L::Index first_maximum(const Pooling& s, const Window& window, const S* x) {
-  using Value = typename L::Value;
-  using Index = typename L::Index;
-  Value best = Value{} - std::numeric_limits<float>::infinity();
-  Index where = Index{};
-  window.taps(s, [&](int64_t offset, int64_t tap) {
-    const Value value = L::load(x + offset);
-    const auto larger = (best == best) & !(value <= best);  // true for the first NaN
-    best = larger ? value : best;
-    where = larger ? Index{} + static_cast<typename L::Tap>(tap) : where;
+// Calls f(outputs) over all of them, in parallel.
+template <class F>
+void for_each_output(const Pooling& s, F&& f) {
+  for_each_stretch(forward_reach(s), s, {1, 1, 1}, f);
+}
+
+// A gradient, in parallel over stretches of dx: calls f(inputs, windows, notes), where `windows` are all that reach the
+// inputs, and notes(i) is where a note about output i may be left.
+template <class Note, class F>
+void for_each_input(const Pooling& s, F&& f) {
+  const Reach forward = forward_reach(s);
+  // A window on the border of two stretches is visited twice, so a stretch is long against a window.
+  const Triple least = {4 * s.window[0], 4 * s.window[1], 4 * s.window[2]};
+  for_each_stretch(backward_reach(s), s, least, [&](const Stretch& inputs) {
+    const Scratch<Note> memory(inputs.sources(), "pool gradient");
+    f(inputs, Stretch{forward, inputs.image, inputs.cut, inputs.first(), inputs.last()},
+      [notes = memory.get(), start = inputs.start()](int64_t output) { return notes + (output - start); });
   });
-  return where;
+}
+
+template <class T>
+constexpr T kLowest = -std::numeric_limits<T>::infinity();
+
+// Calls f(offset, tap, v, larger) for each source: where it is the largest so far; with kNan the first NaN counts as
+// largest.
+template <class T, bool kNan, class B, class S, class F>
+void each_maximum(const B& block, const S* x, F&& f) {
+  Vec<T> best[B::kVectors];
+  for (auto& b : best) b = Vec<T>{} + kLowest<T>;
+  block.each([&](int64_t offset, int64_t tap) {
+#pragma GCC unroll 4
+    for (int v = 0; v < B::kVectors; ++v) {
+      const Vec<T> value = block.load(x + offset, v);
+      auto larger = value > best[v];
+      if constexpr (kNan) larger = (best[v] == best[v]) & ~(value <= best[v]);
+      best[v] = larger ? value : best[v];
+      f(offset, tap, v, larger);
+    }
+  });
+}
+
+template <class S>
+bool has_nan(const S* x, int64_t n) {
+  using T = compute_t<S>;
+  constexpr int64_t kRun = 512;
+  T run[kRun];
+  Vec<LaneIndex<T>> found = {};
+  for (int64_t i = 0; i < n; i += kRun) {
+    const int64_t count = std::min(kRun, n - i);
+    const T* from = run;
+    if constexpr (std::is_same_v<S, T>)
+      from = x + i;
+    else
+      load_run(x + i, 1, count, run);
+    each_lane<T>(count, [&](auto at) {
+      const Vec<T> value = at(from);
+      found |= value != value;
+    });
+  }
+  LaneIndex<T> any = 0;
+  for (int64_t i = 0; i < kVecBytes / static_cast<int64_t>(sizeof(T)); ++i) any |= found[i];
+  return any != 0;
+}
+
+// visit, and f(nan, block) is told whether there may be NaN among the x: without, a maximum is half the work.
+template <class S, class F>
+void visit_maxima(const Stretch& stretch, const S* x, F&& f) {
+  const auto visit_all = [&](auto nan) { visit<compute_t<S>>(stretch, [&](const auto& block) { f(nan, block); }); };
+  if (has_nan(x + stretch.start(), stretch.sources()))
+    visit_all(std::true_type());
+  else
+    visit_all(std::false_type());
 }
 
 template <class S>
 void max_pool(const KernelArgs& args) {
   using T = compute_t<S>;
-  const View &x = args.in[0], &y = args.out[0];
-  const Pooling s(x.shape, y.shape, args.attrs.as<PoolAttrs>());
-  for_each_output<T>(s, [&](auto lanes, int64_t image, int64_t output, const Window& window, int64_t channel) {
-    using L = decltype(lanes);
-    using Value = typename L::Value;
-    const S* const from = x.as<const S>() + image * s.image() + channel;
-    Value best = Value{} - std::numeric_limits<float>::infinity();
-    window.taps(s, [&](int64_t offset, int64_t) {
-      const Value value = L::load(from + offset);
-      best = ((value > best) | (value != value)) ? value : best;
+  const View &in = args.in[0], &out = args.out[0];
+  const S* const x = in.as<const S>();
+  S* const y = out.as<S>();
+  for_each_output({in.shape, out.shape, args.attrs.as<PoolAttrs>()}, [=](const Stretch& outputs) {
+    visit_maxima(outputs, x, [=](auto nan, const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      using Maximum = std::conditional_t<decltype(nan)::value, Larger, LargerNumber>;
+      Vec<T> best[kVectors];
+      for (auto& b : best) b = Vec<T>{} + kLowest<T>;
+      block.each([&](int64_t offset, int64_t) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) best[v] = Maximum::apply(best[v], block.load(x + offset, v));
+      });
+      block.store(y + block.to, best);
     });
-    L::store(y.as<S>() + output + channel, best);
   });
 }
 
 template <class S>
 void max_pool_select(const KernelArgs& args) {
   using T = compute_t<S>;
-  const View &x = args.in[0], &v = args.in[1], &y = args.out[0];
-  const Pooling s(x.shape, y.shape, args.attrs.as<PoolAttrs>());
-  for_each_output<T>(s, [&](auto lanes, int64_t image, int64_t output, const Window& window, int64_t channel) {
-    using L = decltype(lanes);
-    const int64_t base = image * s.image() + channel;
-    const auto where = first_maximum<L>(s, window, x.as<const S>() + base);
-    typename L::Value value = {};
-    window.taps(s, [&](int64_t offset, int64_t tap) {
-      value = where == static_cast<typename L::Tap>(tap) ? L::load(v.as<const S>() + base + offset) : value;
+  const View &in = args.in[0], &out = args.out[0];
+  const S *const x = in.as<const S>(), *const from = args.in[1].as<const S>();
+  S* const y = out.as<S>();
+  for_each_output({in.shape, out.shape, args.attrs.as<PoolAttrs>()}, [=](const Stretch& outputs) {
+    visit_maxima(outputs, x, [=](auto nan, const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      Vec<T> selected[kVectors] = {};
+      if (block.count() > 0)
+        for (int v = 0; v < kVectors; ++v) selected[v] = block.load(from + block.begin->offset + block.shift, v);
+      each_maximum<T, nan>(block, x, [&](int64_t offset, int64_t, int v, const auto& larger) {
+        selected[v] = larger ? block.load(from + offset, v) : selected[v];
+      });
+      block.store(y + block.to, selected);
     });
-    L::store(y.as<S>() + output + channel, value);
+  });
+}
+
+// where[v] = the tap of the maximum.
+template <class T, bool kNan, class B, class S>
+void find_maximum(const B& block, const S* x, Vec<LaneIndex<T>>* where) {
+  using Tap = LaneIndex<T>;
+  for (int v = 0; v < B::kVectors; ++v) where[v] = Vec<Tap>{} + static_cast<Tap>(block.begin->tap);
+  each_maximum<T, kNan>(block, x, [&](int64_t, int64_t tap, int v, const auto& larger) {
+    where[v] = larger ? Vec<Tap>{} + static_cast<Tap>(tap) : where[v];
+  });
+}
+
+// Each input is in at most one window, which writes it.
+template <class S>
+void max_pool_grad_disjoint(const Pooling& s, const S* x, const S* g, S* dx, int64_t size) {
+  using T = compute_t<S>;
+  using Tap = LaneIndex<T>;
+  if (!s.covering())
+    parallel_for(size, kTaskWork, [&](int64_t begin, int64_t end) { std::fill(dx + begin, dx + end, S(0)); });
+  for_each_output(s, [=](const Stretch& windows) {
+    visit_maxima(windows, x, [=](auto nan, const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      Vec<Tap> where[kVectors];
+      find_maximum<T, nan>(block, x, where);
+      Vec<T> gradient[kVectors];
+      for (int v = 0; v < kVectors; ++v) gradient[v] = block.load_result(g + block.to, v);
+      block.each([&](int64_t offset, int64_t tap) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v)
+          block.store_source(dx + offset, v, where[v] == static_cast<Tap>(tap) ? gradient[v] : Vec<T>{});
+      });
+    });
+  });
+}
+
+template <class S>
+void max_pool_grad(const KernelArgs& args) {
+  using T = compute_t<S>;
+  using Tap = LaneIndex<T>;
+  const View &in = args.in[0], &gradient = args.in[1];
+  const S *const x = in.as<const S>(), *const g = gradient.as<const S>();
+  S* const dx = args.out[0].as<S>();
+  const Pooling s(in.shape, gradient.shape, args.attrs.as<PoolAttrs>());
+  const int64_t size = args.out[0].numel();
+  if (size == 0) return;
+  if (s.disjoint()) return max_pool_grad_disjoint(s, x, g, dx, size);
+  for_each_input<Tap>(s, [=](const Stretch& inputs, const Stretch& windows, const auto& taps) {
+    visit_maxima(windows, x, [=](auto nan, const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      Vec<Tap> where[kVectors];
+      find_maximum<T, nan>(block, x, where);
+      block.store(taps(block.to), where);
+    });
+    visit<T>(inputs, [=](const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      Vec<T> sum[kVectors] = {};
+      block.each([&](int64_t offset, int64_t tap) {
+        const Tap* const where = taps(offset);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          const Vec<T> gradient = in_register(block.load(g + offset, v));
+          sum[v] += block.load(where, v) == static_cast<Tap>(tap) ? gradient : Vec<T>{};
+        }
+      });
+      block.store(dx + block.to, sum);
+    });
   });
 }
 
 template <class S>
 void avg_pool(const KernelArgs& args) {
   using T = compute_t<S>;
-  const View &x = args.in[0], &y = args.out[0];
+  const View &in = args.in[0], &out = args.out[0];
   const auto& attrs = args.attrs.as<AvgPoolAttrs>();
-  Pooling s(x.shape, y.shape, attrs);
-  s.count_padding = attrs.count_padding;
-  for_each_output<T>(s, [&](auto lanes, int64_t image, int64_t output, const Window& window, int64_t channel) {
-    using L = decltype(lanes);
-    const S* const from = x.as<const S>() + image * s.image() + channel;
-    typename L::Value sum = {};
-    window.taps(s, [&](int64_t offset, int64_t) { sum += L::load(from + offset); });
-    L::store(y.as<S>() + output + channel, sum / static_cast<T>(window.divisor(s)));
-  });
-}
-
-// A task owns layers [begin, end) of the input along its first long dim. Calls f(Lanes, image, output offset, window,
-// channel, add) for every window that touches them, where add(offset, value) adds to the owned part of dx alone.
-template <class S, class F>
-void for_each_input(const Pooling& s, S* dx, F&& f) {
-  using T = compute_t<S>;
-  const size_t cut = s.in[0] > 1 ? 0 : s.in[1] > 1 ? 1 : 2;
-  const int64_t layers = s.in[cut], layer = s.image() / layers;
-  const int64_t work = std::max<int64_t>(1, layer * s.taps() / s.stride[cut]);
-  // A window on the border of two blocks is read twice, so a block is long against a window.
-  const int64_t block = std::min(layers, std::max(kTaskWork / work, 4 * s.window[cut])),
-                blocks = (layers + block - 1) / block;
-  bool disjoint = true;  // windows: each input is added to once
-  for (size_t i = 0; i < 3; ++i) disjoint &= s.stride[i] >= s.window[i];
-  const int64_t images = std::max<int64_t>(1, kTaskWork / (work * layers));
-  parallel_for(s.batch * blocks, images, [&](int64_t first_task, int64_t last_task) {
-    Scratch<T> memory(std::is_same_v<S, T> ? 0 : block * layer, "pool gradient");
-    for (int64_t task = first_task; task < last_task; ++task) {
-      const int64_t image = task / blocks, begin = task % blocks * block, end = std::min(begin + block, layers);
-      S* const owned = dx + image * s.image() + begin * layer;
-      T* sum = memory.get();
-      if constexpr (std::is_same_v<S, T>) sum = owned;
-      std::fill_n(sum, (end - begin) * layer, T(0));
-      Triple first = {0, 0, 0}, last = s.out;
-      first[cut] = std::max<int64_t>(0, (begin + s.low[cut] - s.window[cut] + s.stride[cut]) / s.stride[cut]);
-      last[cut] = std::min(s.out[cut], (end - 1 + s.low[cut]) / s.stride[cut] + 1);
-      cover_channels<T>(s.channels, [&](auto lanes, int64_t channel) {
-        using L = decltype(lanes);
-        const auto add = [&](int64_t offset, typename L::Value value) {
-          const int64_t at = offset - begin * layer;
-          if (at < 0 || at >= (end - begin) * layer) return;
-          L::store(sum + at + channel, disjoint ? value : L::load(sum + at + channel) + value);
-        };
-        Window window;
-        for (int64_t d = first[0]; d < last[0]; ++d) {
-          window.place(s, 0, d);
-          for (int64_t h = first[1]; h < last[1]; ++h) {
-            window.place(s, 1, h);
-            int64_t output = (image * s.positions + (d * s.out[1] + h) * s.out[2] + first[2]) * s.channels;
-            for (int64_t w = first[2]; w < last[2]; ++w, output += s.channels) {
-              window.place(s, 2, w);
-              f(lanes, image, output, window, channel, add);
-            }
-          }
-        }
+  const Pooling s(in.shape, out.shape, attrs);
+  const int64_t padded = attrs.count_padding ? s.taps() : 0;
+  const S* const x = in.as<const S>();
+  S* const y = out.as<S>();
+  for_each_output(s, [=](const Stretch& outputs) {
+    visit<T>(outputs, [=](const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      Vec<T> sum[kVectors] = {};
+      block.each([&](int64_t offset, int64_t) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[v] += block.load(x + offset, v);
       });
-      if constexpr (!std::is_same_v<S, T>)
-        for (int64_t i = 0; i < (end - begin) * layer; ++i) owned[i] = static_cast<S>(sum[i]);
-    }
+      const T divisor = static_cast<T>(padded ? padded : std::max<int64_t>(1, block.count()));
+      for (auto& total : sum) total /= divisor;
+      block.store(y + block.to, sum);
+    });
   });
-}
-
-template <class S>
-void max_pool_grad(const KernelArgs& args) {
-  const View &x = args.in[0], &g = args.in[1], &dx = args.out[0];
-  const Pooling s(x.shape, g.shape, args.attrs.as<PoolAttrs>());
-  for_each_input(
-      s, dx.as<S>(),
-      [&](auto lanes, int64_t image, int64_t output, const Window& window, int64_t channel, const auto& add) {
-        using L = decltype(lanes);
-        using Value = typename L::Value;
-        const auto where = first_maximum<L>(s, window, x.as<const S>() + image * s.image() + channel);
-        const Value gradient = L::load(g.as<const S>() + output + channel);
-        window.taps(s, [&](int64_t offset, int64_t tap) {
-          add(offset, where == static_cast<typename L::Tap>(tap) ? gradient : Value{});
-        });
-      });
 }
 
 template <class S>
 void avg_pool_grad(const KernelArgs& args) {
   using T = compute_t<S>;
-  const View &g = args.in[0], &dx = args.out[0];
+  const View &gradient = args.in[0], &out = args.out[0];
   const auto& attrs = args.attrs.as<AvgPoolGradAttrs>();
-  Pooling s(dx.shape, g.shape, attrs);
-  s.count_padding = attrs.count_padding;
-  for_each_input(
-      s, dx.as<S>(), [&](auto lanes, int64_t, int64_t output, const Window& window, int64_t channel, const auto& add) {
-        using L = decltype(lanes);
-        const auto gradient = L::load(g.as<const S>() + output + channel) / static_cast<T>(window.divisor(s));
-        window.taps(s, [&](int64_t offset, int64_t) { add(offset, gradient); });
+  const Pooling s(out.shape, gradient.shape, attrs);
+  const int64_t padded = attrs.count_padding ? s.taps() : 0;
+  const S* const g = gradient.as<const S>();
+  S* const dx = out.as<S>();
+  for_each_input<T>(s, [=](const Stretch& inputs, const Stretch& windows, const auto& shares) {
+    visit<T>(windows, [=](const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      const T divisor = static_cast<T>(padded ? padded : block.count());
+      Vec<T> share[kVectors];
+      for (int v = 0; v < kVectors; ++v) share[v] = block.load_result(g + block.to, v) / divisor;
+      block.store(shares(block.to), share);
+    });
+    visit<T>(inputs, [=](const auto& block) {
+      constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
+      Vec<T> sum[kVectors] = {};
+      block.each([&](int64_t offset, int64_t) {
+        const T* const from = shares(offset);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[v] += block.load(from, v);
       });
+      block.store(dx + block.to, sum);
+    });
+  });
 }
 
 }  // namespace

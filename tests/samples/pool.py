@@ -102,6 +102,7 @@ def _rows(label, x, window, big=None, *, strides=None, low=0, high=0):
 
 
 _TIES = {"window": (2,), "strides": (1,), "low": (1,), "high": (1,)}
+_APART = _TIES | {"strides": (2,)}
 _TIED = given(np.array([1.0, 1.0, np.nan, 2.0, 2.0, -np.inf, -np.inf, np.nan, np.nan]).reshape(1, 9, 1))
 
 SAMPLES: list[Sample] = [
@@ -110,6 +111,7 @@ SAMPLES: list[Sample] = [
     *_rows("padding", (2, 5, 6, 18), 3, (2, 61, 60, 18), strides=2, low=1, high=1),
     *_rows("uneven", (1, 7, 9, 37), (2, 4), strides=(3, 2), low=(0, 2), high=(1, 3)),
     *_rows("gaps", (2, 8, 8, 4), 2, strides=3),
+    *_rows("left over", (2, 5, 7, 19), 2),
     *_rows("1-D", (2, 11, 5), 3, (3, 4000, 5), strides=2, low=1),
     *_rows("3-D", (1, 4, 5, 4, 3), 2, (2, 14, 14, 14, 9), strides=(2, 1, 2), high=1),
     *_rows("whole", (2, 3, 4, 5), (3, 4), strides=1),
@@ -117,6 +119,7 @@ SAMPLES: list[Sample] = [
     # The first of equal values, and the first NaN, are the maximum.
     Sample("max_pool", inputs(_TIED), _max_pool, _TIES, "ties", exact=True, gradient=()),
     Sample("max_pool_grad", inputs(_TIED, normal(1, 10, 1)), _max_pool_grad, _TIES, "ties", gradient=(1,)),
+    Sample("max_pool_grad", inputs(_TIED, normal(1, 5, 1)), _max_pool_grad, _APART, "ties, apart", gradient=(1,)),
     Sample("max_pool_select", inputs(_TIED, normal(1, 9, 1)), _max_pool_select, _TIES, "ties", gradient=(1,)),
 ]
 

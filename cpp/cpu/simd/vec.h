@@ -37,6 +37,18 @@ inline Vec<T> vec_load(const T* p) {
   return v;
 }
 
+/// v, loaded by an instruction of its own: a masked load, into which the compiler would fold it, is slow where memory
+/// is not yet in the cache.
+template <class V>
+inline V in_register(V v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+  return v;
+}
+
 /// The whole numbers as wide as T.
 template <class T>
 using LaneIndex = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
