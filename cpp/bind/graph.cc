@@ -43,6 +43,50 @@ py::list run(const Plan& plan, const py::sequence& list) {
   return as_list(std::move(results));
 }
 
+// What a compiled function tells its calls apart by. Tensors go into `text` by shape and dtype, all that is no tensor
+// into `rest`. False: there is something that only Python knows how to take apart.
+struct Signature {
+  std::string text;
+  py::list tensors, rest;
+
+  template <class T>
+  void put(T value) {
+    text.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+
+  bool add(PyObject* x) {
+    if (const Tensor* t = as_tensor(x)) {
+      put('t');
+      put(t->dtype());
+      put(static_cast<char>(t->rank()));
+      for (const int64_t d : t->shape()) put(d);
+      tensors.append(py::reinterpret_borrow<py::object>(x));
+      return true;
+    }
+    if (PyTuple_CheckExact(x) || PyList_CheckExact(x)) {
+      const Py_ssize_t n = PySequence_Fast_GET_SIZE(x);
+      put(PyTuple_CheckExact(x) ? '(' : '[');
+      put(n);
+      for (Py_ssize_t i = 0; i < n; ++i)
+        if (!add(PySequence_Fast_GET_ITEM(x, i))) return false;
+      return true;
+    }
+    const bool plain =
+        x == Py_None || PyBool_Check(x) || PyLong_CheckExact(x) || PyFloat_CheckExact(x) || PyUnicode_CheckExact(x);
+    if (!plain) return false;
+    // 1, 1.0 and True are equal in Python.
+    put(x == Py_None ? 'n' : PyBool_Check(x) ? 'b' : PyLong_CheckExact(x) ? 'i' : PyFloat_CheckExact(x) ? 'f' : 's');
+    rest.append(py::reinterpret_borrow<py::object>(x));
+    return true;
+  }
+};
+
+py::object signature(const py::object& structure) {
+  Signature s;
+  if (!s.add(structure.ptr())) return py::none();
+  return py::make_tuple(py::bytes(s.text), py::tuple(s.rest), s.tensors);
+}
+
 struct Values {
   Trace::Values map;
 };
@@ -124,6 +168,8 @@ void bind_graph(py::module_& m) {
       .def(py::init<>())
       .def("__enter__", [](SuspendScope& s) { s.suspend = std::make_unique<SuspendTrace>(); })
       .def("__exit__", [](SuspendScope& s, const py::args&) { s.suspend.reset(); });
+  m.def("signature", &signature, py::arg("structure"),
+        "(bytes, other leaves, tensors) of tuples and lists of tensors and plain values; None for anything else.");
   m.def("run_pass", &run_pass, py::arg("name"), py::arg("graph"), "What one pass makes of a graph.");
   m.def("pass_names", &pass_names, "The passes, in order.");
   m.def("set_passes", &set_passes, py::arg("setting"), "Switches passes off: '-fuse,-cse', 'none', or '' for all on.");

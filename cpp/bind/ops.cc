@@ -1,4 +1,6 @@
 // apply: the generic door to every op of the table, and the table as data.
+#include "addax/ops.h"
+
 #include <pybind11/stl.h>
 
 #include <unordered_map>
@@ -217,6 +219,22 @@ void bind_ops(py::module_& m) {
         return py::reinterpret_steal<py::object>(wrap_all(op.compose(in, Keywords(attrs).attrs_of(op))));
       },
       "compose(name, *tensors, **attrs): the same result written with simpler ops.");
+  m.def(
+      "take_rows",
+      [](const Tensors& tensors, const Tensor& order, int64_t start, int64_t stop) {
+        Tensors taken;
+        {
+          py::gil_scoped_release release;
+          const Tensor rows = slice(order, {start}, {stop});
+          for (const Tensor& t : tensors) taken.push_back(take(t, rows, 0));
+        }
+        py::tuple out(taken.size());
+        for (size_t i = 0; i < taken.size(); ++i)
+          PyTuple_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), wrap(std::move(taken[i])));
+        return out;
+      },
+      py::arg("tensors"), py::arg("order"), py::arg("start"), py::arg("stop"),
+      "The rows order[start:stop] of every tensor.");
   m.def(
       "result_type",
       [](const py::args& names) {

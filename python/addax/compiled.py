@@ -75,14 +75,21 @@ class CompiledFunction:
         self._fn = fn
         self.name = name or getattr(fn, "__qualname__", type(fn).__name__)
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
+        self._last_traced: Any = None
         functools.update_wrapper(self, fn, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # Inside another trace, or where a tape listens, the ops themselves must be seen.
         if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
             return self._fn(*args, **kwargs)
-        tensors: list[Tensor] = []
-        key = (_frozen((args, kwargs) if kwargs else args, tensors), *_settings())
+        structure = (args, kwargs) if kwargs else args
+        signature = engine.signature(structure)
+        if signature is None:
+            tensors: list[Tensor] = []
+            key = (_frozen(structure, tensors), *_settings())
+        else:
+            text, rest, tensors = signature
+            key = (text, rest, *_settings())
         entry = self._entries.get(key)
         if entry is None or not entry.plan.is_current:
             entry = self._build(key, entry, args, kwargs)
@@ -98,15 +105,16 @@ class CompiledFunction:
         trace, graph, structure, leaves = _trace(self._fn, self.name, args, kwargs)
         entry = _Entry(trace.plan(graph), structure, leaves)
         _builds += 1
-        if logger.isEnabledFor(logging.INFO):
-            why = (
-                "the first call"
-                if not self._entries
-                else "variables were frozen or freed"
-                if stale
-                else _change(self, key)
-            )
-            logger.info("built a plan of %s with %d steps: %s", self.name, entry.plan.stats["steps"], why)
+        traced = _frozen((args, kwargs), [])
+        why = (
+            "the first call"
+            if self._last_traced is None
+            else "variables were frozen or freed"
+            if stale
+            else _change(self._last_traced, traced)
+        )
+        logger.info("built a plan of %s with %d steps: %s", self.name, entry.plan.stats["steps"], why)
+        self._last_traced = traced
         self._entries[key] = entry
         while len(self._entries) > _PLANS_KEPT:
             self._entries.popitem(last=False)
@@ -202,17 +210,18 @@ def _frozen(x: Any, tensors: list[Tensor]) -> Any:
     return kind, _by_identity(x)
 
 
-def _change(function: CompiledFunction, key: tuple) -> str:
+def _change(last: Any, key: Any) -> str:
     """What is new in a signature beside the last one."""
-    last = next(reversed(function._entries))
 
     def first(old: Any, new: Any) -> tuple | None:
         if type(old) is tuple and type(new) is tuple and len(old) == len(new):
             return next((found for a, b in zip(old, new, strict=True) if (found := first(a, b))), None)
         return None if old == new else (old, new)
 
-    old, new = first(last, key) or (last, key)
-    return f"the signature has {new} where the last one had {old}"
+    found = first(last, key)
+    if found is None:
+        return "a setting such as floatx has changed, or the plan was forgotten"
+    return f"the signature has {found[1]} where the last one had {found[0]}"
 
 
 class _by_identity:

@@ -29,8 +29,10 @@ from addax._core import (
     set_memory_limit,
     set_num_threads,
     set_passes,
+    signature,
     stop_recording,
     suspend_trace,
+    take_rows,
     tensor,
     update,
 )
@@ -65,8 +67,10 @@ __all__ = [
     "set_memory_limit",
     "set_num_threads",
     "set_passes",
+    "signature",
     "stop_recording",
     "suspend_trace",
+    "take_rows",
     "tensor",
     "update",
 ]

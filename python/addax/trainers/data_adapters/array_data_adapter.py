@@ -85,7 +85,9 @@ class ArrayDataAdapter(DataAdapter):
         order = self._order(epoch) if self._shuffle else None
         for start in range(0, self._size, self._batch_size):
             stop = min(start + self._batch_size, self._size)
-            if order is None:
+            if order is not None and self._is_flat:
+                yield engine.take_rows(self._data, order, start, stop)
+            elif order is None:
                 yield self._map(lambda a, start=start, stop=stop: a[start:stop])
             else:
                 rows = order[start:stop]
