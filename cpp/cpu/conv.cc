@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/conv_pass.h"
+#include "cpu/gemm/gemm.h"
 #include "cpu/gemm/lane_tile.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -66,14 +67,18 @@ struct Grid {
   }
 };
 
+// Cuts an extent into stretches of nearly equal length.
+int64_t even_length(int64_t extent, int64_t longest) {
+  return ceil_div(extent, ceil_div(extent, std::clamp<int64_t>(longest, 1, extent)));
+}
+
 // Slab length along the cut axis, from sizes alone.
 int64_t slab_length(const Pass& pass, int64_t work_per_position, int64_t elements_per_position) {
   const int64_t extent = pass.axis[static_cast<size_t>(pass.cut())].grid;
   const int64_t layer = std::max<int64_t>(1, pass.grid() / std::max<int64_t>(1, extent));
   const int64_t longest = std::min(kTaskWork / std::max<int64_t>(1, layer * work_per_position),
                                    kSlabElements / std::max<int64_t>(1, layer * elements_per_position));
-  const int64_t slabs = ceil_div(extent, std::clamp<int64_t>(longest, 1, extent));
-  return ceil_div(extent, slabs);
+  return even_length(extent, longest);
 }
 
 // ---- x to y and g to dx ---------------------------------------------------------------------------------------------
@@ -114,10 +119,8 @@ void pack_filters(const Correlation<S>& c, const Step& step, int64_t group, cons
       for (int64_t w = 0; w < axis[2].taps; ++w) {
         const int64_t tap = (tap_of(0, d) * c.filter[1] + tap_of(1, h)) * c.filter[2] + tap_of(2, w);
         const S* from = c.filters + tap * c.tap_step + group * c.group_step + panels.first(p) * c.column_step;
-        for (int64_t i = 0; i < c.depth; ++i, from += c.depth_step, to += width) {
-          for (int64_t j = 0; j < used; ++j) to[j] = static_cast<T>(from[j * c.column_step]);
-          for (int64_t j = used; j < width; ++j) to[j] = T(0);
-        }
+        detail::pack_panel(Matrix<S>{from, c.depth_step, c.column_step}, c.depth, used, width, to);
+        to += c.depth * width;
       }
 }
 
@@ -273,11 +276,15 @@ void conv_input_grad(const KernelArgs& args) {
 
 // ---- x and g to the filters' gradient -------------------------------------------------------------------------------
 
-// Images and slabs are dealt out to at most kParts sums, which are added up in order.
+// Images and slabs are dealt out to a few sums, which are added up in order, and columns to tasks of their own where
+// the sum of all columns would leave the cache. Where many tiles read one slab, both of its sides are brought together
+// in memory: the gradient by panels, the box by chunks of its channels.
 template <class S>
 void conv_filter_grad(const KernelArgs& args) {
   using T = compute_t<S>;
-  constexpr int64_t kParts = 16, kPartElements = 1 << 22;
+  constexpr int64_t kTasks = 16, kPartElements = 1 << 22, kSumElements = 1 << 16;
+  constexpr int64_t kNearElements = 12 << 10;  // of a slab's chunk and panel: both stay in the first cache
+  constexpr int64_t kChunk = 24;
   const View &x = args.in[0], &g = args.in[1], &dw = args.out[0];
   const ConvShape s(x.shape, Dims(dw.shape.begin(), dw.shape.end() - 2), g.shape, args.attrs.as<ConvFilterGradAttrs>());
   const Pass pass = forward_pass(s);
@@ -286,71 +293,91 @@ void conv_filter_grad(const KernelArgs& args) {
   const int64_t groups = lanes ? 1 : s.groups, depth = lanes ? 1 : s.channels / s.groups;
   const int64_t columns = s.outputs / groups, k = pass.taps() * depth;
   const ColumnPanels<T> panels(columns);
-  const Channels plain = {Channels::Plain, s.channels, 0, depth, depth};
+  const bool deep = !lanes && k >= 4 * kTileRows;
+  const int64_t chunks = deep ? ceil_div(depth, kChunk) : 1, chunk = ceil_div(depth, chunks);
+  const Channels plain = {Channels::Plain, s.channels, 0, chunk, chunk, 1, chunks > 1};
   const Channels shared = lanes ? depthwise_channels<T>(s) : plain;
-  const int64_t slab_size = slab_length(pass, k * panels.padded, shared.pixel + columns);
-  const int64_t extent = axis[static_cast<size_t>(pass.cut())].grid;
+  const int64_t extent = axis[static_cast<size_t>(pass.cut())].grid, layer = pass.grid() / extent;
+  const int64_t slab_size = deep ? even_length(extent, kNearElements / (layer * (chunk + panels.width(0))))
+                                 : slab_length(pass, k * panels.padded, shared.pixel + columns);
   const int64_t slabs = ceil_div(extent, slab_size), units = s.batch * slabs;
-  const int64_t layer = pass.grid() / extent, image_size = s.in[0] * s.in[1] * s.in[2] * s.channels;
+  const int64_t image_size = s.in[0] * s.in[1] * s.in[2] * s.channels;
 
   const int64_t size = k * panels.padded * groups;  // of one part
-  const int64_t wanted = std::clamp<int64_t>(s.batch * pass.grid() * size / kTaskWork, 1, kParts);
-  const int64_t parts = std::max<int64_t>(1, std::min({wanted, units, kPartElements / size}));
-  // Where few parts fit into memory, the columns are dealt out as well.
-  const int64_t cuts = std::min(panels.count, ceil_div(wanted, parts * groups));
+  const int64_t wanted = std::clamp<int64_t>(s.batch * pass.grid() * size / kTaskWork, 1, kTasks);
+  const int64_t near = std::max<int64_t>(1, kSumElements / std::max<int64_t>(1, k * ColumnPanels<T>::kWidth));
+  const int64_t enough = deep ? ceil_div(panels.count, near) : 1;
+  const int64_t parts =
+      std::max<int64_t>(1, std::min({ceil_div(wanted, enough * groups), units, kPartElements / size}));
+  const int64_t cuts = std::max(enough, std::min(panels.count, ceil_div(wanted, parts * groups)));
   Scratch<T> sums(parts * size, "conv_filter_grad");
 
   parallel_for(parts * groups * cuts, 1, [&](int64_t begin, int64_t end) {
     Scratch<T> memory(box_size(pass, {0, slab_size}, shared), "conv_filter_grad");
-    Scratch<T> g_panel(slab_size * layer * ColumnPanels<T>::kWidth, "conv_filter_grad");
+    Scratch<T> g_panels(slab_size * layer * ColumnPanels<T>::kWidth * ceil_div(panels.count, cuts), "conv_filter_grad");
     std::vector<Run> runs;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t cut = task % cuts, group = task / cuts % groups, part = task / cuts / groups;
       const int64_t first_panel = cut * panels.count / cuts, last_panel = (cut + 1) * panels.count / cuts;
-      Channels channels = shared;
-      channels.first = group * depth;
       T* const sum = sums.get() + part * size + group * k * panels.padded;
       const int64_t first_unit = part * units / parts, last_unit = (part + 1) * units / parts;
       for (int64_t unit = first_unit; unit < last_unit; ++unit) {
         const int64_t image = unit / slabs, at = unit % slabs * slab_size;
         const Slab slab{at, std::min(at + slab_size, extent)};
-        const Box<T> box = load_box(x.as<const S>() + image * image_size, pass, slab, channels, memory.get());
-        const Grid grid(pass, slab, box, s.outputs);
-        const S* const gradient = g.as<const S>() + image * pass.grid() * s.outputs + group * columns;
-        runs.clear();
-        grid.rows([&](int64_t src, int64_t) { runs.push_back({src, grid.count[2]}); });
         const int64_t pixels = (slab.end - slab.begin) * layer;
-        for (int64_t p = first_panel; p < last_panel; ++p) {
-          const int64_t column = panels.first(p), width = panels.width(p), used = panels.used(p);
-          const S* const from = gradient + slab.begin * layer * s.outputs + column;
-          const T* b = g_panel.get();
-          int64_t ldb = width;
-          if constexpr (std::is_same_v<S, T>) {
-            if (used == width) {
-              b = from;
-              ldb = s.outputs;
-            }
-          }
-          if (b == g_panel.get())
-            load_pixels(from, pixels, {Channels::Plain, s.outputs, 0, used, width}, g_panel.get());
+        const S* const gradient =
+            g.as<const S>() + (image * pass.grid() + slab.begin * layer) * s.outputs + group * columns;
+        // Read in place, or else copied to here.
+        const auto in_place = [&](int64_t p) {
+          return std::is_same_v<S, T> && panels.used(p) == panels.width(p) && (!deep || s.outputs == panels.width(p));
+        };
+        const auto panel_memory = [&](int64_t p) {
+          return g_panels.get() + pixels * ColumnPanels<T>::kWidth * (p - first_panel);
+        };
+        for (int64_t p = first_panel; p < last_panel; ++p)
+          if (!in_place(p))
+            load_pixels(gradient + panels.first(p), pixels,
+                        {Channels::Plain, s.outputs, 0, panels.used(p), panels.width(p)}, panel_memory(p));
+
+        for (int64_t c = 0; c < chunks; ++c) {
+          const int64_t first = c * depth / chunks, rows = (c + 1) * depth / chunks - first;
+          Channels channels = shared;
+          channels.first = group * depth + first;
+          if (!lanes) channels.count = channels.pixel = rows;
+          const Box<T> box = load_box(x.as<const S>() + image * image_size, pass, slab, channels, memory.get());
+          const Grid grid(pass, slab, box, s.outputs);
+          runs.clear();
+          grid.rows([&](int64_t src, int64_t) { runs.push_back({src, grid.count[2]}); });
           // Rows of the result that lie evenly in the box: the channels of a tap or of a row of taps; depthwise, the
           // taps of a row.
           const int64_t tap = axis[2].tap_step * box.pixel;
-          const bool whole_row = lanes || tap == depth;
-          const int64_t stretch = whole_row ? axis[2].taps * depth : depth;
+          const bool whole_row = lanes || (chunks == 1 && tap == depth);
+          const int64_t stretch = whole_row ? axis[2].taps * depth : rows;
           const int64_t row_step = lanes ? tap : 1;
-          T* to = sum + k * column;
-          for (int64_t d = 0; d < axis[0].taps; ++d)
-            for (int64_t h = 0; h < axis[1].taps; ++h)
-              for (int64_t w = 0; w < (whole_row ? 1 : axis[2].taps); ++w, to += stretch * width) {
-                const T* const a = box.data + d * axis[0].tap_step * box.plane + h * axis[1].tap_step * box.row +
-                                   w * tap + (lanes ? column : 0);
-                cover_rows(stretch, [&](int64_t row, int rows) {
-                  (lanes ? lane_tile_of<T> : tile_of<T>)(rows, panels.vectors(p))(
-                      a + row * row_step, row_step, grid.src[2], runs, b, ldb, to + row * width, width,
-                      unit > first_unit);
-                });
+          for (int64_t p = first_panel; p < last_panel; ++p) {
+            const int64_t column = panels.first(p), width = panels.width(p);
+            const T* b = panel_memory(p);
+            int64_t ldb = width;
+            if constexpr (std::is_same_v<S, T>) {
+              if (in_place(p)) {
+                b = gradient + column;
+                ldb = s.outputs;
               }
+            }
+            T* to = sum + k * column + first * width;
+            for (int64_t d = 0; d < axis[0].taps; ++d)
+              for (int64_t h = 0; h < axis[1].taps; ++h)
+                for (int64_t w = 0; w < (whole_row ? 1 : axis[2].taps); ++w) {
+                  const T* const a = box.data + d * axis[0].tap_step * box.plane + h * axis[1].tap_step * box.row +
+                                     w * tap + (lanes ? column : 0);
+                  cover_rows(stretch, [&](int64_t row, int height) {
+                    (lanes ? lane_tile_of<T> : tile_of<T>)(height, panels.vectors(p))(
+                        a + row * row_step, row_step, grid.src[2], runs, b, ldb, to + row * width, width,
+                        unit > first_unit);
+                  });
+                  to += (whole_row ? axis[2].taps : 1) * depth * width;
+                }
+          }
         }
       }
     }

@@ -120,13 +120,14 @@ struct Box {
 /// Which channels of a source pixel go into a box's pixel.
 struct Channels {
   enum Order { Plain, Repeat, Deinterleave } order = Plain;
-  int64_t total;       // of the source
-  int64_t first = 0;   // Plain: count channels from here
-  int64_t count;       // channels of the box in use
-  int64_t pixel;       // channels of the box, zeros behind `count` (Deinterleave: behind count / factor, each time)
-  int64_t factor = 1;  // Repeat: each channel `factor` times; Deinterleave: channel c * factor + j goes to part j
+  int64_t total;        // of the source
+  int64_t first = 0;    // Plain: count channels from here
+  int64_t count;        // channels of the box in use
+  int64_t pixel;        // channels of the box, zeros behind `count` (Deinterleave: behind count / factor, each time)
+  int64_t factor = 1;   // Repeat: each channel `factor` times; Deinterleave: channel c * factor + j goes to part j
+  bool copied = false;  // never read in place: what is read often lies close together
 
-  bool plain() const { return order == Plain && pixel == count; }
+  bool plain() const { return order == Plain && pixel == count && !copied; }
 };
 
 struct Range {
@@ -155,7 +156,7 @@ inline int64_t box_size(const Pass& pass, Slab slab, const Channels& channels) {
 
 template <class S, class T>
 void load_pixels(const S* from, int64_t pixels, const Channels& c, T* to) {
-  if (c.plain() && c.count == c.total) {
+  if (c.order == Channels::Plain && c.pixel == c.count && c.count == c.total) {
     for (int64_t i = 0; i < pixels * c.count; ++i) to[i] = static_cast<T>(from[i]);
     return;
   }

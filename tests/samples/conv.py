@@ -105,6 +105,8 @@ SAMPLES: list[Sample] = [
     *_rows("depthwise", (2, 5, 6, 20), (3, 3, 1, 20), (6, 60, 60, 20), groups=20, low=1, high=1),
     *_rows("depthwise, two each", (1, 6, 7, 5), (3, 2, 1, 10), (6, 60, 60, 5), groups=5, strides=2, low=1),
     *_rows("wide", (1, 3, 3, 18), (2, 2, 18, 37), (4, 24, 24, 18)),
+    *_rows("deep", (2, 4, 5, 50), (3, 3, 50, 20), (3, 26, 26, 50), low=1, high=1),
+    *_rows("deep groups", (1, 4, 4, 60), (3, 2, 30, 40), (2, 30, 30, 60), groups=2, strides=2),
     *_rows("1-D", (2, 12, 3), (5, 3, 4), (4, 3000, 3), strides=2, low=2, high=2),
     *_rows("3-D", (1, 4, 5, 4, 2), (2, 3, 2, 2, 3), (2, 14, 14, 14, 2), low=1, strides=(1, 2, 1)),
     *_rows("whole input", (3, 4, 4, 2), (4, 4, 2, 6)),
