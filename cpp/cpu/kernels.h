@@ -29,6 +29,7 @@ void register_matmul(KernelSink& sink);
 void register_conv(KernelSink& sink);
 void register_pool(KernelSink& sink);
 void register_norm(KernelSink& sink);
+void register_attention(KernelSink& sink);
 void register_loss(KernelSink& sink);
 void register_rnn(KernelSink& sink);
 void register_random(KernelSink& sink);

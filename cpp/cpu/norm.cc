@@ -48,22 +48,6 @@ void softmax_grad(const KernelArgs& k) {
   });
 }
 
-/// A whole array in the compute type.
-template <class C>
-class Values {
- public:
-  Values(const View& v, const char* name) : Values(float_source<C>(v), v.numel(), name) {}
-  const C& operator[](int64_t i) const { return data_[i]; }
-  const C* get() const { return data_; }
-
- private:
-  Values(const Source<C>& source, int64_t n, const char* name)
-      : buffer_(source.direct ? 0 : n, name), data_(source.read(0, 1, n, buffer_.get())) {}
-
-  Scratch<C> buffer_;
-  const C* data_;
-};
-
 /// Two sums per column over rows: body(row, a, b, buffer) adds a row to a[0..width) and b[0..width); it has `buffers`
 /// rows to work in. Blocks of kBlock rows sum in C, blocks in double; at most 64 chunks of rows run in parallel and
 /// combine in order. The result is a's then b's.

@@ -13,6 +13,7 @@ void register_all(KernelSink& sink) {
   register_conv(sink);
   register_pool(sink);
   register_norm(sink);
+  register_attention(sink);
   register_loss(sink);
   register_rnn(sink);
   register_random(sink);

@@ -14,6 +14,7 @@ void register_matmul(OpTable& table);
 void register_conv(OpTable& table);
 void register_pool(OpTable& table);
 void register_norm(OpTable& table);
+void register_attention(OpTable& table);
 void register_loss(OpTable& table);
 void register_rnn(OpTable& table);
 void register_random(OpTable& table);

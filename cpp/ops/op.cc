@@ -156,6 +156,7 @@ OpTable& op_table() {
     register_conv(*t);
     register_pool(*t);
     register_norm(*t);
+    register_attention(*t);
     register_loss(*t);
     register_rnn(*t);
     register_random(*t);

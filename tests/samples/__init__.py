@@ -24,6 +24,7 @@ FAMILIES = (
     "conv",
     "pool",
     "norm",
+    "attention",
     "loss",
     "rnn",
     "random",

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "core/dispatch.h"
+#include "core/scratch.h"
 #include "cpu/simd/half.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -124,5 +125,21 @@ Target<C> float_target(const View& v) {
   if (v.dtype == Dtype::BFloat16) return target<BFloat16, C>(v.data);
   return target<C, C>(v.data);
 }
+
+/// A whole array in the compute type.
+template <class C>
+class Values {
+ public:
+  Values(const View& v, const char* name) : Values(float_source<C>(v), v.numel(), name) {}
+  const C& operator[](int64_t i) const { return data_[i]; }
+  const C* get() const { return data_; }
+
+ private:
+  Values(const Source<C>& source, int64_t n, const char* name)
+      : buffer_(source.direct ? 0 : n, name), data_(source.read(0, 1, n, buffer_.get())) {}
+
+  Scratch<C> buffer_;
+  const C* data_;
+};
 
 }  // namespace addax::cpu::ADDAX_ISA

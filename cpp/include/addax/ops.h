@@ -1,6 +1,7 @@
 // Every op as a C++ function, by family.
 #pragma once
 
+#include "addax/ops/attention.h"
 #include "addax/ops/conv.h"
 #include "addax/ops/elementwise.h"
 #include "addax/ops/index.h"

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, as a composition."""
+"""Scaled dot-product attention."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def dot_product_attention(
         mask: Bools broadcast against that shape: where it is false, a key is not seen.
         scale: What the scores are multiplied with; `None`: `1 / sqrt(dim)`.
         is_causal: Whether a query sees only keys up to its own position.
-        flash_attention: Accepted; the scores are computed step by step.
+        flash_attention: Accepted; the scores are never in memory as a whole, unless they are capped.
         attn_logits_soft_cap: Limits the scores smoothly to plus and minus this number.
 
     Returns:
-        A tensor of the shape of `query`; half precision is computed in float32.
+        A tensor of the shape of `query`, with the last dim of `value`; half precision is computed in float32.
 
     Raises:
         ValueError: If the ranks are not 4 or the heads do not fit.
 
     Reference:
-        Vaswani et al., https://arxiv.org/abs/1706.03762
+        Vaswani et al., https://arxiv.org/abs/1706.03762, and Dao, https://arxiv.org/abs/2307.08691
 
     Example:
 
@@ -60,24 +60,46 @@ def dot_product_attention(
             "dot_product_attention: expected tensors of rank 4 (batch, length, heads, dim), got shapes "
             f"{query.shape}, {key.shape} and {value.shape}"
         )
+    if query.shape[2] % key.shape[2]:
+        raise ValueError(
+            f"dot_product_attention: {query.shape[2]} heads are not a multiple of {key.shape[2]} key heads"
+        )
+    scale = float(1 / math.sqrt(query.shape[3]) if scale is None else scale)
+    compute = "float64" if query.dtype == "float64" else "float32"
+    bias = None if bias is None else as_tensor(bias, compute)
+    mask = None if mask is None else cast(as_tensor(mask), "bool")
+    if attn_logits_soft_cap is not None:
+        return _capped(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
+    given = [t for t in (bias, mask) if t is not None]
+    y, _, _ = apply(
+        "attention",
+        query,
+        key,
+        value,
+        *given,
+        scale=scale,
+        causal=bool(is_causal),
+        bias=bias is not None,
+        mask=mask is not None,
+    )
+    return y
+
+
+def _capped(query, key, value, bias, mask, scale, causal, cap) -> Tensor:
+    """Attention step by step, with scores limited to `cap`."""
     heads, key_heads = query.shape[2], key.shape[2]
-    if heads % key_heads:
-        raise ValueError(f"dot_product_attention: {heads} heads are not a multiple of {key_heads} key heads")
     if heads != key_heads:
         key, value = (repeat.__wrapped__(x, heads // key_heads, axis=2) for x in (key, value))
-    dtype = query.dtype
-    compute = "float64" if dtype == "float64" else "float32"
     q, k, v = (apply("transpose", x, axes=(0, 2, 1, 3)) for x in (query, key, value))
-    scores = cast(apply("matmul", q, k, transpose_b=True), compute)
-    scores = scores * (1 / math.sqrt(query.shape[3]) if scale is None else scale)
+    scores = apply("matmul", q, k, transpose_b=True)
+    scores = cast(scores, "float32" if scores.dtype in ("float16", "bfloat16") else scores.dtype) * scale
     if bias is not None:
-        scores = scores + as_tensor(bias, compute)
-    if attn_logits_soft_cap is not None:
-        scores = apply("tanh", scores / attn_logits_soft_cap) * attn_logits_soft_cap
-    masked = scalar_like(_MASKED, compute)
+        scores = scores + bias
+    scores = apply("tanh", scores / cap) * cap
+    masked = scalar_like(_MASKED, scores.dtype)
     if mask is not None:
-        scores = apply("where", cast(as_tensor(mask), "bool"), scores, masked)
-    if is_causal:
+        scores = apply("where", mask, scores, masked)
+    if causal:
         scores = apply("where", triangle(*scores.shape[-2:], 0), scores, masked)
-    weights = cast(apply("softmax", scores, axis=3), dtype)
+    weights = cast(apply("softmax", scores, axis=3), query.dtype)
     return apply("transpose", apply("matmul", weights, v), axes=(0, 2, 1, 3))
