@@ -170,6 +170,13 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[ModuleType], list[Any]]]] = {
             ),
         ],
     ),
+    "einsum_dense": (
+        SERIES,
+        lambda k: [
+            k.layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de", activation="relu"),
+            k.layers.EinsumDense("abcd,cde->abe", (None, 3), kernel_regularizer="l2"),
+        ],
+    ),
     "nested": (
         VECTOR,
         lambda k: [
@@ -224,8 +231,19 @@ def merged(k: ModuleType) -> Any:
     return k.Model([a, b], [w, scores], name="merged")
 
 
+def attention(k: ModuleType) -> Any:
+    """Every attention layer, with what adds parts to it."""
+    x, y = k.Input(SERIES, name="x"), k.Input((5, 4), name="y")
+    heads = k.layers.MultiHeadAttention(2, 3, use_gate=True, name="heads")(x, y, use_causal_mask=True)
+    shared = k.layers.GroupQueryAttention(3, 4, 2, use_gate=True, name="shared")(heads, y)
+    plain = k.layers.MultiHeadAttention(2, 3, use_bias=False, output_shape=4, name="plain")(shared, y, y)
+    dot = k.layers.Attention(use_scale=True, score_mode="concat", name="dot")([plain, y])
+    return k.Model({"x": x, "y": y}, k.layers.AdditiveAttention(name="additive")([dot, y]), name="attention")
+
+
 # name -> inputs by name, function from the package to a graph of layers
 GRAPHS: dict[str, tuple[dict[str, tuple[int, ...]], Callable[[ModuleType], Any]]] = {
+    "attention": ({"x": SERIES, "y": (5, 4)}, attention),
     "shared": ({"a": VECTOR, "b": (3,)}, shared),
     "masked": ({"tokens": TOKENS}, masked),
     "nested": ({"y": (3,)}, nested),

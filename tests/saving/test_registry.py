@@ -45,7 +45,8 @@ def test_rows_are_classes_that_write_the_same_name(module: str) -> None:
         assert hasattr(cls, "get_config")
         assert hasattr(cls, "from_config")
         theirs = getattr(importlib.import_module(module), name)
-        assert theirs.__name__ == name, "an alias would never be found in a file"
+        if "_keras_name" not in vars(cls):
+            assert theirs.__name__ == name, "an alias would never be found in a file"
 
 
 @pytest.mark.parametrize("module", registry.CLASSES)

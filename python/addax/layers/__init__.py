@@ -9,6 +9,10 @@ from addax.layers.activations.leaky_relu import LeakyReLU
 from addax.layers.activations.prelu import PReLU
 from addax.layers.activations.relu import ReLU
 from addax.layers.activations.softmax import Softmax
+from addax.layers.attention.additive_attention import AdditiveAttention
+from addax.layers.attention.attention import Attention
+from addax.layers.attention.grouped_query_attention import GroupedQueryAttention
+from addax.layers.attention.multi_head_attention import MultiHeadAttention
 from addax.layers.convolutional.conv1d import Conv1D
 from addax.layers.convolutional.conv1d_transpose import Conv1DTranspose
 from addax.layers.convolutional.conv2d import Conv2D
@@ -20,6 +24,7 @@ from addax.layers.convolutional.depthwise_conv2d import DepthwiseConv2D
 from addax.layers.convolutional.separable_conv1d import SeparableConv1D
 from addax.layers.convolutional.separable_conv2d import SeparableConv2D
 from addax.layers.core.dense import Dense
+from addax.layers.core.einsum_dense import EinsumDense
 from addax.layers.core.embedding import Embedding
 from addax.layers.core.identity import Identity
 from addax.layers.core.input_layer import Input, InputLayer
@@ -110,6 +115,7 @@ GlobalMaxPool3D = GlobalMaxPooling3D
 MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
+GroupQueryAttention = GroupedQueryAttention
 
 
 def serialize(layer: Layer) -> dict:
@@ -166,7 +172,9 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -197,6 +205,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -215,6 +224,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -233,6 +243,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Permute",

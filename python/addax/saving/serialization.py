@@ -112,7 +112,7 @@ def _serialize_instance(obj: Any) -> dict:
         registered_name = registry.get_registered_name(cls)
     config = {
         "module": module,
-        "class_name": cls.__name__,
+        "class_name": registry.keras_name(cls),
         "config": serialize_keras_object(obj.get_config()),
         "registered_name": registered_name,
     }

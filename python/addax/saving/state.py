@@ -120,8 +120,9 @@ def _attributes(obj: Any) -> Iterator[tuple[str, Any]]:
     if _is_seed_generator(obj):
         return
     ours = type(obj).__module__.startswith("addax.")
+    parts = getattr(type(obj), "_saved_parts", ())  # private attributes of ours that Keras's files name
     for name in sorted(set(dir(obj)) - _reserved(type(obj))):
-        if name.startswith("__") or (ours and name.startswith("_")):
+        if name.startswith("__") or (ours and name.startswith("_") and name not in parts):
             continue
         try:
             value = getattr(obj, name)
