@@ -242,6 +242,24 @@ def test_regularization_losses(name):
     np.testing.assert_allclose(sum(map(float, ours.losses)), sum(map(float, theirs.losses)), rtol=1e-4)
 
 
+def test_files_of_attention_on_lists(tmp_path):
+    # Keras writes fewer defaults of their calls into a config, so only what the files mean is compared.
+    def model_of(k):
+        x, y = k.Input((6, 4), name="x"), k.Input((5, 4), name="y")
+        dot = k.layers.Attention(use_scale=True, score_mode="concat", name="dot")([x, y])
+        return k.Model([x, y], k.layers.AdditiveAttention(name="additive")([dot, y], use_causal_mask=True))
+
+    inputs = _inputs([(2, 6, 4), (2, 5, 4)])
+    for k, other in ((addax, keras), (keras, addax)):
+        one = model_of(k)
+        one.set_weights([np.random.default_rng(i).normal(size=w.shape) for i, w in enumerate(one.get_weights())])
+        one.save(tmp_path / "m.keras")
+        again = other.saving.load_model(tmp_path / "m.keras")
+        np.testing.assert_allclose(
+            again.predict(inputs, verbose=0), one.predict(inputs, verbose=0), rtol=1e-4, atol=1e-5
+        )
+
+
 def test_value_dim_may_differ():
     # Keras on JAX refuses this unless it returns the weights; both ways are one function here.
     layer = addax.layers.MultiHeadAttention(2, 4, value_dim=3)

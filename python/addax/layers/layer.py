@@ -478,8 +478,12 @@ class Layer(LayerState, Operation):
             if mask is not None and signature.takes_mask:
                 kwargs["mask"] = mask
         for name, parameter in signature.masks.items():
-            if name in arguments and kwargs.get(parameter) is None:
-                kwargs[parameter] = mask_of(arguments[name])
+            if (
+                name in arguments
+                and kwargs.get(parameter) is None
+                and (carried := mask_of(arguments[name])) is not None
+            ):
+                kwargs[parameter] = carried
         return first, mask
 
     def _pass_mask(self, inputs: Any, outputs: Any, mask: Any) -> None:
