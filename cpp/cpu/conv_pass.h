@@ -167,7 +167,8 @@ void load_pixels(const S* from, int64_t pixels, const Channels& c, T* to) {
         for (int64_t i = c.count; i < c.pixel; ++i) to[i] = T(0);
         break;
       case Channels::Repeat:
-        for (int64_t i = 0; i < c.count; ++i) to[i] = static_cast<T>(from[i / c.factor]);
+        for (int64_t i = 0; i < c.count / c.factor; ++i)
+          for (int64_t j = 0; j < c.factor; ++j) to[i * c.factor + j] = static_cast<T>(from[i]);
         for (int64_t i = c.count; i < c.pixel; ++i) to[i] = T(0);
         break;
       case Channels::Deinterleave: {
