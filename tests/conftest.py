@@ -1,7 +1,9 @@
 """Settings shared by all tests: the oracle's backend, and a clean global state for every test."""
 
 import os
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +24,12 @@ def global_settings():
     config.set_image_data_format(before[2])
     if engine.num_threads() != before[3]:
         engine.set_num_threads(before[3])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory():
+    """What the oracle has compiled is of no use to another file; it is forgotten before it fills the memory."""
+    yield
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resident > 1 << 30 and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
