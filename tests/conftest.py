@@ -17,8 +17,13 @@ def global_settings():
     from addax import config, engine
 
     policies = import_module("addax.dtype_policies.dtype_policy")
+    registry = import_module("addax.saving.registry")
     before = policies._global_policy, config.floatx(), config.image_data_format(), engine.num_threads()
+    registered = dict(registry._objects), dict(registry._names)
     yield
+    for now, then in zip((registry._objects, registry._names), registered, strict=True):
+        now.clear()
+        now.update(then)
     policies._global_policy = before[0]
     config.set_floatx(before[1])
     config.set_image_data_format(before[2])
