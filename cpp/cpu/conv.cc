@@ -200,17 +200,33 @@ void correlate(const Correlation<S>& c) {
       const Grid grid(pass, slab, box, c.dst_channels);
       S* const result = c.dst + image * result_size + group * c.columns;
       const T* const filters = packed.get() + step.weights + group * step.k * panels.padded;
-      for (int64_t p = 0; p < panels.count; ++p) {
-        const int64_t column = panels.first(p);
-        const T* const b = filters + step.k * column;
+      // A row of positions by a panel of columns.
+      const auto cover = [&](int64_t p, int64_t src, int64_t dst) {
+        const int64_t column = panels.first(p), width = panels.width(p), used = panels.used(p);
+        const auto run = [&](auto&& tile, int64_t row, int64_t rows) {
+          emit(tile, rows, width, used, box.data + src + row * grid.src[2] + (c.lanes ? column : 0), grid.src[2],
+               k_step, runs, filters + step.k * column, result + dst + row * grid.dst[2] + column, grid.dst[2], false);
+        };
+        if (!c.lanes) {
+          cover_rows(grid.count[2],
+                     [&](int64_t row, int rows) { run(tile_of<T>(rows, panels.vectors(p)), row, rows); });
+        } else if (runs.size() == 3 && runs[0].length == 3) {
+          const int64_t most = std::is_same_v<S, T> && used == width ? grid.count[2] : kTileRows;
+          for (int64_t row = 0; row < grid.count[2]; row += most) {
+            const int64_t rows = std::min(most, grid.count[2] - row);
+            run([&](auto... args) { lane_row<T>(rows, args...); }, row, rows);
+          }
+        } else {
+          cover_rows(grid.count[2],
+                     [&](int64_t row, int rows) { run(lane_tile_of<T>(rows, panels.vectors(p)), row, rows); });
+        }
+      };
+      if (c.lanes)
         grid.rows([&](int64_t src, int64_t dst) {
-          cover_rows(grid.count[2], [&](int64_t row, int rows) {
-            emit((c.lanes ? lane_tile_of<T> : tile_of<T>)(rows, panels.vectors(p)), rows, panels.width(p),
-                 panels.used(p), box.data + src + row * grid.src[2] + (c.lanes ? column : 0), grid.src[2], k_step, runs,
-                 b, result + dst + row * grid.dst[2] + column, grid.dst[2], false);
-          });
+          for (int64_t p = 0; p < panels.count; ++p) cover(p, src, dst);
         });
-      }
+      else
+        for (int64_t p = 0; p < panels.count; ++p) grid.rows([&](int64_t src, int64_t dst) { cover(p, src, dst); });
     }
   });
 }

@@ -109,15 +109,16 @@ struct ColumnPanels {
   int vectors(int64_t i) const { return static_cast<int>(width(i) / kLanes<T>); }
 };
 
-/// Runs a tile on a panel of b; columns beyond `used`, and results of another type, take the way over a buffer.
-template <class S, class T>
-void emit(Tile<T> tile, int rows, int64_t width, int64_t used, const T* a, int64_t row_step, int64_t k_step,
+/// Runs a tile on a panel of b; columns beyond `used`, and results of another type, take the way over a buffer, which
+/// holds kTileRows rows.
+template <class F, class S, class T>
+void emit(F&& tile, int64_t rows, int64_t width, int64_t used, const T* a, int64_t row_step, int64_t k_step,
           Span<const Run> runs, const T* b, S* to, int64_t to_step, bool accumulate) {
   if constexpr (std::is_same_v<S, T>)
     if (used == width) return tile(a, row_step, k_step, runs, b, width, to, to_step, accumulate);
   T sum[kTileRows * ColumnPanels<T>::kWidth];
   tile(a, row_step, k_step, runs, b, width, sum, width, false);
-  for (int r = 0; r < rows; ++r)
+  for (int64_t r = 0; r < rows; ++r)
     for (int64_t j = 0; j < used; ++j) {
       const T value = sum[r * width + j];
       S& result = to[r * to_step + j];
