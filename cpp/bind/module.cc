@@ -56,6 +56,8 @@ PYBIND11_MODULE(_core, m) {
 
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
+  m.def("winograd", &winograd);
+  m.def("set_winograd", &set_winograd, py::arg("m"));
   m.def("cpu_isa", &cpu_isa);
   m.def("blas_info", &blas_info);
   m.def("memory_stats", [] {

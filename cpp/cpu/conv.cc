@@ -7,6 +7,7 @@
 #include "cpu/conv_pass.h"
 #include "cpu/gemm/gemm.h"
 #include "cpu/gemm/lane_tile.h"
+#include "cpu/winograd.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
@@ -14,11 +15,20 @@ namespace {
 constexpr int64_t kTaskWork = 1 << 20;      // multiply-adds worth handing to a thread
 constexpr int64_t kSlabElements = 1 << 16;  // what a slab reads stays in the cache nearest to the core
 
+// Channels of a pixel in a depthwise box: whole vectors, and one line more where the pixels under a filter would share
+// a few sets of the first cache.
+template <class T>
+int64_t lane_pixel(int64_t channels) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t padded = ColumnPanels<T>(channels).padded;
+  return padded % (8 * kLine) == 0 ? padded + kLine : padded;
+}
+
 // A depthwise input or output as the lanes of the output channels.
 template <class T>
 Channels depthwise_channels(const ConvShape& s) {
-  const int64_t factor = s.outputs / s.channels, padded = ColumnPanels<T>(s.outputs).padded;
-  return {factor == 1 ? Channels::Plain : Channels::Repeat, s.channels, 0, s.outputs, padded, factor};
+  const int64_t factor = s.outputs / s.channels;
+  return {factor == 1 ? Channels::Plain : Channels::Repeat, s.channels, 0, s.outputs, lane_pixel<T>(s.outputs), factor};
 }
 
 // The positions of a slab with their steps in the box and in the array on the other side (which has `channels` per
@@ -83,22 +93,6 @@ int64_t slab_length(const Pass& pass, int64_t work_per_position, int64_t element
 
 // ---- x to y and g to dx ---------------------------------------------------------------------------------------------
 
-template <class S>
-struct Correlation {
-  std::vector<Pass> passes;
-  int64_t batch, groups;
-  bool lanes;  // depthwise: column j reads channel j of the box, where otherwise every column reads all
-  const S* src;
-  Channels channels;  // of the first group
-  S* dst;
-  int64_t dst_channels;
-  int64_t columns;  // of a group
-  // Element (tap, i, j) of a group's filters takes the i-th of `depth` source elements to column j.
-  const S* filters;
-  Triple filter;
-  int64_t depth, tap_step, group_step, depth_step, column_step;
-};
-
 struct Step {
   const Pass* pass;
   int64_t k;        // elements summed
@@ -146,6 +140,11 @@ int64_t filter_runs(const Correlation<S>& c, const Pass& pass, const Box<T>& box
 template <class S>
 void correlate(const Correlation<S>& c) {
   using T = compute_t<S>;
+  if constexpr (std::is_same_v<S, float>) {
+    const int tile = winograd_tile(c, addax::winograd());
+    if (tile == 2) return winograd<2>(c);
+    if (tile == 4) return winograd<4>(c);
+  }
   const ColumnPanels<T> panels(c.columns);
   std::vector<Step> steps;
   int64_t weights = 0, tasks = 0, box_elements = 0, work = 0;
@@ -283,7 +282,7 @@ void conv_input_grad(const KernelArgs& args) {
   if (!c.lanes)
     c.channels = {Channels::Plain, s.outputs, 0, c.depth, c.depth};
   else if (c.depth == 1)
-    c.channels = {Channels::Plain, s.outputs, 0, s.outputs, ColumnPanels<T>(s.outputs).padded};
+    c.channels = {Channels::Plain, s.outputs, 0, s.outputs, lane_pixel<T>(s.outputs)};
   else
     c.channels = {
         Channels::Deinterleave, s.outputs, 0, s.outputs, ColumnPanels<T>(s.channels).padded * c.depth, c.depth};

@@ -214,4 +214,21 @@ Box<T> load_box(const S* image, const Pass& pass, Slab slab, const Channels& cha
   return {memory, plane, row, pixel};
 }
 
+/// x to y, or g to dx.
+template <class S>
+struct Correlation {
+  std::vector<Pass> passes;
+  int64_t batch, groups;
+  bool lanes;  // depthwise: column j reads channel j of the box, where otherwise every column reads all
+  const S* src;
+  Channels channels;  // of the first group
+  S* dst;
+  int64_t dst_channels;
+  int64_t columns;  // of a group
+  // Element (tap, i, j) of a group's filters takes the i-th of `depth` source elements to column j.
+  const S* filters;
+  Triple filter;
+  int64_t depth, tap_step, group_step, depth_step, column_step;
+};
+
 }  // namespace addax::cpu::ADDAX_ISA

@@ -41,6 +41,11 @@ ADDAX_API void set_memory_limit(int64_t bytes);
 ADDAX_API int num_threads();
 /// Throws ValueError unless n >= 1. Results do not depend on n.
 ADDAX_API void set_num_threads(int n);
+/// The largest M with which float32 convolutions under 3 x 3 filters use Winograd's F(M x M, 3 x 3), where their sizes
+/// say that it is faster. At start 2, or what ADDAX_WINOGRAD says.
+ADDAX_API int winograd();
+/// Throws ValueError unless m is 0 (direct sums), 2 or 4. With 4 errors are about twice those of direct sums.
+ADDAX_API void set_winograd(int m);
 /// The instruction set whose kernels run: "baseline", "avx2", "avx512", "neon".
 ADDAX_API const char* cpu_isa();
 /// One line on the BLAS in use: name, version, core type.

@@ -29,12 +29,14 @@ from addax._core import (
     set_memory_limit,
     set_num_threads,
     set_passes,
+    set_winograd,
     signature,
     stop_recording,
     suspend_trace,
     take_rows,
     tensor,
     update,
+    winograd,
 )
 
 __all__ = [
@@ -67,12 +69,14 @@ __all__ = [
     "set_memory_limit",
     "set_num_threads",
     "set_passes",
+    "set_winograd",
     "signature",
     "stop_recording",
     "suspend_trace",
     "take_rows",
     "tensor",
     "update",
+    "winograd",
 ]
 
 name = "native"
