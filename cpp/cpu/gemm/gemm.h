@@ -72,6 +72,27 @@ void pack_panel(Matrix<S> from, int64_t k, int64_t cols, int64_t width, T* to) {
   }
 }
 
+/// Packs panels of columns, k * width apart. Whole ones of unit step go side by side with rows as the outer loop: one
+/// alone would touch a line of each row.
+template <class S, class T>
+void pack_panels(Matrix<S> from, int64_t k, const ColumnPanels<T>& panels, int64_t first, int64_t last, T* to) {
+  constexpr int64_t kWidth = ColumnPanels<T>::kWidth, kAtOnce = 8;
+  while (from.col_step == 1 && first < last && panels.used(first) == kWidth) {
+    const int64_t whole = panels.used(last - 1) == kWidth ? last - first : last - first - 1;
+    const int64_t count = std::min(kAtOnce, whole);
+    for (int64_t p = 0; p < k; ++p) {
+      const S* row = &from.at(p, panels.first(first));
+      T* line = to + p * kWidth;
+      for (int64_t q = 0; q < count; ++q, row += kWidth, line += k * kWidth)
+        for (int64_t j = 0; j < kWidth; ++j) line[j] = static_cast<T>(row[j]);
+    }
+    first += count;
+    to += count * k * kWidth;
+  }
+  for (; first < last; ++first, to += k * kWidth)
+    pack_panel(from.from(0, panels.first(first)), k, panels.used(first), panels.width(first), to);
+}
+
 // Copies a block to where its long steps are short, and says how it lies there.
 template <class S, class T>
 Matrix<T> pack_block(Matrix<S> from, int64_t rows, int64_t cols, T* to) {
@@ -98,19 +119,22 @@ template <class S>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc) {
   using T = compute_t<S>;
   constexpr int64_t kDepth = 320;               // of a block: a panel of b this deep stays in the first cache
-  constexpr int64_t kRows = 8 * kTileRows;      // of a block: a block of a stays in the second cache
+  constexpr int64_t kRows = 16 * kTileRows;     // of a block: a block of a stays in the second cache
   constexpr int64_t kPackedElements = 1 << 22;  // of b at a time
-  constexpr int64_t kTaskWork = 1 << 22, kPackWork = 1 << 16;
-  constexpr int64_t kMaxParts = 16;
+  constexpr int64_t kTaskWork = 1 << 22, kTasks = 16, kPackWork = 1 << 16;
 
   const ColumnPanels<T> all(n);
-  const int64_t row_blocks = ceil_div(m, kRows), block_rows = ceil_div(m, row_blocks);
+  const int64_t block_rows = ceil_div(ceil_div(m, ceil_div(m, kRows)), kTileRows) * kTileRows;
+  const int64_t row_blocks = ceil_div(m, block_rows);
   const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
-  const int64_t group = std::clamp<int64_t>(kTaskWork / (block_rows * k * ColumnPanels<T>::kWidth), 4, 16);  // panels
+  // Rows of a that share few sets of the first cache, or that lie across lines, are copied block by block, once for
+  // each group of panels.
+  const bool scattered = a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
+  const bool copied = scattered || !std::is_same_v<S, T>;
+  const int64_t group = std::clamp<int64_t>(all.count * row_blocks / kTasks, copied ? 16 : 4, 32);  // panels
   const int64_t groups = ceil_div(all.count, group);
   // Where m and n give few tasks, k is dealt out to partial sums that are added up in order.
-  const int64_t parts =
-      std::clamp<int64_t>(m * n * k / kTaskWork / (row_blocks * groups), 1, std::min(kMaxParts, depths));
+  const int64_t parts = std::clamp<int64_t>(std::min(kTasks / (row_blocks * groups), m * n * k / kTaskWork), 1, depths);
   const int64_t at_once = std::max<int64_t>(group, kPackedElements / (k * ColumnPanels<T>::kWidth) / group * group);
   Scratch<T> packed(std::min(at_once * ColumnPanels<T>::kWidth, all.padded) * k, "matmul");
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
@@ -119,46 +143,43 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   for (int64_t first = 0; first < all.count; first += at_once) {
     const int64_t last = std::min(first + at_once, all.count);
     parallel_for(last - first, ceil_div(kPackWork, k * ColumnPanels<T>::kWidth), [&](int64_t begin, int64_t end) {
-      for (int64_t p = first + begin; p < first + end; ++p)
-        detail::pack_panel(b.from(0, all.first(p)), k, all.used(p), all.width(p),
-                           packed.get() + all.first(p - first) * k);
+      detail::pack_panels(b, k, all, first + begin, first + end, packed.get() + all.first(begin) * k);
     });
     const int64_t tasks = ceil_div(last - first, group) * row_blocks * parts;
-    parallel_for(
-        tasks, ceil_div(kTaskWork / 4, block_rows * group * ColumnPanels<T>::kWidth * ceil_div(k, parts)),
-        [&](int64_t begin, int64_t end) {
-          Scratch<T> memory(block_rows * depth, "matmul");
-          for (int64_t task = begin; task < end; ++task) {
-            const int64_t row = task % row_blocks * block_rows, rows = std::min(block_rows, m - row);
-            const int64_t part = task / row_blocks % parts;
-            const int64_t first_panel = first + task / row_blocks / parts * group;
-            const int64_t last_panel = std::min(first_panel + group, last);
-            const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
-            for (int64_t d = first_depth; d < last_depth; ++d) {
-              const int64_t start = d * depth;
-              const Run run{0, std::min(depth, k - start)};
-              Matrix<T> block;
-              if constexpr (std::is_same_v<S, T>) block = a.from(row, start);
-              if (!std::is_same_v<S, T> || last_panel - first_panel > 2)  // otherwise not read often enough to pay
-                block = detail::pack_block(a.from(row, start), rows, run.length, memory.get());
-              const bool accumulate = d > first_depth;
-              for (int64_t p = first_panel; p < last_panel; ++p) {
-                const int64_t column = all.first(p), width = all.width(p), used = all.used(p);
-                const T* const panel = packed.get() + all.first(p - first) * k + start * width;
-                cover_rows(rows, [&](int64_t r, int height) {
-                  const auto product = [&](auto* to, int64_t ld) {
-                    emit(tile_of<T>(height, all.vectors(p)), height, width, used, block.data + r * block.row_step,
-                         block.row_step, block.col_step, {&run, 1}, panel, to, ld, accumulate);
-                  };
-                  if (direct)
-                    product(c + (row + r) * ldc + column, ldc);
-                  else
-                    product(sums.get() + (part * m + row + r) * n + column, n);
-                });
-              }
-            }
-          }
-        });
+    parallel_for(tasks, ceil_div(kTaskWork / 4, block_rows * group * ColumnPanels<T>::kWidth * ceil_div(k, parts)),
+                 [&](int64_t begin, int64_t end) {
+                   Scratch<T> memory(block_rows * depth, "matmul");
+                   for (int64_t task = begin; task < end; ++task) {
+                     const int64_t row = task % row_blocks * block_rows, rows = std::min(block_rows, m - row);
+                     const int64_t part = task / row_blocks % parts;
+                     const int64_t first_panel = first + task / row_blocks / parts * group;
+                     const int64_t last_panel = std::min(first_panel + group, last);
+                     const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
+                     for (int64_t d = first_depth; d < last_depth; ++d) {
+                       const int64_t start = d * depth;
+                       const Run run{0, std::min(depth, k - start)};
+                       Matrix<T> block;
+                       if constexpr (std::is_same_v<S, T>) block = a.from(row, start);
+                       if (copied) block = detail::pack_block(a.from(row, start), rows, run.length, memory.get());
+                       const bool accumulate = d > first_depth;
+                       for (int64_t p = first_panel; p < last_panel; ++p) {
+                         const int64_t column = all.first(p), width = all.width(p), used = all.used(p);
+                         const T* const panel = packed.get() + all.first(p - first) * k + start * width;
+                         cover_rows(rows, [&](int64_t r, int height) {
+                           const auto product = [&](auto* to, int64_t ld) {
+                             emit(tile_of<T>(height, all.vectors(p)), height, width, used,
+                                  block.data + r * block.row_step, block.row_step, block.col_step, {&run, 1}, panel, to,
+                                  ld, accumulate);
+                           };
+                           if (direct)
+                             product(c + (row + r) * ldc + column, ldc);
+                           else
+                             product(sums.get() + (part * m + row + r) * n + column, n);
+                         });
+                       }
+                     }
+                   }
+                 });
   }
   if (direct) return;
   parallel_for(m, ceil_div(kPackWork, n * parts), [&](int64_t begin, int64_t end) {
