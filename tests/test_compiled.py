@@ -291,6 +291,21 @@ def test_statistics_of_a_plan():
     assert stats["result_bytes"] == 4 * 16
 
 
+def test_arithmetic_of_fused_families():
+    """Attention: scores and values; a recurrence: all weights, for each step."""
+
+    def flops(f, *shapes):
+        function = addax.compile(f)
+        function(*[np.ones(s, "float32") for s in shapes])
+        return function.plans[0].stats["flops"]
+
+    assert flops(ops.dot_product_attention, (2, 5, 3, 4), (2, 7, 3, 4), (2, 7, 3, 4)) == 2 * 2 * 3 * 5 * 7 * (4 + 4)
+    layer = addax.layers.LSTM(6, bias_initializer="ones", unit_forget_bias=False)
+    layer.build((2, 5, 3))
+    kernels = 4 * 6 * (3 + 6)
+    assert 0 <= flops(layer, (2, 5, 3)) - 2 * 2 * 5 * kernels < 100  # besides, the states at the start
+
+
 def test_structures_of_results():
     """As many leaves as keys do not make a dict flat: logs of a train_step hold the dict of the compiled metrics."""
     results = addax.compile(lambda x: {"loss": x + 1, "all": {"mae": x * 2}, "none": [None, x]})(addax.ops.ones(()))
