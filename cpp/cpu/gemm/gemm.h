@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -93,9 +94,11 @@ Matrix<T> pack_block(Matrix<S> from, int64_t rows, int64_t cols, T* to) {
 
 }  // namespace detail
 
-/// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone.
+/// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone. The epilogue, if there is one,
+/// runs over each block of c as soon as that is complete.
 template <class S>
-void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc) {
+void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
+          const Epilogue* epilogue = nullptr) {
   using T = compute_t<S>;
   constexpr int64_t kDepth = 320;               // of a block: a panel of b this deep stays in the first cache
   constexpr int64_t kRows = 8 * kTileRows;      // of a block: a block of a stays in the second cache
@@ -157,6 +160,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                 });
               }
             }
+            if (epilogue && direct) {
+              const int64_t column = all.first(first_panel), columns = std::min(all.first(last_panel), n) - column;
+              epilogue->rows(c + row * ldc + column, rows, columns, ldc);
+            }
           }
         });
   }
@@ -168,6 +175,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
         for (int64_t j = 0; j < n; ++j) sum[j] += sums[(part * m + i) * n + j];
       for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = static_cast<S>(sum[j]);
     }
+    if (epilogue) epilogue->rows(c + begin * ldc, end - begin, n, ldc);
   });
 }
 
