@@ -169,13 +169,12 @@ const void* FusedRun::Input::bring(int64_t begin, int64_t n, void* to) const {
   }
 }
 
-FusedRun::FusedRun(const FusedAttrs& attrs, Span<const View> in, Span<const View> out)
+FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out)
     : attrs_(attrs), program_(attrs.parsed()), out_(out) {
-  inputs_.reserve(in.size());
-  for (const View& v : in) {
-    inputs_.emplace_back(v, out[0].shape);
-    widest_ = std::max(widest_, inputs_.back().bytes);
-  }
+  inputs_.reserve(in.size() + 1);
+  if (first) inputs_.emplace_back(*first, out[0].shape);
+  for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
+  for (const Input& i : inputs_) widest_ = std::max(widest_, i.bytes);
   for (const FusedStep& s : program_.steps) widest_ = std::max({widest_, size_of(s.out), size_of(s.compute)});
 }
 
@@ -245,20 +244,9 @@ void FusedRun::all(int64_t begin, int64_t count) const {
   parallel_for(count, kBlock, [&](int64_t first, int64_t last) { rows(begin + first, 1, last - first, last - first); });
 }
 
-Epilogue::Epilogue(const KernelArgs& args, const FusedAttrs& attrs)
-    : product_(args.out[static_cast<size_t>(result_over_first(attrs))]),
-      operands_(operands(args)),
-      run_(attrs, operands_, args.out) {}
-
-std::vector<View> Epilogue::operands(const KernelArgs& args) const {
-  std::vector<View> views = {product_};
-  views.insert(views.end(), args.in.begin() + 2, args.in.end());
-  return views;
-}
-
 void register_fused(KernelSink& sink) {
   sink.set("fused", [](const KernelArgs& args) {
-    FusedRun(args.attrs.as<FusedAttrs>(), args.in, args.out).all(0, args.out[0].numel());
+    FusedRun(args.attrs.as<FusedAttrs>(), nullptr, args.in, args.out).all(0, args.out[0].numel());
   });
 }
 

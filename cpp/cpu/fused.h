@@ -11,7 +11,8 @@ namespace addax::cpu::ADDAX_ISA {
 /// A program with the arrays it reads and writes. Positions are those of the results, which are contiguous.
 class FusedRun {
  public:
-  FusedRun(const FusedAttrs& attrs, Span<const View> in, Span<const View> out);
+  /// `first`: an input before those of `in`, if given.
+  FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out);
 
   /// Runs on this thread over `rows` stretches of `columns` values, each `step` behind the one before.
   void rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) const;
@@ -46,7 +47,9 @@ class FusedRun {
 class Epilogue {
  public:
   /// `args` of a row with EpilogueAttrs; they must live as long.
-  Epilogue(const KernelArgs& args, const FusedAttrs& attrs);
+  Epilogue(const KernelArgs& args, const FusedAttrs& attrs)
+      : product_(args.out[static_cast<size_t>(result_over_first(attrs))]),
+        run_(attrs, &product_, {args.in.data() + 2, args.in.size() - 2}, args.out) {}
 
   const View& product() const { return product_; }
   /// `first` points into product(); the rest as in FusedRun.
@@ -56,13 +59,11 @@ class Epilogue {
   void all(const void* first, int64_t count) const { run_.all(position(first), count); }
 
  private:
-  std::vector<View> operands(const KernelArgs& args) const;
   int64_t position(const void* first) const {
     return (static_cast<const char*>(first) - product_.as<const char>()) / size_of(product_.dtype);
   }
 
   const View& product_;
-  std::vector<View> operands_;
   FusedRun run_;
 };
 
