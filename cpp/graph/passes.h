@@ -22,10 +22,12 @@ Graph simplify_algebra(Graph graph);
 Graph fold_constants(Graph graph);
 /// Elementwise eqns of one shape that feed each other become one `fused` eqn.
 Graph fuse_elementwise(Graph graph);
+/// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
+Graph join_epilogues(Graph graph);
 
 /// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
 ADDAX_API Graph optimize(Graph graph);
-/// One pass by name: dce, cse, algebra, fold, fuse. Throws ValueError for an unknown name.
+/// One pass by name: dce, cse, algebra, fold, fuse, epilogue. Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.
 ADDAX_API std::vector<std::string> pass_names();
@@ -34,6 +36,10 @@ ADDAX_API void set_passes(const std::string& setting);
 
 /// Replaces vars throughout: everyone who reads `var` reads map[var]. map[var] == var elsewhere.
 void substitute(Graph& graph, const std::vector<int>& map);
+/// Whether the eqn can be part of a `fused` one.
+bool can_fuse(const Graph& graph, const Eqn& eqn);
+/// Eqns of one shape, in order, as one `fused` eqn that reads `in` and gives `out`.
+Eqn fused_eqn(const Graph& graph, const std::vector<const Eqn*>& members, std::vector<int> in, std::vector<int> out);
 /// The identity map.
 std::vector<int> identity(const Graph& graph);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -109,9 +110,11 @@ void pack_tile(Matrix<S> from, int64_t k, int64_t rows, T* to) {
 }  // namespace detail
 
 /// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone: a task makes a chunk of rows
-/// of a group of panels from a part of k.
+/// of a group of panels from a part of k. The epilogue, if there is one, runs over each block of c as soon as that is
+/// complete.
 template <class S>
-void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc) {
+void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
+          const Epilogue* epilogue = nullptr) {
   using T = compute_t<S>;
   constexpr int64_t kDepth = 320;           // of a block: a panel of b this deep stays in the first cache
   constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
@@ -173,6 +176,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                 product(sums.get() + part * m * n, n);
             });
           }
+          if (epilogue && direct && d + 1 == last_depth) {
+            const int64_t column = all.first(first), columns = std::min(all.first(last), n) - column;
+            epilogue->rows(c + row * ldc + column, height, columns, ldc);
+          }
         }
       }
     }
@@ -185,6 +192,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
         for (int64_t j = 0; j < n; ++j) sum[j] += sums[(part * m + i) * n + j];
       for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = static_cast<S>(sum[j]);
     }
+    if (epilogue) epilogue->rows(c + begin * ldc, end - begin, n, ldc);
   });
 }
 
