@@ -16,6 +16,8 @@ namespace addax {
 Graph eliminate_dead_code(Graph graph);
 /// Computes what stands there twice only once; equal small consts become one.
 Graph merge_common_subexpressions(Graph graph);
+/// Makes one scan of two over the same inputs.
+Graph merge_loops(Graph graph);
 /// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ...
 Graph simplify_algebra(Graph graph);
 /// Computes small eqns whose inputs are all consts.
@@ -25,7 +27,7 @@ Graph fuse_elementwise(Graph graph);
 
 /// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
 ADDAX_API Graph optimize(Graph graph);
-/// One pass by name: dce, cse, algebra, fold, fuse. Throws ValueError for an unknown name.
+/// One pass by name: cse, loops, algebra, fold, dce, fuse. Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.
 ADDAX_API std::vector<std::string> pass_names();
