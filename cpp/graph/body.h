@@ -1,4 +1,4 @@
-// Graphs as the bodies of control flow: planned, after the passes, when they first run.
+// Graphs as the bodies of control flow: planned, after the passes, with the graph around them or when they first run.
 #pragma once
 
 #include <mutex>
