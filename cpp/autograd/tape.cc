@@ -270,6 +270,20 @@ StopRecording::~StopRecording() {
   stack().refresh();
 }
 
+SuspendTapes::SuspendTapes() {
+  tapes_.swap(stack().tapes);
+  stack().refresh();
+}
+
+SuspendTapes::~SuspendTapes() {
+  tapes_.swap(stack().tapes);
+  stack().refresh();
+}
+
+bool SuspendTapes::watch(const Tensor& tensor) const {
+  return std::any_of(tapes_.begin(), tapes_.end(), [&](const auto* t) { return t->tracked.count(tensor.id()) > 0; });
+}
+
 bool is_watched(const Tensor& tensor) {
   if (!active_recorder) return false;
   for (const Tape::Impl* tape : stack().tapes)
@@ -278,6 +292,7 @@ bool is_watched(const Tensor& tensor) {
 }
 
 void record_custom(const Tensors& inputs, const Tensors& outputs, CustomVjp vjp) {
+  if (active_tracer) active_tracer->note_custom_gradient();
   if (!active_recorder) return;
   for (Tape::Impl* tape : stack().tapes) {
     if (!tape->any_tracked(inputs) || !tape->track_outputs(outputs)) continue;

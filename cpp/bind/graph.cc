@@ -111,7 +111,9 @@ void bind_graph(py::module_& m) {
 
   py::class_<Values>(m, "TraceValues", "The values of variables at a point of a trace.");
   py::class_<Trace>(m, "Trace", "Runs a function on placeholders and writes down what it computes.")
-      .def(py::init<>())
+      .def(
+          py::init([](bool body) { return std::make_unique<Trace>(body ? Trace::Kind::Body : Trace::Kind::Function); }),
+          py::arg("body") = false)
       .def("argument",
            [](Trace& t, const std::vector<int64_t>& shape, const std::string& dtype) {
              return py::reinterpret_steal<py::object>(
@@ -129,6 +131,16 @@ void bind_graph(py::module_& m) {
              const Tensors list = tensors_of(results);
              return t.finish(list);
            })
+      .def(
+          "close",
+          [](Trace& t, const py::sequence& results) {
+            const Tensors list = tensors_of(results);
+            ClosedTrace closed = t.close(list);
+            return py::make_tuple(std::move(closed.graph), py::cast(std::move(closed.assigned)),
+                                  as_list(std::move(closed.captures)));
+          },
+          "Of a stopped body: (graph, variables that it assigns, tensors that it takes from outside).")
+      .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
       .def(
           "plan",
           [](const Trace& t, Graph graph) { return std::make_unique<Plan>(optimize(std::move(graph)), t.states()); },

@@ -16,6 +16,8 @@ namespace addax {
 Graph eliminate_dead_code(Graph graph);
 /// Computes what stands there twice only once; equal small consts become one.
 Graph merge_common_subexpressions(Graph graph);
+/// Makes one scan of two over the same inputs.
+Graph merge_loops(Graph graph);
 /// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ...
 Graph simplify_algebra(Graph graph);
 /// Computes small eqns whose inputs are all consts.
@@ -27,7 +29,7 @@ Graph join_epilogues(Graph graph);
 
 /// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
 ADDAX_API Graph optimize(Graph graph);
-/// One pass by name: dce, cse, algebra, fold, fuse, epilogue. Throws ValueError for an unknown name.
+/// One pass by name, one of pass_names(). Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.
 ADDAX_API std::vector<std::string> pass_names();

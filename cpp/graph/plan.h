@@ -63,6 +63,7 @@ class ADDAX_API Plan {
 
  private:
   friend class PlanRun;
+  friend class PlanLease;
   friend class Planner;
 
   Graph graph_;

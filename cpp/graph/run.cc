@@ -81,6 +81,17 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
     results.push_back(Tensor::empty(l.layout.shape, l.dtype, "compiled function"));
     move(results_[i], results.back().raw());
   }
+  run_steps(seconds);
+  return results;
+}
+
+void PlanRun::call(Span<void* const> arguments, Span<void* const> results) {
+  for (size_t i = 0; i < arguments.size(); ++i) move(arguments_[i], arguments[i]);
+  for (size_t i = 0; i < results.size(); ++i) move(results_[i], results[i]);
+  run_steps(nullptr);
+}
+
+void PlanRun::run_steps(std::vector<double>* seconds) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point before;
   for (size_t i = 0; i < calls_.size(); ++i) {
@@ -93,7 +104,22 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
                    size_of(call.in[0].dtype));
     if (seconds) seconds->push_back(std::chrono::duration<double>(Clock::now() - before).count());
   }
-  return results;
+}
+
+PlanLease::PlanLease(const Plan& plan) : plan_(plan) {
+  {
+    const std::lock_guard<std::mutex> lock(plan.mutex_);
+    if (!plan.idle_.empty()) {
+      run_ = std::move(plan.idle_.back());
+      plan.idle_.pop_back();
+    }
+  }
+  if (!run_) run_ = std::make_unique<PlanRun>(plan);
+}
+
+PlanLease::~PlanLease() {
+  const std::lock_guard<std::mutex> lock(plan_.mutex_);
+  plan_.idle_.push_back(std::move(run_));
 }
 
 Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) const {
@@ -108,24 +134,7 @@ Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) co
       fail<DtypeError>("compiled function: argument ", i, " was traced with dtype ", spec.dtype, ", got ",
                        arguments[i].dtype());
   }
-  std::unique_ptr<PlanRun> run;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!idle_.empty()) {
-      run = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (!run) run = std::make_unique<PlanRun>(*this);
-  struct Return {
-    const Plan& plan;
-    std::unique_ptr<PlanRun>& run;
-    ~Return() {
-      const std::lock_guard<std::mutex> lock(plan.mutex_);
-      plan.idle_.push_back(std::move(run));
-    }
-  } back{*this, run};
-  return run->run(arguments, seconds);
+  return PlanLease(*this)->run(arguments, seconds);
 }
 
 }  // namespace addax

@@ -68,6 +68,7 @@ Attrs cast_to(std::string_view dtype) {
     void field(const char*, std::string&) override {}
     void field(const char*, Dtype& v) override { v = to; }
     void field(const char*, Dims&) override {}
+    void field(const char*, BodyRef&) override {}
   } set(dtype_from(std::string(dtype)));
   std::shared_ptr<AttrsBase> attrs = find_op("cast").default_attrs.clone();
   attrs->visit(set);
@@ -151,7 +152,7 @@ const FusedProgram* parse(const FusedAttrs& a) {
       args.push_back(Tensor::placeholder({}, in[static_cast<size_t>(k)]));
     }
     const Attrs attrs = i.dtype.empty() ? s.op->default_attrs : cast_to(i.dtype);
-    InferContext c{*s.op, attrs, args, {}, 0};
+    InferContext c{*s.op, attrs, args, {}};
     s.op->infer(c);
     s.out = c.outputs[0].dtype;
     if (!can_fuse(*s.op, in.data(), s.operands, s.out)) fail<ValueError>("fused: '", i.name, "' cannot be fused here");

@@ -91,7 +91,7 @@ class Fuser {
     }
     std::sort(members.begin(), members.end());
     ends(members, in, out);
-    return members.size() <= kMaxMembers && in.size() <= kMaxInputs && out.size() <= static_cast<size_t>(kMaxOutputs);
+    return members.size() <= kMaxMembers && in.size() <= kMaxInputs && out.size() <= static_cast<size_t>(kFewOutputs);
   }
 
   void join(int at) {

@@ -58,6 +58,20 @@ class ADDAX_API StopRecording {
   StopRecording& operator=(const StopRecording&) = delete;
 };
 
+/// While it lives, the tapes that were active on this thread before it record nothing; those started since do.
+class ADDAX_API SuspendTapes {
+ public:
+  SuspendTapes();
+  ~SuspendTapes();
+  SuspendTapes(const SuspendTapes&) = delete;
+  SuspendTapes& operator=(const SuspendTapes&) = delete;
+  /// True if one of the suspended tapes would record an op over this tensor.
+  bool watch(const Tensor& tensor) const;
+
+ private:
+  std::vector<Tape::Impl*> tapes_;
+};
+
 /// True if an active tape of this thread would record an op over this tensor.
 ADDAX_API bool is_watched(const Tensor& tensor);
 
