@@ -281,6 +281,28 @@ def test_everything_dies_with_the_function():
     assert addax.engine.memory_stats()["live"] <= live
 
 
+@pytest.mark.parametrize("order", [None, [3, 0, 2, 1]])
+def test_rows_batch_by_batch(order):
+    seen = addax.Variable(np.zeros(3, "float32"))
+
+    @addax.compile
+    def add(x):
+        seen.assign(seen * 2 + ops.sum(x, axis=0))
+        return ops.sum(x)
+
+    data = ops.convert_to_tensor(X)
+    add(data[:2])
+    seen.assign(ops.zeros(3))
+    order = None if order is None else ops.convert_to_tensor(np.array(order, "int32"))
+    (last,) = add.plans[0].run_rows([data], order, 0, 4)
+    rows = X if order is None else X[order.numpy()]
+    np.testing.assert_array_equal(last.numpy(), rows[2:].sum())
+    np.testing.assert_array_equal(seen.numpy(), rows[:2].sum(axis=0) * 2 + rows[2:].sum(axis=0))
+    for start, stop in ((0, 3), (2, 2), (4, 2), (-2, 0)):
+        with pytest.raises(ValueError, match=f"rows {start} to {stop} are not whole batches of 2"):
+            add.plans[0].run_rows([data], order, start, stop)
+
+
 def test_statistics_of_a_plan():
     """Two steps: the product with what follows it value by value, and sort."""
     function = addax.compile(lambda x: ops.sort(ops.exp(x @ ops.transpose(x)) * 2))

@@ -149,6 +149,19 @@ void bind_graph(py::module_& m) {
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))
       .def(
+          "run_rows",
+          [](const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
+            const Tensors data = tensors_of(list);
+            Tensors results;
+            {
+              py::gil_scoped_release release;
+              results = plan.run_rows(data, order, start, stop);
+            }
+            return as_list(std::move(results));
+          },
+          py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
+          "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
+      .def(
           "profile",
           [](const Plan& plan, const py::sequence& list) {
             const Tensors arguments = tensors_of(list);

@@ -23,6 +23,7 @@ from addax.random.seed_generator import make_default_seed
 from addax.trainers import data_adapters
 from addax.trainers.compile_utils import CompileLoss, CompileMetrics
 from addax.trainers.data_adapters import data_adapter_utils
+from addax.trainers.data_adapters.data_adapter import Rows
 from addax.trainers.data_adapters.iterable_data_adapter import convert_batch
 from addax.trainers.epoch_iterator import EpochIterator, warn_of_missing_data
 from addax.utils import io_utils
@@ -492,8 +493,7 @@ class Trainer:
                 callbacks.on_epoch_begin(epoch)
                 for first, last, batches in iterator.epoch(epoch):
                     callbacks.on_train_batch_begin(first)
-                    for batch in batches:
-                        logs = train(batch)
+                    logs = _run_all(train, batches)
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
@@ -594,8 +594,7 @@ class Trainer:
         with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_test_batch_begin(first)
-                for batch in batches:
-                    logs = test(batch)
+                logs = _run_all(test, batches)
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break
@@ -787,6 +786,15 @@ class Trainer:
         names.update(dict.fromkeys(sorted(logs)))
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
+
+
+def _run_all(step: Callable, batches: list[tuple] | Rows) -> Any:
+    """Runs a step on each batch; returns what the last one returned."""
+    if isinstance(batches, Rows) and isinstance(step, CompiledFunction):
+        return step.run_rows(batches)
+    for batch in batches:
+        logs = step(batch)
+    return logs
 
 
 def _batch_size(x: Any) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from addax import engine, ops, tree
 from addax.trainers.data_adapters import data_adapter_utils as utils
-from addax.trainers.data_adapters.data_adapter import DataAdapter
+from addax.trainers.data_adapters.data_adapter import DataAdapter, Rows
 
 
 class ArrayDataAdapter(DataAdapter):
@@ -82,20 +82,30 @@ class ArrayDataAdapter(DataAdapter):
         Args:
             epoch: The number of the epoch.
         """
+        rows = self.rows(epoch)
+        if rows is not None:
+            yield from rows
+            return
         order = self._order(epoch) if self._shuffle else None
         for start in range(0, self._size, self._batch_size):
             stop = min(start + self._batch_size, self._size)
-            if order is not None and self._is_flat:
-                yield engine.take_rows(self._data, order, start, stop)
-            elif order is None:
+            if order is None:
                 yield self._map(lambda a, start=start, stop=stop: a[start:stop])
             else:
                 rows = order[start:stop]
                 yield self._map(lambda a, rows=rows: engine.apply("take", a, rows, axis=0))
 
+    def rows(self, epoch: int) -> Rows | None:
+        """The batches, if the data is tensors and not structures of them.
+
+        Args:
+            epoch: The number of the epoch.
+        """
+        if not self._is_flat:
+            return None
+        return Rows(self._data, self._order(epoch) if self._shuffle else None, 0, self._size, self._batch_size)
+
     def _map(self, cut: Any) -> tuple:
-        if self._is_flat:
-            return tuple([cut(a) for a in self._data])
         return tree.map_structure(lambda a: None if a is None else cut(a), self._data)
 
     def _order(self, epoch: int) -> engine.Tensor:
