@@ -114,7 +114,7 @@ int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may
       }
     }
   }
-  if (active_recorder && op.differentiable)
+  if (active_recorder)
     active_recorder->record(op, attrs, inputs, Span<const Tensor>(out, static_cast<size_t>(count)));
   return count;
 }
