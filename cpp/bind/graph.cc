@@ -1,6 +1,8 @@
 // Traces, graphs and plans.
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "bind/bind.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
@@ -143,8 +145,13 @@ void bind_graph(py::module_& m) {
       .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
       .def(
           "plan",
-          [](const Trace& t, Graph graph) { return std::make_unique<Plan>(optimize(std::move(graph)), t.states()); },
-          "A plan of the finished graph, after the passes.");
+          [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
+            graph = optimize(std::move(graph));
+            if (budget) graph = fit_memory(std::move(graph), *budget, t.states());
+            return std::make_unique<Plan>(std::move(graph), t.states());
+          },
+          py::arg("graph"), py::arg("memory_budget") = py::none(),
+          "A plan of the finished graph, after the passes; of at most `memory_budget` bytes for arena and results.");
 
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))

@@ -12,6 +12,8 @@
 
 namespace addax {
 
+struct State;
+
 /// Drops eqns whose results nobody reads, and consts likewise.
 Graph eliminate_dead_code(Graph graph);
 /// Computes what stands there twice only once; equal small consts become one.
@@ -26,6 +28,11 @@ Graph fold_constants(Graph graph);
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
 Graph join_epilogues(Graph graph);
+
+/// Computes values again for the backward part of a graph that would be held through its peak of memory, until a plan
+/// of it takes at most `budget` bytes for arena and results. Throws ValueError with the least that was found. Bits
+/// stay. Nothing may merge eqns after it.
+ADDAX_API Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states);
 
 /// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
 ADDAX_API Graph optimize(Graph graph);

@@ -192,7 +192,7 @@ void infer_epilogue(InferContext& c, const FusedAttrs& epilogue) {
   const Shape shape = c.outputs[0].shape;
   Tensors in = {Tensor::placeholder(shape, c.outputs[0].dtype)};
   in.insert(in.end(), c.in.begin() + 2, c.in.end());
-  c.outputs.clear();
+  c.outputs.resize(0);
   infer_program(c, in, epilogue);
   if (c.outputs[0].shape != shape)
     fail<ShapeError>(c.op.name, ": the program stretches the product ", shape, " to ", c.outputs[0].shape);

@@ -105,7 +105,7 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
       }
     }
   }
-  if (active_recorder && op.differentiable) active_recorder->record(op, attrs, inputs, out);
+  if (active_recorder) active_recorder->record(op, attrs, inputs, out);
 }
 
 }  // namespace

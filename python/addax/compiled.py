@@ -70,11 +70,13 @@ class CompiledFunction:
     Args:
         fn: The function.
         name: What messages call it.
+        memory_budget: How many bytes a run may take for inner values and results.
     """
 
-    def __init__(self, fn: Callable, name: str | None = None):
+    def __init__(self, fn: Callable, name: str | None = None, memory_budget: int | None = None):
         self._fn = fn
         self.name = name or getattr(fn, "__qualname__", type(fn).__name__)
+        self._memory_budget = memory_budget
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
         self._last_traced: Any = None
         functools.update_wrapper(self, fn, updated=())
@@ -129,7 +131,11 @@ class CompiledFunction:
     def _build(self, key: tuple, stale: _Entry | None, args: tuple, kwargs: dict) -> _Entry:
         global _builds
         trace, graph, structure, leaves = _trace(self._fn, self.name, args, kwargs)
-        entry = _Entry(trace.plan(graph), structure, leaves)
+        try:
+            plan = trace.plan(graph, self._memory_budget)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        entry = _Entry(plan, structure, leaves)
         _builds += 1
         traced = _frozen((args, kwargs), [])
         why = (
@@ -152,7 +158,7 @@ class CompiledFunction:
         return [e.plan for e in self._entries.values()]
 
 
-def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
+def compile(fn: Callable | None = None, *, name: str | None = None, memory_budget: int | None = None) -> Callable:
     """Makes a function that is traced once for each signature and then replayed as one native call.
 
     The Python of `fn` runs when the function is first called with tensors of some shapes and dtypes, and not again.
@@ -162,12 +168,15 @@ def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
     Args:
         fn: A function over tensors and structures of them, written with `addax.ops`.
         name: What messages call it.
+        memory_budget: How many bytes a run may take for inner values and results; `None`: what it takes. To keep it,
+            values are computed again instead of being held until a gradient needs them; results have the same bits.
 
     Returns:
         The compiled function. Under a `GradientTape`, or inside another compiled function, it calls `fn` itself.
 
     Raises:
         RuntimeError: When called, if `fn` needs the value of a tensor in Python, as in `if loss > 0:`.
+        ValueError: When called, if the memory budget cannot be kept; it says the least that was found.
 
     Example:
 
@@ -180,8 +189,8 @@ def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
     (9.0, 12.0)
     """
     if fn is None:
-        return functools.partial(compile, name=name)
-    return CompiledFunction(fn, name)
+        return functools.partial(compile, name=name, memory_budget=memory_budget)
+    return CompiledFunction(fn, name, memory_budget)
 
 
 def make_graph(fn: Callable) -> Callable:

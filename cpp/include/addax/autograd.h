@@ -72,6 +72,19 @@ class ADDAX_API SuspendTapes {
   std::vector<Tape::Impl*> tapes_;
 };
 
+/// What this thread's tapes record while one lives keeps no values that were computed inside: a gradient that needs
+/// them computes them again, from what came from outside. An inner one belongs to the outer one.
+class ADDAX_API Rematerialize {
+ public:
+  Rematerialize();
+  ~Rematerialize();
+  Rematerialize(const Rematerialize&) = delete;
+  Rematerialize& operator=(const Rematerialize&) = delete;
+
+ private:
+  std::vector<std::shared_ptr<class Region>> regions_;
+};
+
 /// True if an active tape of this thread would record an op over this tensor.
 ADDAX_API bool is_watched(const Tensor& tensor);
 

@@ -58,12 +58,13 @@ class _Steps:
 
     def __init__(self, model: Trainer):
         self._model = weakref.ref(model)  # a model dies with its last reference
+        self._memory_budget = model._memory_budget
         self._made: dict[str, CompiledFunction] = {}
 
     def __getitem__(self, name: str) -> CompiledFunction:
         step = self._made.get(name)
         if step is None:
-            step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name)
+            step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name, self._memory_budget)
         return step
 
     def __reduce__(self) -> tuple:
@@ -94,6 +95,7 @@ class Trainer:
     def __init__(self):
         self.run_eagerly = False
         self.jit_compile = "auto"
+        self._memory_budget: int | None = None
         self.compiled = False
         self.steps_per_execution = 1
         self.optimizer = None
@@ -117,6 +119,8 @@ class Trainer:
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        *,
+        memory_budget: int | None = None,
     ) -> None:
         """Says how the model is to be trained.
 
@@ -131,6 +135,9 @@ class Trainer:
             steps_per_execution: How many batches are trained on between two looks at callbacks.
             jit_compile: Whether steps are compiled; `"auto"`: they are. See `addax.compile`.
             auto_scale_loss: Kept for compatibility; an optimizer scales the loss by its `loss_scale_factor`.
+            memory_budget: How many bytes a compiled step may take for activations, gradients and results. To keep it,
+                activations are computed again instead of being held; training has the same bits. If it cannot be kept,
+                the first step raises an error before it runs. It belongs to the machine: saved models do not have it.
 
         Raises:
             ValueError: If an argument is unknown or out of range.
@@ -146,6 +153,10 @@ class Trainer:
             raise ValueError(
                 f"`steps_per_execution` must be an integer of at least 1. "
                 f"Received: steps_per_execution={steps_per_execution}"
+            )
+        if memory_budget is not None and (run_eagerly or jit_compile is False):
+            raise ValueError(
+                "`memory_budget` is kept by compiled steps; leave out `run_eagerly` and `jit_compile=False`."
             )
         output_names = getattr(self, "output_names", None)
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, output_names=output_names)
@@ -171,6 +182,7 @@ class Trainer:
         )
         self.run_eagerly = run_eagerly
         self.jit_compile = jit_compile
+        self._memory_budget = memory_budget
         self.steps_per_execution = int(steps_per_execution)
         self.stop_training = False
         self.compiled = True
