@@ -51,10 +51,7 @@ class ArrayDataAdapter(DataAdapter):
             if sample_weight is not None:
                 raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
             sample_weight = utils.class_weight_to_sample_weights(y, class_weight)
-        x, y, sample_weight = (
-            tree.map_structure(lambda a, name=name: None if a is None else utils.to_tensor(a, name), data)
-            for name, data in (("x", x), ("y", y), ("sample_weight", sample_weight))
-        )
+        x, y, sample_weight = _tensors(x, "x"), _tensors(y, "y"), _tensors(sample_weight, "sample_weight")
         self._size = utils.check_data_cardinality(x=x, y=y, sample_weight=sample_weight)
         self._data = (x, y, sample_weight) if sample_weight is not None else (x,) if y is None else (x, y)
         self._is_flat = all(isinstance(a, engine.Tensor) for a in self._data)
@@ -116,6 +113,12 @@ class ArrayDataAdapter(DataAdapter):
         rows = ops.reshape(firsts, (whole, 1)) + ops.arange(self._batch_size, dtype="int32")
         rest = ops.arange(whole * self._batch_size, self._size, dtype="int32")
         return ops.concatenate([ops.reshape(rows, (-1,)), rest], axis=0)
+
+
+def _tensors(data: Any, name: str) -> Any:
+    if data is None or type(data) is np.ndarray:  # the usual ones, without a walk over structures
+        return data if data is None else utils.to_tensor(data, name)
+    return tree.map_structure(lambda a: None if a is None else utils.to_tensor(a, name), data)
 
 
 def permutation(seed: int, epoch: int, size: int) -> engine.Tensor:
