@@ -45,9 +45,8 @@ def ops(data: dict) -> list[str]:
         best = min(peers, key=peers.get)
         floor = max(data["floors"][name]["flops"] / peak, data["floors"][name]["bytes"] / copy) / 1e9
         own = times["addax"]
-        lines.append(
-            f"| {name} | {1e3 * own:.3f} | {best} {1e3 * peers[best]:.3f} | {own / peers[best]:.2f} | {floor / own:.2f} |"
-        )
+        peer = peers[best]
+        lines.append(f"| {name} | {1e3 * own:.3f} | {best} {1e3 * peer:.3f} | {own / peer:.2f} | {floor / own:.2f} |")
     return lines
 
 
