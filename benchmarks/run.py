@@ -13,7 +13,6 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -121,18 +120,6 @@ def show(name: str, rows: dict[str, dict[str, float]]) -> None:
         print(line, flush=True)
 
 
-def commit() -> str:
-    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-    return run.stdout.strip()
-
-
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
 def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         engine, name, threads, started = sys.argv[2:]
@@ -146,6 +133,7 @@ def main() -> None:
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
     sys.path.insert(0, str(HERE))
+    from machine import commit, processor
     from workloads import WORKLOADS
 
     names = [n for n in WORKLOADS if not args.only or any(t.lower() in n.lower() for t in args.only)]

@@ -281,14 +281,52 @@ def test_everything_dies_with_the_function():
     assert addax.engine.memory_stats()["live"] <= live
 
 
+@pytest.mark.parametrize("order", [None, [3, 0, 2, 1]])
+def test_rows_batch_by_batch(order):
+    seen = addax.Variable(np.zeros(3, "float32"))
+
+    @addax.compile
+    def add(x):
+        seen.assign(seen * 2 + ops.sum(x, axis=0))
+        return ops.sum(x)
+
+    data = ops.convert_to_tensor(X)
+    add(data[:2])
+    seen.assign(ops.zeros(3))
+    order = None if order is None else ops.convert_to_tensor(np.array(order, "int32"))
+    (last,) = add.plans[0].run_rows([data], order, 0, 4)
+    rows = X if order is None else X[order.numpy()]
+    np.testing.assert_array_equal(last.numpy(), rows[2:].sum())
+    np.testing.assert_array_equal(seen.numpy(), rows[:2].sum(axis=0) * 2 + rows[2:].sum(axis=0))
+    for start, stop in ((0, 3), (2, 2), (4, 2), (-2, 0)):
+        with pytest.raises(ValueError, match=f"rows {start} to {stop} are not whole batches of 2"):
+            add.plans[0].run_rows([data], order, start, stop)
+
+
 def test_statistics_of_a_plan():
-    function = addax.compile(lambda x: ops.exp(x @ ops.transpose(x)) * 2)
+    """Two steps: the product with what follows it value by value, and sort."""
+    function = addax.compile(lambda x: ops.sort(ops.exp(x @ ops.transpose(x)) * 2))
     function(X)
     stats = function.plans[0].stats
     assert stats["steps"] == 2
-    assert stats["flops"] == 2 * 4 * 4 * 3 + 2 * 16
+    assert stats["flops"] == 2 * 4 * 4 * 3 + 2 * 16 + 16
     assert stats["arena_bytes"] == 4 * 16
     assert stats["result_bytes"] == 4 * 16
+
+
+def test_arithmetic_of_fused_families():
+    """Attention: scores and values; a recurrence: all weights, for each step."""
+
+    def flops(f, *shapes):
+        function = addax.compile(f)
+        function(*[np.ones(s, "float32") for s in shapes])
+        return function.plans[0].stats["flops"]
+
+    assert flops(ops.dot_product_attention, (2, 5, 3, 4), (2, 7, 3, 4), (2, 7, 3, 4)) == 2 * 2 * 3 * 5 * 7 * (4 + 4)
+    layer = addax.layers.LSTM(6, bias_initializer="ones", unit_forget_bias=False)
+    layer.build((2, 5, 3))
+    kernels = 4 * 6 * (3 + 6)
+    assert 0 <= flops(layer, (2, 5, 3)) - 2 * 2 * 5 * kernels < 100  # besides, the states at the start
 
 
 def test_structures_of_results():

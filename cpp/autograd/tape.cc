@@ -1,4 +1,4 @@
-// The tape: what was computed from watched tensors, and the walk back over it.
+// The tape: what was computed from watched tensors, and the walk back over it. Regions: what is computed again there.
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
@@ -21,8 +21,9 @@ using Grads = std::unordered_map<uint64_t, Tensor>;
 struct Node {
   const OpDef* op = nullptr;  // null: a custom gradient
   Attrs attrs;
-  Tensors in, out;  // ghosts where the gradient does not read the value
+  Tensors in, out;  // ghosts where the gradient does not read the value, or where the region computes it again
   CustomVjp custom;
+  std::shared_ptr<Region> region;  // that it was recorded in
 };
 
 const char* name_of(const Node& node) { return node.op ? node.op->name : "custom_gradient"; }
@@ -30,12 +31,9 @@ const char* name_of(const Node& node) { return node.op ? node.op->name : "custom
 // Bit 31 stands for all positions from 31 on (concatenate takes any number of inputs).
 uint32_t bit(size_t position) { return 1u << std::min<size_t>(position, 31); }
 
-Tensors saved(Span<const Tensor> tensors, uint32_t mask) {
-  Tensors out;
-  out.reserve(tensors.size());
+void keep_saved(Tensors& tensors, uint32_t mask) {
   for (size_t i = 0; i < tensors.size(); ++i)
-    out.push_back(!tensors[i] || (mask & bit(i)) ? tensors[i] : tensors[i].ghost());
-  return out;
+    if (tensors[i] && !(mask & bit(i))) tensors[i] = tensors[i].ghost();
 }
 
 void accumulate(Grads& grads, uint64_t id, Tensor grad) {
@@ -50,6 +48,92 @@ Tensor ones_like(const Tensor& t) {
 
 }  // namespace
 
+// What was computed inside of a Rematerialize, to be computed again. The values of inner tensors are never held between
+// the two times.
+class Region {
+ public:
+  explicit Region(int64_t number) : number_(number) {}
+  bool open() const { return open_; }
+  bool made(const Tensor& t) const { return made_.count(t.id()) > 0; }
+
+  void record(const OpDef& op, const Attrs& attrs, Span<const Tensor> in, Span<const Tensor> out) {
+    Call call{&op, attrs, {in.begin(), in.end()}, {}};
+    for (Tensor& t : call.in)
+      if (t && made(t)) t = t.ghost();
+    for (const Tensor& t : out) {
+      call.out.push_back(t.id());
+      made_.insert(t.id());
+    }
+    calls_.push_back(std::move(call));
+  }
+
+  // Leaves ghosts of what the region makes, and notes which of those a gradient reads.
+  void take_over(Tensors& tensors, uint32_t mask) {
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      Tensor& t = tensors[i];
+      if (!t || !made(t)) continue;
+      if (mask & bit(i)) wanted_.insert(t.id());
+      t = t.ghost();
+    }
+  }
+
+  // Only what leads to values that gradients read is kept.
+  void close() {
+    open_ = false;
+    std::vector<Call> kept;
+    for (size_t i = calls_.size(); i-- > 0;) {
+      Call& call = calls_[i];
+      if (std::none_of(call.out.begin(), call.out.end(), [&](uint64_t id) { return wanted_.count(id); })) continue;
+      for (const Tensor& t : call.in)
+        if (t && made(t)) wanted_.insert(t.id());
+      kept.push_back(std::move(call));
+    }
+    calls_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
+  }
+
+  // The values for tensors that were saved. They are computed when the first is asked for. What comes from outside goes
+  // through a barrier, so that a graph does not find the first computation again.
+  Tensors restored(Tensors tensors) {
+    for (Tensor& t : tensors)
+      if (t && wanted_.count(t.id())) t = value(t);
+    return tensors;
+  }
+
+  void forget() { values_.clear(); }
+
+ private:
+  struct Call {
+    const OpDef* op;
+    Attrs attrs;
+    Tensors in;  // ghosts where another call makes it
+    Ids out;
+  };
+
+  const Tensor& value(const Tensor& t) {
+    if (values_.empty()) compute();
+    return values_.at(t.id());
+  }
+
+  void compute() {
+    for (const Call& call : calls_) {
+      Tensors in = call.in;
+      for (Tensor& t : in) {
+        if (!t) continue;
+        const auto it = values_.find(t.id());
+        t = it != values_.end() ? it->second : values_.emplace(t.id(), barrier(t, number_)).first->second;
+      }
+      const Tensors out = apply(*call.op, in, call.attrs);
+      for (size_t i = 0; i < out.size(); ++i) values_[call.out[i]] = out[i];
+    }
+  }
+
+  int64_t number_;  // on its tape
+  bool open_ = true;
+  std::vector<Call> calls_;
+  std::unordered_set<uint64_t> made_, wanted_;
+  Grads values_;
+};
+
 struct Tape::Impl {
   explicit Impl(bool watch) : watch_variables(watch) {}
 
@@ -59,6 +143,24 @@ struct Tape::Impl {
   std::deque<Node> nodes;                   // a deque: walking a tape that still records appends to it
   std::unordered_map<uint64_t, Ids> reads;  // variable -> ids of the values read
   Ids read_order;
+  int64_t regions = 0;
+  std::shared_ptr<Region> region;  // the one that is or was open last
+
+  const std::shared_ptr<Region>& open_region() {
+    if (region && !region->open()) region.reset();
+    return region;
+  }
+
+  void add(Node node, uint32_t save_inputs, uint32_t save_outputs) {
+    if (open_region()) {
+      region->take_over(node.in, save_inputs);
+      region->take_over(node.out, save_outputs);
+      node.region = region;
+    }
+    keep_saved(node.in, save_inputs);
+    keep_saved(node.out, save_outputs);
+    nodes.push_back(std::move(node));
+  }
 
   void watch(const Variable& variable, const Tensor& value) {
     if (!is_float(value.dtype())) return;
@@ -99,8 +201,10 @@ struct Stack final : Recorder {
 
   void record(const OpDef& op, const Attrs& attrs, Span<const Tensor> inputs, Span<const Tensor> outputs) override {
     for (Tape::Impl* tape : tapes) {
-      if (!tape->any_tracked(inputs) || !tape->track_outputs(outputs)) continue;
-      tape->nodes.push_back({&op, attrs, saved(inputs, op.save_inputs), saved(outputs, op.save_outputs), {}});
+      if (tape->open_region()) tape->region->record(op, attrs, inputs, outputs);
+      if (!op.differentiable || !tape->any_tracked(inputs) || !tape->track_outputs(outputs)) continue;
+      tape->add({&op, attrs, {inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, {}, {}}, op.save_inputs,
+                op.save_outputs);
     }
   }
 };
@@ -122,7 +226,9 @@ void Tape::Impl::walk_node(Node& node, const Tensors& incoming, const std::unord
     outgoing = node.custom(incoming);
   } else {
     if (!node.op->vjp) fail<Error>(name_of(node), ": has no gradient rule");
-    outgoing = node.op->vjp({*node.op, node.attrs, node.in, node.out, incoming, needs});
+    const Tensors in = node.region ? node.region->restored(node.in) : node.in,
+                  out = node.region ? node.region->restored(node.out) : node.out;
+    outgoing = node.op->vjp({*node.op, node.attrs, in, out, incoming, needs});
   }
   if (outgoing.size() != node.in.size())
     fail<Error>(name_of(node), ": its gradient returned ", outgoing.size(), " values for ", node.in.size(), " inputs");
@@ -176,6 +282,7 @@ Grads Tape::Impl::walk(const Tensors& targets, const Ids& sources, const Tensors
         if (!wanted.count(it->first)) grads.erase(it);
       }
     if (any) walk_node(node, incoming, reachable, grads);
+    if (node.region && (n == 0 || nodes[n - 1].region != node.region)) node.region->forget();
     if (!keep) node = Node{};
   }
   return grads;
@@ -270,6 +377,29 @@ StopRecording::~StopRecording() {
   stack().refresh();
 }
 
+SuspendTapes::SuspendTapes() {
+  tapes_.swap(stack().tapes);
+  stack().refresh();
+}
+
+SuspendTapes::~SuspendTapes() {
+  tapes_.swap(stack().tapes);
+  stack().refresh();
+}
+
+bool SuspendTapes::watch(const Tensor& tensor) const {
+  return std::any_of(tapes_.begin(), tapes_.end(), [&](const auto* t) { return t->tracked.count(tensor.id()) > 0; });
+}
+
+Rematerialize::Rematerialize() {
+  for (Tape::Impl* tape : stack().tapes)
+    if (!tape->open_region()) regions_.push_back(tape->region = std::make_shared<Region>(++tape->regions));
+}
+
+Rematerialize::~Rematerialize() {
+  for (const auto& region : regions_) region->close();
+}
+
 bool is_watched(const Tensor& tensor) {
   if (!active_recorder) return false;
   for (const Tape::Impl* tape : stack().tapes)
@@ -278,10 +408,11 @@ bool is_watched(const Tensor& tensor) {
 }
 
 void record_custom(const Tensors& inputs, const Tensors& outputs, CustomVjp vjp) {
+  if (active_tracer) active_tracer->note_custom_gradient();
   if (!active_recorder) return;
   for (Tape::Impl* tape : stack().tapes) {
     if (!tape->any_tracked(inputs) || !tape->track_outputs(outputs)) continue;
-    tape->nodes.push_back({nullptr, {}, saved(inputs, kSaveNone), saved(outputs, kSaveNone), vjp});
+    tape->add({nullptr, {}, inputs, outputs, vjp, {}}, kSaveNone, kSaveNone);
   }
 }
 

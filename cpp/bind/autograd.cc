@@ -60,6 +60,10 @@ struct StopScope {
   std::unique_ptr<StopRecording> stop;
 };
 
+struct RematerializeScope {
+  std::unique_ptr<Rematerialize> region;
+};
+
 }  // namespace
 
 void bind_autograd(py::module_& m) {
@@ -101,6 +105,11 @@ void bind_autograd(py::module_& m) {
       .def(py::init<>())
       .def("__enter__", [](StopScope& s) { s.stop = std::make_unique<StopRecording>(); })
       .def("__exit__", [](StopScope& s, const py::args&) { s.stop.reset(); });
+  py::class_<RematerializeScope>(m, "rematerialize",
+                                 "Context whose inner values the tapes of this thread do not keep but compute again.")
+      .def(py::init<>())
+      .def("__enter__", [](RematerializeScope& s) { s.region = std::make_unique<Rematerialize>(); })
+      .def("__exit__", [](RematerializeScope& s, const py::args&) { s.region.reset(); });
 
   m.def("is_watched", &is_watched, "True if an active tape would record an op over this tensor.");
   m.def(

@@ -1,6 +1,8 @@
 // Traces, graphs and plans.
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "bind/bind.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
@@ -111,7 +113,9 @@ void bind_graph(py::module_& m) {
 
   py::class_<Values>(m, "TraceValues", "The values of variables at a point of a trace.");
   py::class_<Trace>(m, "Trace", "Runs a function on placeholders and writes down what it computes.")
-      .def(py::init<>())
+      .def(
+          py::init([](bool body) { return std::make_unique<Trace>(body ? Trace::Kind::Body : Trace::Kind::Function); }),
+          py::arg("body") = false)
       .def("argument",
            [](Trace& t, const std::vector<int64_t>& shape, const std::string& dtype) {
              return py::reinterpret_steal<py::object>(
@@ -130,12 +134,40 @@ void bind_graph(py::module_& m) {
              return t.finish(list);
            })
       .def(
+          "close",
+          [](Trace& t, const py::sequence& results) {
+            const Tensors list = tensors_of(results);
+            ClosedTrace closed = t.close(list);
+            return py::make_tuple(std::move(closed.graph), py::cast(std::move(closed.assigned)),
+                                  as_list(std::move(closed.captures)));
+          },
+          "Of a stopped body: (graph, variables that it assigns, tensors that it takes from outside).")
+      .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
+      .def(
           "plan",
-          [](const Trace& t, Graph graph) { return std::make_unique<Plan>(optimize(std::move(graph)), t.states()); },
-          "A plan of the finished graph, after the passes.");
+          [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
+            graph = optimize(std::move(graph));
+            if (budget) graph = fit_memory(std::move(graph), *budget, t.states());
+            return std::make_unique<Plan>(std::move(graph), t.states());
+          },
+          py::arg("graph"), py::arg("memory_budget") = py::none(),
+          "A plan of the finished graph, after the passes; of at most `memory_budget` bytes for arena and results.");
 
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))
+      .def(
+          "run_rows",
+          [](const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
+            const Tensors data = tensors_of(list);
+            Tensors results;
+            {
+              py::gil_scoped_release release;
+              results = plan.run_rows(data, order, start, stop);
+            }
+            return as_list(std::move(results));
+          },
+          py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
+          "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
       .def(
           "profile",
           [](const Plan& plan, const py::sequence& list) {

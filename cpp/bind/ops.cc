@@ -8,6 +8,7 @@
 #include "addax/variable.h"
 #include "bind/bind.h"
 #include "bind/kwargs.h"
+#include "graph/body.h"
 
 namespace addax::bind {
 namespace {
@@ -75,6 +76,11 @@ class PyAttrs final : public AttrVisitor {
           dims.push_back(to_int(PySequence_Fast_GET_ITEM(fast, i)));
         return dims;
       });
+  }
+
+  void field(const char* name, BodyRef& v) override {
+    if (PyObject* o = find(name))
+      v = make_body(checked(name, "a Graph", o, [&] { return py::cast<Graph>(py::handle(o)); }));
   }
 
   Py_ssize_t used() const { return used_; }
@@ -153,6 +159,8 @@ py::object value_of(const AttrValue& value) {
           return py::tuple(py::cast(std::vector<int64_t>(v.begin(), v.end())));
         else if constexpr (std::is_same_v<T, Dtype>)
           return py::str(std::string(name_of(v)));
+        else if constexpr (std::is_same_v<T, BodyRef>)
+          return v ? py::object(py::cast(graph_of(v))) : py::object(py::none());
         else
           return py::cast(v);
       },

@@ -226,16 +226,20 @@ void correlate(const Correlation<S>& c) {
         });
       else
         for (int64_t p = 0; p < panels.count; ++p) grid.rows([&](int64_t src, int64_t dst) { cover(p, src, dst); });
+      if (c.epilogue)
+        c.epilogue->rows(result + grid.dst_start, grid.count[0] * grid.count[1] * grid.count[2], c.columns,
+                         c.dst_channels);
     }
   });
 }
 
 template <class S>
-void conv(const KernelArgs& args) {
+void conv(const KernelArgs& args, const ConvAttrs& attrs, const View& y, const Epilogue* epilogue) {
   using T = compute_t<S>;
-  const View &x = args.in[0], &w = args.in[1], &y = args.out[0];
-  const ConvShape s(x.shape, Dims(w.shape.begin(), w.shape.end() - 2), y.shape, args.attrs.as<ConvAttrs>());
+  const View &x = args.in[0], &w = args.in[1];
+  const ConvShape s(x.shape, Dims(w.shape.begin(), w.shape.end() - 2), y.shape, attrs);
   Correlation<S> c;
+  c.epilogue = epilogue;
   c.passes = {forward_pass(s)};
   c.batch = s.batch;
   c.lanes = s.depthwise();
@@ -433,8 +437,16 @@ template Tile<float> lane_tile_of(int, int);
 template Tile<double> lane_tile_of(int, int);
 
 void register_conv(KernelSink& sink) {
-  sink.set("conv",
-           [](const KernelArgs& args) { with_float(args.out[0].dtype, [&](auto tag) { conv<decltype(tag)>(args); }); });
+  sink.set("conv", [](const KernelArgs& args) {
+    with_float(args.in[0].dtype,
+               [&](auto tag) { conv<decltype(tag)>(args, args.attrs.as<ConvAttrs>(), args.out[0], nullptr); });
+  });
+  sink.set("conv_fused", [](const KernelArgs& args) {
+    const auto& attrs = args.attrs.as<EpilogueAttrs<ConvAttrs>>();
+    const Epilogue epilogue(args, attrs.epilogue);
+    with_float(args.in[0].dtype,
+               [&](auto tag) { conv<decltype(tag)>(args, attrs.product, epilogue.product(), &epilogue); });
+  });
   sink.set("conv_input_grad", [](const KernelArgs& args) {
     with_float(args.out[0].dtype, [&](auto tag) { conv_input_grad<decltype(tag)>(args); });
   });

@@ -6,6 +6,7 @@
 #include <array>
 #include <vector>
 
+#include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
 #include "ops/conv.h"
 
@@ -229,6 +230,7 @@ struct Correlation {
   const S* filters;
   Triple filter;
   int64_t depth, tap_step, group_step, depth_step, column_step;
+  const Epilogue* epilogue = nullptr;  // of a single pass without a stride
 };
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -1,12 +1,11 @@
 // CPU kernel of fused: the program runs over a tile of values at a time, so that what it computes stays in the first
 // cache. Every value is rounded to its own dtype, so the bits are those of the rows run one by one.
-#include "ops/fused.h"
+#include "cpu/fused.h"
 
 #include <cstring>
 #include <memory>
 #include <vector>
 
-#include "cpu/kernels.h"
 #include "cpu/tiles.h"
 #include "ops/op.h"
 
@@ -106,122 +105,109 @@ const Code& code_of(const FusedProgram& program) {
   return *static_cast<const Code*>(code);
 }
 
-// An input as the loop over the output sees it.
-struct Input {
-  const char* data;
-  int64_t bytes;
-  bool dense = false, single = false;
-  int rank = 0;  // innermost first, merged
-  int64_t size[kMaxRank], stride[kMaxRank];
+}  // namespace
 
-  Input(const View& in, const Shape& shape) : data(in.as<const char>()), bytes(size_of(in.dtype)) {
-    for (int i = shape.rank() - 1; i >= 0; --i) {
-      if (shape[i] == 1) continue;
-      const int axis = i - (shape.rank() - in.rank());
-      const int64_t s = axis >= 0 && in.shape[axis] != 1 ? in.strides[axis] : 0;
-      if (rank && s == stride[rank - 1] * size[rank - 1]) {
-        size[rank - 1] *= shape[i];
-      } else {
-        size[rank] = shape[i];
-        stride[rank++] = s;
-      }
-    }
-    single = rank == 0 || (rank == 1 && stride[0] == 0);
-    dense = rank == 0 || (rank == 1 && (stride[0] == 1 || size[0] == 1));
-  }
-
-  template <class T>
-  void spread(int64_t begin, int64_t n, void* out) const {
-    T* y = static_cast<T*>(out);
-    const T* x = reinterpret_cast<const T*>(data);
-    if (single) {
-      for (int64_t i = 0; i < n; ++i) y[i] = *x;
-      return;
-    }
-    int64_t index[kMaxRank], rest = begin;
-    for (int d = 0; d < rank; ++d) {
-      index[d] = rest % size[d];
-      rest /= size[d];
-      x += index[d] * stride[d];
-    }
-    while (n > 0) {
-      const int64_t run = size[0] - index[0] < n ? size[0] - index[0] : n;
-      if (stride[0] == 1)
-        std::memcpy(y, x, static_cast<size_t>(run) * sizeof(T));
-      else if (stride[0] == 0)
-        for (int64_t i = 0; i < run; ++i) y[i] = *x;
-      else
-        for (int64_t i = 0; i < run; ++i) y[i] = x[i * stride[0]];
-      y += run;
-      n -= run;
-      x -= index[0] * stride[0];
-      index[0] = 0;
-      for (int d = 1; d < rank; ++d) {
-        x += stride[d];
-        if (++index[d] < size[d]) break;
-        x -= stride[d] * size[d];
-        index[d] = 0;
-      }
+FusedRun::Input::Input(const View& in, const Shape& shape) : data(in.as<const char>()), bytes(size_of(in.dtype)) {
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    if (shape[i] == 1) continue;
+    const int axis = i - (shape.rank() - in.rank());
+    const int64_t s = axis >= 0 && in.shape[axis] != 1 ? in.strides[axis] : 0;
+    if (rank && s == stride[rank - 1] * size[rank - 1]) {
+      size[rank - 1] *= shape[i];
+    } else {
+      size[rank] = shape[i];
+      stride[rank++] = s;
     }
   }
+  single = rank == 1 && stride[0] == 0;
+  dense = rank == 0 || (rank == 1 && stride[0] == 1);
+}
 
-  void spread(int64_t begin, int64_t n, void* out) const {
-    switch (bytes) {
-      case 1:
-        return spread<uint8_t>(begin, n, out);
-      case 2:
-        return spread<uint16_t>(begin, n, out);
-      case 4:
-        return spread<uint32_t>(begin, n, out);
-      default:
-        return spread<uint64_t>(begin, n, out);
+template <class T>
+const void* FusedRun::Input::bring(int64_t begin, int64_t n, void* to) const {
+  T* y = static_cast<T*>(to);
+  const T* x = reinterpret_cast<const T*>(data);
+  int64_t index[kMaxRank], rest = begin;
+  for (int d = 0; d < rank; ++d) {
+    index[d] = rest % size[d];
+    rest /= size[d];
+    x += index[d] * stride[d];
+  }
+  if (stride[0] == 1 && n <= size[0] - index[0]) return x;
+  while (n > 0) {
+    const int64_t run = size[0] - index[0] < n ? size[0] - index[0] : n;
+    if (stride[0] == 1)
+      std::memcpy(y, x, static_cast<size_t>(run) * sizeof(T));
+    else if (stride[0] == 0)
+      for (int64_t i = 0; i < run; ++i) y[i] = *x;
+    else
+      for (int64_t i = 0; i < run; ++i) y[i] = x[i * stride[0]];
+    y += run;
+    n -= run;
+    x -= index[0] * stride[0];
+    index[0] = 0;
+    for (int d = 1; d < rank; ++d) {
+      x += stride[d];
+      if (++index[d] < size[d]) break;
+      x -= stride[d] * size[d];
+      index[d] = 0;
     }
   }
-};
+  return to;
+}
 
-void fused(const KernelArgs& args) {
-  const auto& attrs = args.attrs.as<FusedAttrs>();
-  const FusedProgram& program = attrs.parsed();
-  const Code& code = code_of(program);
-  const Shape& shape = args.out[0].shape;
-  const int64_t total = args.out[0].numel();
-  const size_t count = args.in.size();
-  std::vector<Input> inputs;
-  inputs.reserve(count);
-  int64_t widest = 4;
-  for (const View& v : args.in) {
-    inputs.emplace_back(v, shape);
-    widest = std::max(widest, inputs.back().bytes);
+const void* FusedRun::Input::bring(int64_t begin, int64_t n, void* to) const {
+  switch (bytes) {
+    case 1:
+      return bring<uint8_t>(begin, n, to);
+    case 2:
+      return bring<uint16_t>(begin, n, to);
+    case 4:
+      return bring<uint32_t>(begin, n, to);
+    default:
+      return bring<uint64_t>(begin, n, to);
   }
-  for (const FusedStep& s : program.steps) widest = std::max({widest, size_of(s.out), size_of(s.compute)});
+}
 
-  parallel_for(total, kBlock, [&](int64_t begin, int64_t end) {
-    alignas(64) char stack[kSlots * kTile * 4];
-    std::unique_ptr<Scratch<char>> heap;
-    const int64_t stride = kTile * widest;
-    char* slots = stack;
-    if (code.slots * stride > static_cast<int64_t>(sizeof stack)) {
-      heap = std::make_unique<Scratch<char>>(code.slots * stride, "fused");
-      slots = heap->get();
-    }
-    constexpr int kMost = 128;
-    const void* operand[kMost];
-    const auto place = [&](int64_t i) { return slots + i * stride; };
-    for (size_t k = 0; k < count; ++k)
-      if (inputs[k].single && total > 1) {
-        operand[k] = place(code.input_slot[k]);
-        inputs[k].spread(0, std::min(kTile, end - begin), place(code.input_slot[k]));
-      }
-    for (int64_t at = begin; at < end; at += kTile) {
+FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out)
+    : attrs_(attrs), program_(attrs.parsed()), out_(out) {
+  inputs_.reserve(in.size() + 1);
+  if (first) inputs_.emplace_back(*first, out[0].shape);
+  for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
+  for (const Input& i : inputs_) widest_ = std::max(widest_, i.bytes);
+  for (const FusedStep& s : program_.steps) widest_ = std::max({widest_, size_of(s.out), size_of(s.compute)});
+}
+
+void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) const {
+  const Code& code = code_of(program_);
+  const size_t count = inputs_.size();
+  if (columns == step) {
+    columns *= rows;
+    rows = 1;
+  }
+  alignas(64) char stack[kSlots * kTile * 4];
+  std::unique_ptr<Scratch<char>> heap;
+  const int64_t stride = kTile * widest_;
+  char* slots = stack;
+  if (code.slots * stride > static_cast<int64_t>(sizeof stack)) {
+    heap = std::make_unique<Scratch<char>>(code.slots * stride, "fused");
+    slots = heap->get();
+  }
+  constexpr int kMost = 128;
+  const void* operand[kMost];
+  const auto place = [&](int64_t i) { return slots + i * stride; };
+  for (size_t k = 0; k < count; ++k)
+    if (inputs_[k].single) operand[k] = inputs_[k].bring(0, std::min(kTile, columns), place(code.input_slot[k]));
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t end = begin + row * step + columns;
+    for (int64_t at = end - columns; at < end; at += kTile) {
       const int64_t n = std::min(kTile, end - at);
       for (size_t k = 0; k < count; ++k) {
-        const Input& in = inputs[k];
-        if (in.dense) {
+        const Input& in = inputs_[k];
+        if (in.dense)
           operand[k] = in.data + at * in.bytes;
-        } else if (!in.single) {
-          operand[k] = place(code.input_slot[k]);
-          in.spread(at, n, place(code.input_slot[k]));
-        }
+        else if (!in.single)
+          operand[k] = in.bring(at, n, place(code.input_slot[k]));
       }
       for (const Line& line : code.lines) {
         const void* in[3];
@@ -232,14 +218,13 @@ void fused(const KernelArgs& args) {
           in[k] = place(line.converted[k]);
         }
         void* out = place(line.slot);
-        for (size_t r = 0; r < args.out.size(); ++r)
-          if (attrs.results[static_cast<int>(r)] == line.out)
-            out = args.out[r].as<char>() + at * size_of(args.out[r].dtype);
+        for (size_t r = 0; r < out_.size(); ++r)
+          if (attrs_.results[static_cast<int>(r)] == line.out) out = out_[r].as<char>() + at * size_of(out_[r].dtype);
         if (!line.row) {
           operand[line.out] = in[0];
           if (out != place(line.slot)) {
             std::memcpy(out, in[0],
-                        static_cast<size_t>(n * size_of(program.steps[static_cast<size_t>(line.out) - count].out)));
+                        static_cast<size_t>(n * size_of(program_.steps[static_cast<size_t>(line.out) - count].out)));
             operand[line.out] = out;
           }
           continue;
@@ -252,11 +237,17 @@ void fused(const KernelArgs& args) {
         operand[line.out] = out;
       }
     }
-  });
+  }
 }
 
-}  // namespace
+void FusedRun::all(int64_t begin, int64_t count) const {
+  parallel_for(count, kBlock, [&](int64_t first, int64_t last) { rows(begin + first, 1, last - first, last - first); });
+}
 
-void register_fused(KernelSink& sink) { sink.set("fused", fused); }
+void register_fused(KernelSink& sink) {
+  sink.set("fused", [](const KernelArgs& args) {
+    FusedRun(args.attrs.as<FusedAttrs>(), nullptr, args.in, args.out).all(0, args.out[0].numel());
+  });
+}
 
 }  // namespace addax::cpu::ADDAX_ISA

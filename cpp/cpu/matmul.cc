@@ -1,5 +1,5 @@
-// CPU kernel of matmul: which product goes to bare register tiles, to a matrix-vector loop or to the packing gemm
-// depends on sizes and strides alone, and so do the bits.
+// CPU kernels of matmul and matmul_fused: which product goes to bare register tiles, to a matrix-vector loop or to the
+// packing gemm depends on sizes and strides alone, and so do the bits.
 #include "ops/matmul.h"
 
 #include <algorithm>
@@ -153,24 +153,31 @@ void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step
 
 // ---- float and double -----------------------------------------------------------------------------------------------
 
+// False: it is a product for gemm.
 template <class T>
-void product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c) {
-  if (n == 1) return matrix_vector(m, k, a, b.data, b.row_step, c);
-  if (m == 1) return matrix_vector(n, k, b.transposed(), a.data, a.col_step, c);
-  if (m * n * k <= kTileWork) {
-    if (n < kLanes<T>) return narrow_product(m, n, k, a, b, c);
-    if (b.col_step != 1) return tile_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, n);
-    return tile_product(m, n, k, a, b, c, n);
-  }
-  if (m <= kTileRows && b.col_step == 1 && n >= kLanes<T>) {
+bool small_product(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c) {
+  if (n == 1) {
+    matrix_vector(m, k, a, b.data, b.row_step, c);
+  } else if (m == 1) {
+    matrix_vector(n, k, b.transposed(), a.data, a.col_step, c);
+  } else if (m * n * k <= kTileWork) {
+    if (n < kLanes<T>)
+      narrow_product(m, n, k, a, b, c);
+    else if (b.col_step != 1)
+      tile_product(m, n, k, a, Packed<T>(b, k, n).matrix(), c, n);
+    else
+      tile_product(m, n, k, a, b, c, n);
+  } else if (m <= kTileRows && b.col_step == 1 && n >= kLanes<T>) {
     const int64_t block = ceil_div(ceil_div(kTaskWork, m * k), kLanes<T>) * kLanes<T>;
     const int64_t pieces = std::max<int64_t>(1, n / block);  // the last takes what is left, so that none is narrow
-    return parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
       const int64_t first = begin * block, last = end == pieces ? n : end * block;
       tile_product(m, last - first, k, a, b.from(0, first), c + first, n);
     });
+  } else {
+    return false;
   }
-  gemm(m, n, k, a, b, c, n);
+  return true;
 }
 
 // ---- integers, which wrap around, and bool --------------------------------------------------------------------------
@@ -207,9 +214,7 @@ struct Plan {
   int64_t count = 1;
   Dims batch, a_batch, b_batch;  // sizes and steps
 
-  explicit Plan(const KernelArgs& args) {
-    const auto& attrs = args.attrs.as<MatmulAttrs>();
-    const View &a = args.in[0], &b = args.in[1], &out = args.out[0];
+  Plan(const View& a, const View& b, const View& out, const MatmulAttrs& attrs) {
     const int ra = a.rank(), rb = b.rank(), ro = out.rank();
     m = out.shape[ro - 2];
     n = out.shape[ro - 1];
@@ -257,22 +262,23 @@ struct Plan {
 };
 
 template <class T>
-void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c) {
+void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, const Epilogue* epilogue) {
   if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
-    gemm(p.m, p.n, p.k, a, b, c, p.n);
-  else if constexpr (std::is_floating_point_v<T>)
-    product(p.m, p.n, p.k, a, b, c);
-  else if constexpr (std::is_same_v<T, bool>)
+    return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue);
+  else if constexpr (std::is_floating_point_v<T>) {
+    if (!small_product(p.m, p.n, p.k, a, b, c)) return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue);
+  } else if constexpr (std::is_same_v<T, bool>)
     integer_product(p.m, p.n, p.k, a, b, c, [](bool sum, bool x, bool y) { return sum | (x & y); });
   else
     integer_product(p.m, p.n, p.k, a, b, c, [](T sum, T x, T y) { return static_cast<T>(sum + x * y); });
+  if (epilogue) epilogue->all(c, p.m * p.n);
 }
 
 template <class T>
-void run(const Plan& p, const T* a, const T* b, T* c) {
+void run(const Plan& p, const T* a, const T* b, T* c, const Epilogue* epilogue) {
   const auto nth = [&](int64_t i) {
     const auto [a_offset, b_offset] = p.offsets(i);
-    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n);
+    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n, epilogue);
   };
   const int64_t work = p.m * p.n * p.k;
   if (p.count == 1 || work >= kParallelWork)
@@ -283,17 +289,25 @@ void run(const Plan& p, const T* a, const T* b, T* c) {
     });
 }
 
-void matmul(const KernelArgs& args) {
-  const Plan plan(args);
-  const View& out = args.out[0];
+void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const Epilogue* epilogue) {
+  const Plan plan(args.in[0], args.in[1], out, attrs);
   if (plan.k == 0) {
     std::memset(out.data, 0, static_cast<size_t>(out.numel() * size_of(out.dtype)));
+    if (epilogue) epilogue->all(out.data, out.numel());
     return;
   }
   with_any(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    run(plan, args.in[0].as<const T>(), args.in[1].as<const T>(), out.as<T>());
+    run(plan, args.in[0].as<const T>(), args.in[1].as<const T>(), out.as<T>(), epilogue);
   });
+}
+
+void matmul(const KernelArgs& args) { product(args, args.attrs.as<MatmulAttrs>(), args.out[0], nullptr); }
+
+void matmul_fused(const KernelArgs& args) {
+  const auto& attrs = args.attrs.as<EpilogueAttrs<MatmulAttrs>>();
+  const Epilogue epilogue(args, attrs.epilogue);
+  product(args, attrs.product, epilogue.product(), &epilogue);
 }
 
 template <class T, int... I>
@@ -311,6 +325,9 @@ Tile<T> tile_of(int rows, int vectors) {
 template Tile<float> tile_of(int, int);
 template Tile<double> tile_of(int, int);
 
-void register_matmul(KernelSink& sink) { sink.set("matmul", matmul); }
+void register_matmul(KernelSink& sink) {
+  sink.set("matmul", matmul);
+  sink.set("matmul_fused", matmul_fused);
+}
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -48,32 +48,33 @@ void softmax_grad(const KernelArgs& k) {
   });
 }
 
-/// Two sums per column over rows: body(row, a, b, buffer) adds a row to a[0..width) and b[0..width); it has `buffers`
-/// rows to work in. Blocks of kBlock rows sum in C, blocks in double; at most 64 chunks of rows run in parallel and
-/// combine in order. The result is a's then b's.
+/// Sums per column over rows: body(row, sums, buffer) adds a row to `sums`, `count` times `width` of them; its buffer
+/// has `room` elements to work in. Blocks of kBlock rows sum in C, blocks in double; at most 64 chunks of rows run in
+/// parallel and combine in order.
 template <class C, class Body>
-void sum_rows(int64_t rows, int64_t width, double* totals, int64_t buffers, const char* name, const Body& body) {
+void sum_rows(int64_t rows, int64_t width, int64_t count, double* totals, int64_t room, const char* name,
+              const Body& body) {
   constexpr int64_t kBlock = 8;
   const int64_t per_chunk = std::max(kBlock, (rows + 63) / 64), chunks = (rows + per_chunk - 1) / per_chunk;
-  const Scratch<double> partial(chunks * 2 * width, name);
+  const int64_t n = count * width;
+  const Scratch<double> partial(chunks * n, name);
   parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    const Scratch<C> sums((2 + buffers) * width, name);
+    const Scratch<C> sums(n + room, name);
     for (int64_t chunk = begin; chunk < end; ++chunk) {
-      double* total = partial.get() + chunk * 2 * width;
-      std::fill_n(total, 2 * width, 0.0);
+      double* total = partial.get() + chunk * n;
+      std::fill_n(total, n, 0.0);
       const int64_t last = std::min(rows, (chunk + 1) * per_chunk);
       for (int64_t first = chunk * per_chunk; first < last; first += kBlock) {
-        std::fill_n(sums.get(), 2 * width, C(0));
-        for (int64_t row = first; row < std::min(last, first + kBlock); ++row)
-          body(row, sums.get(), sums.get() + width, sums.get() + 2 * width);
-        for (int64_t j = 0; j < 2 * width; ++j) total[j] += static_cast<double>(sums[j]);
+        std::fill_n(sums.get(), n, C(0));
+        for (int64_t row = first; row < std::min(last, first + kBlock); ++row) body(row, sums.get(), sums.get() + n);
+        for (int64_t j = 0; j < n; ++j) total[j] += static_cast<double>(sums[j]);
       }
     }
   });
-  parallel_for(2 * width, 1024, [&](int64_t begin, int64_t end) {
+  parallel_for(n, 1024, [&](int64_t begin, int64_t end) {
     std::fill(totals + begin, totals + end, 0.0);
     for (int64_t chunk = 0; chunk < chunks; ++chunk)
-      for (int64_t j = begin; j < end; ++j) totals[j] += partial[chunk * 2 * width + j];
+      for (int64_t j = begin; j < end; ++j) totals[j] += partial[chunk * n + j];
   });
 }
 
@@ -130,7 +131,8 @@ void layer_norm_grad(const KernelArgs& k) {
     const Target<C> dx = float_target<C>(k.out[0]);
     const Values<C> gamma(k.in[1], k.op.name), means(k.in[2], k.op.name), rstds(k.in[3], k.op.name);
     const Scratch<double> totals(2 * n, k.op.name);
-    const auto body = [&](int64_t row, C* dgamma, C* dbeta, C* buffer) {
+    const auto body = [&](int64_t row, C* dgamma, C* buffer) {
+      C* const dbeta = dgamma + n;
       const C *in = x.read(row * n, 1, n, buffer), *grad = g.read(row * n, 1, n, buffer + n);
       C* out = dx.open(row * n, buffer);
       const C *scale = gamma.get(), mean = means[row], rstd = rstds[row];
@@ -138,18 +140,69 @@ void layer_norm_grad(const KernelArgs& k) {
       const C first = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(grad) * at(scale); }) / double(n));
       const C second = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(grad) * at(scale) * (at(in) - mean); }) *
                                       double(rstd) / double(n));
-#pragma GCC ivdep
-      for (int64_t i = 0; i < n; ++i) {
-        const C normal = (in[i] - mean) * rstd, gi = grad[i];
-        dgamma[i] += gi * normal;
-        dbeta[i] += gi;
-        out[i] = rstd * (gi * scale[i] - first - normal * second);
-      }
+      each_lane<C>(n, [&](auto at) {
+        const auto normal = (at(in) - mean) * rstd, gi = at(grad);
+        at.store(dgamma, at(dgamma) + gi * normal);
+        at.store(dbeta, at(dbeta) + gi);
+        at.store(out, rstd * (gi * at(scale) - first - normal * second));
+      });
       dx.commit(row * n, n, out);
     };
-    sum_rows<C>(rows, n, totals.get(), x.direct ? 0 : 2, k.op.name, body);
+    sum_rows<C>(rows, n, 2, totals.get(), x.direct ? 0 : 2 * n, k.op.name, body);
     store_totals<C>(totals.get(), n, k.out[1]);
     store_totals<C>(totals.get() + n, n, k.out[2]);
+  });
+}
+
+// ---- rms_norm
+
+void rms_norm(const KernelArgs& k) {
+  const int64_t rows = k.out[1].numel(), n = k.in[1].numel();
+  const double epsilon = k.attrs.as<LayerNormAttrs>().epsilon;
+  with_compute(k.in[0].dtype, [&](auto c) {
+    using C = decltype(c);
+    const Source<C> x = float_source<C>(k.in[0]);
+    const Target<C> y = float_target<C>(k.out[0]);
+    const Values<C> gamma(k.in[1], k.op.name);
+    C* rrms = k.out[1].as<C>();
+    parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
+      const Scratch<C> buffer(x.direct ? 0 : n, k.op.name);
+      for (int64_t row = begin; row < end; ++row) {
+        const C *in = x.read(row * n, 1, n, buffer.get()), *scale = gamma.get();
+        C* out = y.open(row * n, buffer.get());
+        const double squares = sum_terms<C>(n, [&](auto at) { return at(in) * at(in); });
+        const C factor = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
+        rrms[row] = factor;
+        each_lane<C>(n, [&](auto at) { at.store(out, at(in) * factor * at(scale)); });
+        y.commit(row * n, n, out);
+      }
+    });
+  });
+}
+
+void rms_norm_grad(const KernelArgs& k) {
+  const int64_t rows = k.in[2].numel(), n = k.in[1].numel();
+  with_compute(k.in[0].dtype, [&](auto c) {
+    using C = decltype(c);
+    const Source<C> x = float_source<C>(k.in[0]), g = float_source<C>(k.in[3]);
+    const Target<C> dx = float_target<C>(k.out[0]);
+    const Values<C> gamma(k.in[1], k.op.name), rrms(k.in[2], k.op.name);
+    const Scratch<double> totals(n, k.op.name);
+    sum_rows<C>(rows, n, 1, totals.get(), x.direct ? 0 : 2 * n, k.op.name, [&](int64_t row, C* dgamma, C* buffer) {
+      const C *in = x.read(row * n, 1, n, buffer), *grad = g.read(row * n, 1, n, buffer + n), *scale = gamma.get();
+      C* out = dx.open(row * n, buffer);
+      const C factor = rrms[row];
+      // The mean over the row of the gradient of the normalised x times the normalised x.
+      const C slope = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(grad) * at(scale) * at(in); }) *
+                                     double(factor) / double(n));
+      each_lane<C>(n, [&](auto at) {
+        const auto normal = at(in) * factor, gi = at(grad);
+        at.store(dgamma, at(dgamma) + gi * normal);
+        at.store(out, factor * (gi * at(scale) - normal * slope));
+      });
+      dx.commit(row * n, n, out);
+    });
+    store_totals<C>(totals.get(), n, k.out[1]);
   });
 }
 
@@ -339,13 +392,14 @@ void gradient_sums(const BatchShape& s, const Source<C>& x, const Source<C>& g, 
   if (s.inner == 1) {
     const int64_t width = s.period(), rows = (s.numel() + width - 1) / std::max<int64_t>(width, 1);
     const Scratch<double> wide(2 * width, name);
-    sum_rows<C>(rows, width, wide.get(), x.direct ? 0 : 2, name, [&](int64_t row, C* products, C* sums, C* buffer) {
+    sum_rows<C>(rows, width, 2, wide.get(), x.direct ? 0 : 2 * width, name, [&](int64_t row, C* products, C* buffer) {
+      C* const sums = products + width;
       const int64_t at = row * width, n = std::min(width, s.numel() - at);
       const C *in = x.read(at, 1, n, buffer), *grad = g.read(at, 1, n, buffer + width), *m = mean.get();
-      for (int64_t i = 0; i < n; ++i) {
-        products[i] += grad[i] * (in[i] - m[i]);
-        sums[i] += grad[i];
-      }
+      each_lane<C>(n, [&](auto i) {
+        i.store(products, i(products) + i(grad) * (i(in) - i(m)));
+        i.store(sums, i(sums) + i(grad));
+      });
     });
     for (int64_t i = 0; i < width; ++i) {
       totals[i % s.channels] += wide[i];
@@ -416,6 +470,8 @@ void register_norm(KernelSink& sink) {
   sink.set("log_softmax_grad", softmax_grad<true>);
   sink.set("layer_norm", layer_norm);
   sink.set("layer_norm_grad", layer_norm_grad);
+  sink.set("rms_norm", rms_norm);
+  sink.set("rms_norm_grad", rms_norm_grad);
   sink.set("batch_norm", batch_norm);
   sink.set("batch_norm_grad", batch_norm_grad);
   sink.set("batch_norm_inference", batch_norm_inference);

@@ -1,10 +1,12 @@
 // CPU kernels of the pool family. Vectors run over channels, and every element of a result is computed at once from all
 // that it depends on: an output from the taps of its window, an element of a gradient from the windows that contain it,
-// in order. So no result depends on how the work is cut.
+// in order. So no result depends on how the work is cut. A task converts the 16-bit floats that it reads and writes at
+// its borders.
 #include "ops/pool.h"
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -19,7 +21,7 @@ constexpr int64_t kTaskWork = 1 << 16;  // elements read per task
 using Triple = std::array<int64_t, 3>;
 
 // A source of an element of the result: where it lies, and the tap that joins the two.
-struct Source {
+struct Origin {
   int64_t offset, tap;
 };
 
@@ -29,7 +31,7 @@ template <class T, int kEach, int kPixels, bool kWhole>
 struct Block {
   static constexpr int kVectors = kEach * kPixels;
   static constexpr int64_t kWidth = kVecBytes / static_cast<int64_t>(sizeof(T));
-  const Source *begin, *end;
+  const Origin *begin, *end;
   int64_t shift;  // of the sources' offsets
   int64_t source_step, result_step;
   int64_t to;  // where the first vector of the result lies
@@ -38,27 +40,23 @@ struct Block {
   // Calls f(offset of the first vector, tap) for each source.
   template <class F>
   void each(F&& f) const {
-    for (const Source* s = begin; s != end; ++s) f(s->offset + shift, s->tap);
+    for (const Origin* s = begin; s != end; ++s) f(s->offset + shift, s->tap);
   }
   int64_t count() const { return end - begin; }
 
   // Vector v of a source.
   template <class S>
-  auto load(const S* p, int v) const {
+  Vec<S> load(const S* p, int v) const {
     return load_vector(p + place(v, source_step));
   }
   // Vector v of what lies as the result does.
   template <class S>
-  auto load_result(const S* p, int v) const {
+  Vec<S> load_result(const S* p, int v) const {
     return load_vector(p + place(v, result_step));
   }
-  // Vector v of a source.
-  template <class S, class V>
-  void store_source(S* p, int v, const V& value) const {
-    store_vector(p + place(v, source_step), value);
-  }
-  template <class S, class V>
-  void store(S* p, const V* values) const {
+  void store_source(T* p, int v, const Vec<T>& value) const { store_vector(p + place(v, source_step), value); }
+  template <class S>
+  void store(S* p, const Vec<S>* values) const {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) store_vector(p + place(v, result_step), values[v]);
   }
@@ -66,28 +64,18 @@ struct Block {
  private:
   static int64_t place(int v, int64_t step) { return v % kEach * kWidth + v / kEach * step; }
   template <class S>
-  auto load_vector(const S* p) const {
-    if constexpr (sizeof(S) != sizeof(T)) {
-      T run[kWidth] = {};
-      load_run(p, 1, kWhole ? kWidth : used, run);
-      return vec_load(run);
-    } else if constexpr (kWhole) {
+  Vec<S> load_vector(const S* p) const {
+    if constexpr (kWhole)
       return vec_load(p);
-    } else {
+    else
       return load_first(p, used);
-    }
   }
-  template <class S, class V>
-  void store_vector(S* p, const V& value) const {
-    if constexpr (sizeof(S) != sizeof(T)) {
-      T run[kWidth];
-      VecAt<T>{0}.store(run, value);
-      store_run(run, kWhole ? kWidth : used, p);
-    } else if constexpr (kWhole) {
+  template <class S>
+  void store_vector(S* p, const Vec<S>& value) const {
+    if constexpr (kWhole)
       VecAt<S>{0}.store(p, value);
-    } else {
+    else
       store_first(p, value, used);
-    }
   }
 };
 
@@ -168,34 +156,37 @@ Reach backward_reach(const Pooling& s) {
 
 // `pixels` pixels of the result, all of whose channels are made from the same sources, but for the steps.
 struct Pixels {
-  const std::vector<Source>& sources;
+  const std::vector<Origin>& sources;
   int64_t count, channels, source_step, result_step, to;
 
-  // Calls f(block) for all of it.
-  template <class T, class F>
+  // Calls f(block) for all of it: four vectors at a time if kWide, else one, which is less code.
+  template <class T, bool kWide, class F>
   void blocks(F&& f) const {
     constexpr int64_t kWidth = Block<T, 1, 1, true>::kWidth;
     int64_t c = 0;
-    for (; c + 4 * kWidth <= channels; c += 4 * kWidth) stretch<T, 4, true>(c, 0, f);
-    if (c + 2 * kWidth <= channels) {
-      stretch<T, 2, true>(c, 0, f);
-      c += 2 * kWidth;
+    if constexpr (kWide) {
+      for (; c + 4 * kWidth <= channels; c += 4 * kWidth) each<T, 4, 1, true>(0, c, 0, f);
+      if (c + 2 * kWidth <= channels) {
+        const int64_t rest = each<T, 2, 2, true>(0, c, 0, f);
+        for (int64_t end = c + 2 * kWidth; c < end; c += kWidth) each<T, 1, 1, true>(rest, c, 0, f);
+      }
     }
-    if (c + kWidth <= channels) {
-      stretch<T, 1, true>(c, 0, f);
-      c += kWidth;
-    }
-    if (c < channels) stretch<T, 1, false>(c, channels - c, f);
+    for (; c + kWidth <= channels; c += kWidth) stretch<T, kWide, true>(c, 0, f);
+    if (c < channels) stretch<T, kWide, false>(c, channels - c, f);
   }
 
  private:
-  template <class T, int kEach, bool kWhole, class F>
+  template <class T, bool kWide, bool kWhole, class F>
   void stretch(int64_t channel, int64_t used, F&& f) const {
-    constexpr int kPixels = 4 / kEach;
-    int64_t i = 0;
+    int64_t first = 0;
+    if constexpr (kWide) first = each<T, 1, 4, kWhole>(0, channel, used, f);
+    each<T, 1, 1, kWhole>(first, channel, used, f);
+  }
+  // Pixels from i on, as many as come in full blocks; returns the first of the rest.
+  template <class T, int kEach, int kPixels, bool kWhole, class F>
+  int64_t each(int64_t i, int64_t channel, int64_t used, F&& f) const {
     for (; i + kPixels <= count; i += kPixels) f(block<T, kEach, kPixels, kWhole>(i, channel, used));
-    if constexpr (kPixels > 1)
-      for (; i < count; ++i) f(block<T, kEach, 1, kWhole>(i, channel, used));
+    return i;
   }
   template <class T, int kEach, int kPixels, bool kWhole>
   Block<T, kEach, kPixels, kWhole> block(int64_t i, int64_t channel, int64_t used) const {
@@ -209,7 +200,7 @@ struct Pixels {
   }
 };
 
-// An image's positions [begin, end) along dim `cut`; dims before it are 1.
+// An image's positions [begin, end) along dim `cut`; dims before it are 1, of the sources too.
 struct Stretch {
   const Reach& reach;
   int64_t image;
@@ -223,17 +214,59 @@ struct Stretch {
   int64_t source_layer() const { return reach.source_size() / std::max<int64_t>(1, reach.source[cut]); }
   // Where the first of the sources lies.
   int64_t start() const { return image * reach.source_size() + first() * source_layer(); }
-  int64_t sources() const { return (last() - first()) * source_layer(); }
+  int64_t sources() const { return std::max<int64_t>(0, last() - first()) * source_layer(); }
+  // Where the first of the results lies, and how many there are.
+  int64_t result_start() const { return image * reach.result_size() + begin * result_layer(); }
+  int64_t results() const { return (end - begin) * result_layer(); }
+
+ private:
+  int64_t result_layer() const { return reach.result_size() / std::max<int64_t>(1, reach.result[cut]); }
 };
 
+// Elements [first, first + n) of an array in the compute type, each at its offset in the whole array.
+template <class T>
+class Reading {
+ public:
+  Reading(const Source<T>& x, int64_t first, int64_t n)
+      : buffer_(x.direct ? 0 : n, "pool"), data_(x.read(first, 1, n, buffer_.get()) - first) {}
+  const T* get() const { return data_; }
+
+ private:
+  Scratch<T> buffer_;
+  const T* data_;
+};
+
+// The same to write; elements that nobody writes are zero, if the array is.
+template <class T>
+class Writing {
+ public:
+  Writing(const Target<T>& y, int64_t first, int64_t n)
+      : y_(y), first_(first), n_(n), buffer_(y.direct ? 0 : n, "pool"), data_(y.open(first, buffer_.get()) - first) {
+    if (!y.direct) std::fill_n(buffer_.get(), n, T(0));
+  }
+  ~Writing() { y_.commit(first_, n_, data_ + first_); }
+  Writing(const Writing&) = delete;
+  T* get() const { return data_; }
+
+ private:
+  const Target<T>& y_;
+  int64_t first_, n_;
+  Scratch<T> buffer_;
+  T* data_;
+};
+
+// Four vectors at a time for float32, in which the 16-bit floats are computed too.
+template <class T>
+constexpr bool kIsWide = std::is_same_v<T, float>;
+
 // Calls f(block) over a stretch.
-template <class T, class F>
+template <class T, bool kWide = kIsWide<T>, class F>
 void visit(const Stretch& stretch, F&& f) {
   const Reach& r = stretch.reach;
   Triple first = {0, 0, 0}, last = r.result;
   first[stretch.cut] = stretch.begin;
   last[stretch.cut] = stretch.end;
-  std::vector<Source> rows, sources;
+  std::vector<Origin> rows, sources;
   for (int64_t d = first[0]; d < last[0]; ++d)
     for (int64_t h = first[1]; h < last[1]; ++h) {
       const Line &plane = r.lines[0][static_cast<size_t>(d)], &row = r.lines[1][static_cast<size_t>(h)];
@@ -249,12 +282,12 @@ void visit(const Stretch& stretch, F&& f) {
           for (next = w + r.phases; next < last[2]; next += r.phases)
             if (!r.lines[2][static_cast<size_t>(next)].like(line)) break;
           sources.clear();
-          for (const Source& from : rows)
+          for (const Origin& from : rows)
             for (int64_t i = 0; i < line.count; ++i)
               sources.push_back({from.offset + (line.first + i) * r.channels, from.tap + line.tap + i * r.tap_step[2]});
           const int64_t to = stretch.image * r.result_size() + ((d * r.result[1] + h) * r.result[2] + w) * r.channels;
           Pixels{sources, (next - w) / r.phases, r.channels, r.phase_step * r.channels, r.phases * r.channels, to}
-              .template blocks<T>(f);
+              .template blocks<T, kWide>(f);
         }
     }
 }
@@ -263,7 +296,8 @@ void visit(const Stretch& stretch, F&& f) {
 // long dim, in parallel.
 template <class F>
 void for_each_stretch(const Reach& r, const Pooling& s, Triple least, F&& f) {
-  const size_t cut = r.result[0] > 1 ? 0 : r.result[1] > 1 ? 1 : 2;
+  const auto is_long = [&](size_t d) { return r.result[d] > 1 || r.source[d] > 1; };
+  const size_t cut = is_long(0) ? 0 : is_long(1) ? 1 : 2;
   const int64_t size = r.result[cut];
   if (size == 0) return;
   const int64_t work = std::max<int64_t>(1, s.channels * s.taps() * s.out[0] * s.out[1] * s.out[2] / size);
@@ -301,8 +335,8 @@ constexpr T kLowest = -std::numeric_limits<T>::infinity();
 
 // Calls f(offset, tap, v, larger) for each source: where it is the largest so far; with kNan the first NaN counts as
 // largest.
-template <class T, bool kNan, class B, class S, class F>
-void each_maximum(const B& block, const S* x, F&& f) {
+template <class T, bool kNan, class B, class F>
+void each_maximum(const B& block, const T* x, F&& f) {
   Vec<T> best[B::kVectors];
   for (auto& b : best) b = Vec<T>{} + kLowest<T>;
   block.each([&](int64_t offset, int64_t tap) {
@@ -317,47 +351,39 @@ void each_maximum(const B& block, const S* x, F&& f) {
   });
 }
 
-template <class S>
-bool has_nan(const S* x, int64_t n) {
-  using T = compute_t<S>;
-  constexpr int64_t kRun = 512;
-  T run[kRun];
-  Vec<LaneIndex<T>> found = {};
-  for (int64_t i = 0; i < n; i += kRun) {
-    const int64_t count = std::min(kRun, n - i);
-    const T* from = run;
-    if constexpr (std::is_same_v<S, T>)
-      from = x + i;
-    else
-      load_run(x + i, 1, count, run);
-    each_lane<T>(count, [&](auto at) {
-      const Vec<T> value = at(from);
-      found |= value != value;
-    });
-  }
+template <class T>
+bool has_nan(const T* x, int64_t n) {
+  Vec<LaneIndex<T>> found{};
+  each_lane<T>(n, [&](auto at) {
+    const Vec<T> value = at(x);
+    found |= value != value;
+  });
   LaneIndex<T> any = 0;
   for (int64_t i = 0; i < kVecBytes / static_cast<int64_t>(sizeof(T)); ++i) any |= found[i];
   return any != 0;
 }
 
 // visit, and f(nan, block) is told whether there may be NaN among the x: without, a maximum is half the work.
-template <class S, class F>
-void visit_maxima(const Stretch& stretch, const S* x, F&& f) {
-  const auto visit_all = [&](auto nan) { visit<compute_t<S>>(stretch, [&](const auto& block) { f(nan, block); }); };
-  if (has_nan(x + stretch.start(), stretch.sources()))
-    visit_all(std::true_type());
-  else
-    visit_all(std::false_type());
+template <class T, class F>
+void visit_maxima(const Stretch& stretch, const T* x, F&& f) {
+  if (kIsWide<T> && !has_nan(x + stretch.start(), stretch.sources())) {
+    if constexpr (kIsWide<T>) visit<T>(stretch, [&](const auto& block) { f(std::false_type(), block); });
+  } else {
+    visit<T, false>(stretch, [&](const auto& block) { f(std::true_type(), block); });
+  }
 }
 
-template <class S>
+template <class T>
 void max_pool(const KernelArgs& args) {
-  using T = compute_t<S>;
   const View &in = args.in[0], &out = args.out[0];
-  const S* const x = in.as<const S>();
-  S* const y = out.as<S>();
-  for_each_output({in.shape, out.shape, args.attrs.as<PoolAttrs>()}, [=](const Stretch& outputs) {
-    visit_maxima(outputs, x, [=](auto nan, const auto& block) {
+  const Source<T> input = float_source<T>(in);
+  const Target<T> output = float_target<T>(out);
+  for_each_output({in.shape, out.shape, args.attrs.as<PoolAttrs>()}, [&](const Stretch& outputs) {
+    const Reading<T> from(input, outputs.start(), outputs.sources());
+    const Writing<T> to(output, outputs.result_start(), outputs.results());
+    const T* const x = from.get();
+    T* const y = to.get();
+    visit_maxima<T>(outputs, x, [=](auto nan, const auto& block) {
       constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
       using Maximum = std::conditional_t<decltype(nan)::value, Larger, LargerNumber>;
       Vec<T> best[kVectors];
@@ -371,14 +397,18 @@ void max_pool(const KernelArgs& args) {
   });
 }
 
-template <class S>
+template <class T>
 void max_pool_select(const KernelArgs& args) {
-  using T = compute_t<S>;
   const View &in = args.in[0], &out = args.out[0];
-  const S *const x = in.as<const S>(), *const from = args.in[1].as<const S>();
-  S* const y = out.as<S>();
-  for_each_output({in.shape, out.shape, args.attrs.as<PoolAttrs>()}, [=](const Stretch& outputs) {
-    visit_maxima(outputs, x, [=](auto nan, const auto& block) {
+  const Source<T> input = float_source<T>(in), chosen = float_source<T>(args.in[1]);
+  const Target<T> output = float_target<T>(out);
+  for_each_output({in.shape, out.shape, args.attrs.as<PoolAttrs>()}, [&](const Stretch& outputs) {
+    const Reading<T> inputs(input, outputs.start(), outputs.sources());
+    const Reading<T> others(chosen, outputs.start(), outputs.sources());
+    const Writing<T> to(output, outputs.result_start(), outputs.results());
+    const T *const x = inputs.get(), *const from = others.get();
+    T* const y = to.get();
+    visit_maxima<T>(outputs, x, [=](auto nan, const auto& block) {
       constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
       Vec<T> selected[kVectors] = {};
       if (block.count() > 0)
@@ -392,8 +422,8 @@ void max_pool_select(const KernelArgs& args) {
 }
 
 // where[v] = the tap of the maximum.
-template <class T, bool kNan, class B, class S>
-void find_maximum(const B& block, const S* x, Vec<LaneIndex<T>>* where) {
+template <class T, bool kNan, class B>
+void find_maximum(const B& block, const T* x, Vec<LaneIndex<T>>* where) {
   using Tap = LaneIndex<T>;
   for (int v = 0; v < B::kVectors; ++v) where[v] = Vec<Tap>{} + static_cast<Tap>(block.begin->tap);
   each_maximum<T, kNan>(block, x, [&](int64_t, int64_t tap, int v, const auto& larger) {
@@ -402,14 +432,18 @@ void find_maximum(const B& block, const S* x, Vec<LaneIndex<T>>* where) {
 }
 
 // Each input is in at most one window, which writes it.
-template <class S>
-void max_pool_grad_disjoint(const Pooling& s, const S* x, const S* g, S* dx, int64_t size) {
-  using T = compute_t<S>;
+template <class T>
+void max_pool_grad_disjoint(const Pooling& s, const Source<T>& input, const Source<T>& gradients,
+                            const Target<T>& output, const View& out) {
   using Tap = LaneIndex<T>;
-  if (!s.covering())
-    parallel_for(size, kTaskWork, [&](int64_t begin, int64_t end) { std::fill(dx + begin, dx + end, S(0)); });
-  for_each_output(s, [=](const Stretch& windows) {
-    visit_maxima(windows, x, [=](auto nan, const auto& block) {
+  if (!s.covering()) std::memset(out.data, 0, static_cast<size_t>(out.numel() * size_of(out.dtype)));
+  for_each_output(s, [&](const Stretch& windows) {
+    const Reading<T> inputs(input, windows.start(), windows.sources());
+    const Reading<T> from(gradients, windows.result_start(), windows.results());
+    const Writing<T> to(output, windows.start(), windows.sources());
+    const T *const x = inputs.get(), *const g = from.get();
+    T* const dx = to.get();
+    visit_maxima<T>(windows, x, [=](auto nan, const auto& block) {
       constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
       Vec<Tap> where[kVectors];
       find_maximum<T, nan>(block, x, where);
@@ -424,19 +458,22 @@ void max_pool_grad_disjoint(const Pooling& s, const S* x, const S* g, S* dx, int
   });
 }
 
-template <class S>
+template <class T>
 void max_pool_grad(const KernelArgs& args) {
-  using T = compute_t<S>;
   using Tap = LaneIndex<T>;
-  const View &in = args.in[0], &gradient = args.in[1];
-  const S *const x = in.as<const S>(), *const g = gradient.as<const S>();
-  S* const dx = args.out[0].as<S>();
-  const Pooling s(in.shape, gradient.shape, args.attrs.as<PoolAttrs>());
-  const int64_t size = args.out[0].numel();
-  if (size == 0) return;
-  if (s.disjoint()) return max_pool_grad_disjoint(s, x, g, dx, size);
-  for_each_input<Tap>(s, [=](const Stretch& inputs, const Stretch& windows, const auto& taps) {
-    visit_maxima(windows, x, [=](auto nan, const auto& block) {
+  const View &in = args.in[0], &out = args.out[0];
+  const Source<T> input = float_source<T>(in), gradients = float_source<T>(args.in[1]);
+  const Target<T> output = float_target<T>(out);
+  const Pooling s(in.shape, args.in[1].shape, args.attrs.as<PoolAttrs>());
+  if (out.numel() == 0) return;
+  if (s.disjoint()) return max_pool_grad_disjoint<T>(s, input, gradients, output, out);
+  for_each_input<Tap>(s, [&](const Stretch& inputs, const Stretch& windows, const auto& taps) {
+    const Reading<T> values(input, windows.start(), windows.sources());
+    const Reading<T> from(gradients, inputs.start(), inputs.sources());
+    const Writing<T> to(output, inputs.result_start(), inputs.results());
+    const T *const x = values.get(), *const g = from.get();
+    T* const dx = to.get();
+    visit_maxima<T>(windows, x, [=](auto nan, const auto& block) {
       constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
       Vec<Tap> where[kVectors];
       find_maximum<T, nan>(block, x, where);
@@ -458,16 +495,19 @@ void max_pool_grad(const KernelArgs& args) {
   });
 }
 
-template <class S>
+template <class T>
 void avg_pool(const KernelArgs& args) {
-  using T = compute_t<S>;
   const View &in = args.in[0], &out = args.out[0];
   const auto& attrs = args.attrs.as<AvgPoolAttrs>();
   const Pooling s(in.shape, out.shape, attrs);
   const int64_t padded = attrs.count_padding ? s.taps() : 0;
-  const S* const x = in.as<const S>();
-  S* const y = out.as<S>();
-  for_each_output(s, [=](const Stretch& outputs) {
+  const Source<T> input = float_source<T>(in);
+  const Target<T> output = float_target<T>(out);
+  for_each_output(s, [&](const Stretch& outputs) {
+    const Reading<T> from(input, outputs.start(), outputs.sources());
+    const Writing<T> to(output, outputs.result_start(), outputs.results());
+    const T* const x = from.get();
+    T* const y = to.get();
     visit<T>(outputs, [=](const auto& block) {
       constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
       Vec<T> sum[kVectors] = {};
@@ -482,16 +522,19 @@ void avg_pool(const KernelArgs& args) {
   });
 }
 
-template <class S>
+template <class T>
 void avg_pool_grad(const KernelArgs& args) {
-  using T = compute_t<S>;
-  const View &gradient = args.in[0], &out = args.out[0];
+  const View &in = args.in[0], &out = args.out[0];
   const auto& attrs = args.attrs.as<AvgPoolGradAttrs>();
-  const Pooling s(out.shape, gradient.shape, attrs);
+  const Pooling s(out.shape, in.shape, attrs);
   const int64_t padded = attrs.count_padding ? s.taps() : 0;
-  const S* const g = gradient.as<const S>();
-  S* const dx = out.as<S>();
-  for_each_input<T>(s, [=](const Stretch& inputs, const Stretch& windows, const auto& shares) {
+  const Source<T> gradients = float_source<T>(in);
+  const Target<T> output = float_target<T>(out);
+  for_each_input<T>(s, [&](const Stretch& inputs, const Stretch& windows, const auto& shares) {
+    const Reading<T> from(gradients, inputs.start(), inputs.sources());
+    const Writing<T> to(output, inputs.result_start(), inputs.results());
+    const T* const g = from.get();
+    T* const dx = to.get();
     visit<T>(windows, [=](const auto& block) {
       constexpr int kVectors = std::decay_t<decltype(block)>::kVectors;
       const T divisor = static_cast<T>(padded ? padded : block.count());
@@ -517,7 +560,7 @@ void avg_pool_grad(const KernelArgs& args) {
 void register_pool(KernelSink& sink) {
 #define ADDAX_POOL(op) \
   sink.set(#op,        \
-           [](const KernelArgs& args) { with_float(args.out[0].dtype, [&](auto tag) { op<decltype(tag)>(args); }); });
+           [](const KernelArgs& args) { with_compute(args.out[0].dtype, [&](auto c) { op<decltype(c)>(args); }); });
   ADDAX_POOL(max_pool)
   ADDAX_POOL(max_pool_grad)
   ADDAX_POOL(max_pool_select)

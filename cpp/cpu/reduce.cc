@@ -28,7 +28,6 @@ struct Fold {
   __attribute__((noinline)) static void run(const C* x, int64_t n, int64_t, Total& total) {
     total = F::apply(total, static_cast<Total>(fold<F>(x, n)));
   }
-  static Total finish(const Total& t) { return t; }
 
   struct Columns {
     alignas(64) Total totals[kColumns];
@@ -72,6 +71,7 @@ struct LogSumExp {
   struct Total {
     C largest;
     double sum;
+    double result() const { return std::log(sum) + static_cast<double>(finite_or_zero(largest)); }
   };
   static constexpr bool kOrdered = false;
 
@@ -85,7 +85,6 @@ struct LogSumExp {
     const C largest = fold<Larger>(x, n), shift = finite_or_zero(largest);
     merge(total, {largest, sum_terms<C>(n, [&](auto at) { return fast_exp(at(x) - shift); })});
   }
-  static double finish(const Total& t) { return std::log(t.sum) + static_cast<double>(finite_or_zero(t.largest)); }
 
   struct Columns {
     alignas(64) C largest[kColumns];
@@ -117,15 +116,19 @@ struct LogSumExp {
   };
 };
 
+template <class C>
+struct Found {
+  C value;
+  LaneIndex<C> index;  // -1: nothing seen
+  int32_t result() const { return static_cast<int32_t>(index); }
+};
+
 /// Position of the first element that F prefers.
 template <class C, class F>
 struct ArgFold {
   using Compute = C;
   using Index = LaneIndex<C>;
-  struct Total {
-    C value;
-    Index index;  // -1: nothing seen
-  };
+  using Total = Found<C>;
   static constexpr bool kOrdered = true;
 
   /// A NaN is preferred to all but a NaN.
@@ -146,7 +149,6 @@ struct ArgFold {
       while (x[i] != best) ++i;
     total = {best, static_cast<Index>(first + i)};
   }
-  static int32_t finish(const Total& t) { return static_cast<int32_t>(t.index); }
 
   struct Columns {
     alignas(64) C values[kColumns];
@@ -207,16 +209,22 @@ Source<int32_t> truth_of(const void* data) {
           false};
 }
 
-template <class Op, class Out>
-void store(const typename Op::Total* totals, int64_t n, void* out, int64_t at) {
+template <class Total, class Out>
+void store(const Total* totals, int64_t n, void* out, int64_t at) {
   Out* to = static_cast<Out*>(out) + at;
-  for (int64_t i = 0; i < n; ++i) to[i] = convert<Out>(Op::finish(totals[i]));
+  if constexpr (std::is_arithmetic_v<Total>)
+    store_run(totals, n, to);
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = convert<Out>(totals[i].result());
 }
 
-template <class Op>
-void store_uint64(const typename Op::Total* totals, int64_t n, void* out, int64_t at) {
-  for (int64_t i = 0; i < n; ++i)
-    static_cast<uint64_t*>(out)[at + i] = static_cast<uint64_t>(Op::finish(totals[i])) ^ (1ull << 63);
+void store_uint64(const int64_t* totals, int64_t n, void* out, int64_t at) {
+  for (int64_t i = 0; i < n; ++i) static_cast<uint64_t*>(out)[at + i] = static_cast<uint64_t>(totals[i]) ^ (1ull << 63);
+}
+
+/// Of the largest or least truth value, 0 or 1; of none it is below or above.
+void store_truth(const int32_t* totals, int64_t n, void* out, int64_t at) {
+  for (int64_t i = 0; i < n; ++i) static_cast<bool*>(out)[at + i] = totals[i] > 0;
 }
 
 // ---- Kernels
@@ -229,7 +237,8 @@ void accumulate(const KernelArgs& k) {
     using T = decltype(t);
     using Op = Fold<signed_t<T>, F>;
     using Out = std::conditional_t<std::is_integral_v<T>, signed_t<T>, T>;
-    reduce<Op>(k.in[0], axes_of(k), source<T, signed_t<T>>(k.in[0].data), k.out[0].data, store<Op, Out>, k.op.name);
+    reduce<Op>(k.in[0], axes_of(k), source<T, signed_t<T>>(k.in[0].data), k.out[0].data, store<typename Op::Total, Out>,
+               k.op.name);
   });
 }
 
@@ -239,9 +248,9 @@ void extreme(const KernelArgs& k) {
     using T = decltype(t);
     using Op = Fold<ordered_t<T>, F>;
     if constexpr (std::is_same_v<T, uint64_t>)
-      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store_uint64<Op>, k.op.name);
+      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store_uint64, k.op.name);
     else
-      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store<Op, T>, k.op.name);
+      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store<typename Op::Total, T>, k.op.name);
   });
 }
 
@@ -251,7 +260,7 @@ void arg_extreme(const KernelArgs& k) {
   with_any(k.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     using Op = ArgFold<ordered_t<T>, F>;
-    reduce<Op>(k.in[0], axis, ordered<T>(k.in[0].data), k.out[0].data, store<Op, int32_t>, k.op.name);
+    reduce<Op>(k.in[0], axis, ordered<T>(k.in[0].data), k.out[0].data, store<typename Op::Total, int32_t>, k.op.name);
   });
 }
 
@@ -259,7 +268,7 @@ template <class F>
 void truth(const KernelArgs& k) {
   using Op = Fold<int32_t, F>;
   with_any(k.in[0].dtype, [&](auto t) {
-    reduce<Op>(k.in[0], axes_of(k), truth_of<decltype(t)>(k.in[0].data), k.out[0].data, store<Op, bool>, k.op.name);
+    reduce<Op>(k.in[0], axes_of(k), truth_of<decltype(t)>(k.in[0].data), k.out[0].data, store_truth, k.op.name);
   });
 }
 
@@ -267,7 +276,8 @@ void logsumexp(const KernelArgs& k) {
   with_float(k.in[0].dtype, [&](auto t) {
     using T = decltype(t);
     using Op = LogSumExp<compute_t<T>>;
-    reduce<Op>(k.in[0], axes_of(k), source<T, compute_t<T>>(k.in[0].data), k.out[0].data, store<Op, T>, k.op.name);
+    reduce<Op>(k.in[0], axes_of(k), source<T, compute_t<T>>(k.in[0].data), k.out[0].data, store<typename Op::Total, T>,
+               k.op.name);
   });
 }
 
@@ -280,11 +290,7 @@ void cumulative(const KernelArgs& k) {
     using T = decltype(t);
     using C = std::conditional_t<std::is_integral_v<T>, signed_t<T>, double>;
     using Out = std::conditional_t<std::is_same_v<T, bool>, int32_t, T>;
-    Scan<F, C>(
-        x, axis, a.reverse, source<T, C>(x.data), k.out[0].data,
-        [](const C* values, int64_t n, void* out, int64_t at) { store_run(values, n, static_cast<Out*>(out) + at); },
-        k.op.name)
-        .run();
+    Scan<F, C>(x, axis, a.reverse, source<T, C>(x.data), k.out[0].data, store<C, Out>, k.op.name).run();
   });
 }
 
@@ -295,8 +301,8 @@ void register_reduce(KernelSink& sink) {
   sink.set("prod", accumulate<Multiply>);
   sink.set("max", extreme<Larger>);
   sink.set("min", extreme<Smaller>);
-  sink.set("any", truth<Either>);
-  sink.set("all", truth<Both>);
+  sink.set("any", truth<Larger>);
+  sink.set("all", truth<Smaller>);
   sink.set("logsumexp", logsumexp);
   sink.set("argmax", arg_extreme<Larger>);
   sink.set("argmin", arg_extreme<Smaller>);

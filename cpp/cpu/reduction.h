@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "cpu/kernels.h"
 #include "cpu/packed.h"
@@ -50,7 +51,7 @@ struct Axes {
 /// Offsets of consecutive positions in row-major order over some axes.
 class Walk {
  public:
-  Walk(const Axes& axes, int64_t position) : axes_(axes) {
+  __attribute__((noinline)) Walk(const Axes& axes, int64_t position) : axes_(axes) {
     for (int d = axes_.count - 1; d >= 0; --d) {
       index_[d] = position % axes_.list[d].size;
       position /= axes_.list[d].size;
@@ -74,19 +75,10 @@ class Walk {
   int64_t index_[kMaxRank];
 };
 
-/// Op: `Compute` and `Total` types; start(), a total of nothing; merge(total, later total); run(x, n, first, total)
-/// folds n contiguous elements. Op::Columns keeps up to kColumns totals: start(width); add(x, count, width, first)
-/// folds rows; total(j). `first` is the position of the first element (row) along the reduced range; only an op that is
-/// kOrdered looks at it.
-template <class Op>
-class Reduction {
+/// How a tensor is walked by a reduction over some axes: the same for all that is folded.
+class ReductionWalk {
  public:
-  using C = typename Op::Compute;
-  using Total = typename Op::Total;
-  using Store = void (*)(const Total* totals, int64_t n, void* out, int64_t at);
-
-  Reduction(const View& x, const Dims& axes, const Source<C>& source, void* out, Store store, const char* name)
-      : source_(source), out_(out), store_(store), name_(name) {
+  __attribute__((noinline)) ReductionWalk(const View& x, const Dims& axes, bool ordered) {
     bool reduces[kMaxRank] = {}, reduced_last = false;
     for (int64_t a : axes) reduces[a] = true;
     Axes kept_tail, reduced_tail;
@@ -107,7 +99,7 @@ class Reduction {
     Axes& run = by_columns_ ? kept_tail : reduced_tail;
     length_ = run.numel();
     // Short rows that follow each other are taken together, as one wide row.
-    if (by_columns_ && !Op::kOrdered && !reduced_last && !reduced_.count && length_ <= kColumns / 8) {
+    if (by_columns_ && !ordered && !reduced_last && !reduced_.count && length_ <= kColumns / 8) {
       groups_ = kColumns / std::max<int64_t>(length_, 1);
       Axes wide = reduced_tail;
       wide.push(run);
@@ -125,6 +117,42 @@ class Reduction {
 
   /// Every run is one strided walk that uses most of what it touches. Otherwise pack the input first.
   bool readable() const { return readable_; }
+
+ protected:
+  // The last dimensions of one kind are the run: reduced ones of a row, kept ones of columns. The others are walked.
+  Axes kept_, reduced_;
+  int64_t length_, stride_ = 1;
+  int64_t groups_ = 1;  // rows side by side in one wide row
+  bool by_columns_, readable_;
+  int64_t outputs_, range_;
+};
+
+/// The walk of a reduction over x, or over a packed copy of it.
+struct ReductionInput {
+  ReductionWalk walk;
+  std::optional<Packed> packed;
+
+  __attribute__((noinline)) ReductionInput(const View& x, const Dims& axes, bool ordered, const char* name)
+      : walk(x, axes, ordered) {
+    if (walk.readable()) return;
+    packed.emplace(x, name);
+    walk = ReductionWalk({nullptr, x.dtype, x.shape, contiguous_strides(x.shape)}, axes, ordered);
+  }
+};
+
+/// Op: `Compute` and `Total` types; start(), a total of nothing; merge(total, later total); run(x, n, first, total)
+/// folds n contiguous elements. Op::Columns keeps up to kColumns totals: start(width); add(x, count, width, first)
+/// folds rows; total(j). `first` is the position of the first element (row) along the reduced range; only an op that is
+/// kOrdered looks at it.
+template <class Op>
+class Reduction : ReductionWalk {
+ public:
+  using C = typename Op::Compute;
+  using Total = typename Op::Total;
+  using Store = void (*)(const Total* totals, int64_t n, void* out, int64_t at);
+
+  Reduction(const ReductionWalk& walk, const Source<C>& source, void* out, Store store, const char* name)
+      : ReductionWalk(walk), source_(source), out_(out), store_(store), name_(name) {}
 
   void run() {
     if (range_ == 0) {
@@ -167,7 +195,7 @@ class Reduction {
     });
     if (chunks == 1) return;
     for (int64_t o = 0; o < outputs_; ++o) {
-      for (int64_t c = 1; c < chunks; ++c) Op::merge(partial[o * chunks], partial[o * chunks + c]);
+      for (int64_t c = 1; c < chunks; ++c) merge(&partial[o * chunks], &partial[o * chunks + c], 1);
       store_(&partial[o * chunks], 1, out_, o);
     }
   }
@@ -185,7 +213,7 @@ class Reduction {
     parallel_for(outer * tiles * chunks, grain, [&](int64_t begin, int64_t end) {
       alignas(64) C tile[kRows * kColumns];
       typename Op::Columns columns;
-      Total totals[kColumns];
+      Total totals[kColumns], rest[kColumns / 8];
       const C* rows[kRows];
       for (int64_t t = begin; t < end; ++t) {
         const int64_t chunk = t % chunks, o = t / chunks / tiles, column = t / chunks % tiles * width;
@@ -201,8 +229,8 @@ class Reduction {
           columns.add(rows, count, groups_ * n, at);
         }
         if (groups_ > 1) {
-          for (int64_t j = 0; j < groups_ * n; ++j) totals[j] = columns.total(j);
-          for (int64_t j = n; j < groups_ * n; ++j) Op::merge(totals[j % n], totals[j]);
+          read(columns, groups_ * n, totals);
+          for (int64_t j = n; j < groups_ * n; j += n) merge(totals, totals + j, n);
           columns.start(n);
         }
         Walk walk(reduced_, at);
@@ -213,13 +241,8 @@ class Reduction {
           columns.add(rows, count, n, at);
           at += count;
         }
-        for (int64_t j = 0; j < n; ++j) {
-          const Total rest = columns.total(j);
-          if (groups_ > 1)
-            Op::merge(totals[j], rest);
-          else
-            totals[j] = rest;
-        }
+        read(columns, n, groups_ > 1 ? rest : totals);
+        if (groups_ > 1) merge(totals, rest, n);
         if (chunks == 1)
           store_(totals, n, out_, o * length_ + column);
         else
@@ -231,35 +254,33 @@ class Reduction {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t o = t / tiles, column = t % tiles * width, n = std::min(width, length_ - column);
         Total* totals = &partial[o * chunks * length_ + column];
-        for (int64_t c = 1; c < chunks; ++c)
-          for (int64_t j = 0; j < n; ++j) Op::merge(totals[j], totals[c * length_ + j]);
+        for (int64_t c = 1; c < chunks; ++c) merge(totals, totals + c * length_, n);
         store_(totals, n, out_, o * length_ + column);
       }
     });
+  }
+
+  /// Totals of n results, to which later ones are merged.
+  __attribute__((noinline)) static void merge(Total* totals, const Total* later, int64_t n) {
+    for (int64_t j = 0; j < n; ++j) Op::merge(totals[j], later[j]);
+  }
+  __attribute__((noinline)) static void read(const typename Op::Columns& columns, int64_t n, Total* totals) {
+    for (int64_t j = 0; j < n; ++j) totals[j] = columns.total(j);
   }
 
   const Source<C> source_;
   void* out_;
   Store store_;
   const char* name_;
-  // The last dimensions of one kind are the run: reduced ones of a row, kept ones of columns. The others are walked.
-  Axes kept_, reduced_;
-  int64_t length_, stride_ = 1;
-  int64_t groups_ = 1;  // rows side by side in one wide row
-  bool by_columns_, readable_;
-  int64_t outputs_, range_;
 };
 
 /// Reduces over `axes` into `out`.
 template <class Op>
 void reduce(const View& x, const Dims& axes, Source<typename Op::Compute> source, void* out,
             typename Reduction<Op>::Store store, const char* name) {
-  Reduction<Op> reduction(x, axes, source, out, store, name);
-  if (reduction.readable()) return reduction.run();
-  const Packed packed(x, name);
-  source.data = packed.as<void>();
-  const View contiguous{nullptr, x.dtype, x.shape, contiguous_strides(x.shape)};
-  Reduction<Op>(contiguous, axes, source, out, store, name).run();
+  const ReductionInput input(x, axes, Op::kOrdered, name);
+  if (input.packed) source.data = input.packed->as<void>();
+  Reduction<Op>(input.walk, source, out, store, name).run();
 }
 
 }  // namespace addax::cpu::ADDAX_ISA

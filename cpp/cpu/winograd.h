@@ -222,6 +222,18 @@ void winograd(const Correlation<float>& c) {
                 });
         }
       }
+
+      if (!c.epilogue) continue;
+      const int64_t column = panels.first(cut * panels.count / cuts);
+      const int64_t columns = std::min(panels.first(last_panel), c.columns) - column;
+      for (int64_t t = 0, stretch; t < count; t += stretch) {  // tiles of one row
+        const auto [n, y, x] = position(t);
+        stretch = std::min(count - t, row_tiles - x / M);
+        const int64_t pixels = std::min(stretch * M, w.grid - x), last_y = std::min(y + M, h.grid);
+        for (int64_t i = y; i < last_y; ++i)
+          c.epilogue->rows(c.dst + n * result + (i * w.dst_size + x) * c.dst_channels + column, pixels, columns,
+                           c.dst_channels);
+      }
     }
   });
 }

@@ -52,9 +52,9 @@ void verify(const Graph& g) {
       const Spec* spec = v >= 0 ? &g.vars[static_cast<size_t>(v)] : nullptr;
       in.push_back(spec ? Tensor::placeholder(spec->shape, spec->dtype) : Tensor());
     }
-    InferContext c{*e.op, e.settings(), in, {}, 0};
+    InferContext c{*e.op, e.settings(), in, {}};
     e.op->infer(c);
-    if (c.num_outputs != static_cast<int>(e.out.size())) fail<Error>("graph: ", e.op->name, " has other outputs");
+    if (c.outputs.size() != e.out.size()) fail<Error>("graph: ", e.op->name, " has other outputs");
     for (size_t i = 0; i < e.out.size(); ++i) {
       define(e.out[i], e.op->name);
       const Spec& spec = g.vars[static_cast<size_t>(e.out[i])];

@@ -42,6 +42,8 @@ ADDAX_API std::string to_text(const Graph& graph);
 /// The graph of a text. Throws ValueError naming the line. Consts of more than 16 values have no text and cannot be
 /// read back.
 ADDAX_API Graph parse_graph(std::string_view text);
+/// Whether a const has text.
+bool has_text(const Tensor& value);
 /// Equality and hash up to the numbering of vars.
 ADDAX_API bool operator==(const Graph& a, const Graph& b);
 ADDAX_API size_t hash_of(const Graph& graph);

@@ -12,20 +12,31 @@
 
 namespace addax {
 
+struct State;
+
 /// Drops eqns whose results nobody reads, and consts likewise.
 Graph eliminate_dead_code(Graph graph);
 /// Computes what stands there twice only once; equal small consts become one.
 Graph merge_common_subexpressions(Graph graph);
+/// Makes one scan of two over the same inputs.
+Graph merge_loops(Graph graph);
 /// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ...
 Graph simplify_algebra(Graph graph);
 /// Computes small eqns whose inputs are all consts.
 Graph fold_constants(Graph graph);
 /// Elementwise eqns of one shape that feed each other become one `fused` eqn.
 Graph fuse_elementwise(Graph graph);
+/// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
+Graph join_epilogues(Graph graph);
+
+/// Computes values again for the backward part of a graph that would be held through its peak of memory, until a plan
+/// of it takes at most `budget` bytes for arena and results. Throws ValueError with the least that was found. Bits
+/// stay. Nothing may merge eqns after it.
+ADDAX_API Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states);
 
 /// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
 ADDAX_API Graph optimize(Graph graph);
-/// One pass by name: dce, cse, algebra, fold, fuse. Throws ValueError for an unknown name.
+/// One pass by name, one of pass_names(). Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.
 ADDAX_API std::vector<std::string> pass_names();
@@ -34,6 +45,10 @@ ADDAX_API void set_passes(const std::string& setting);
 
 /// Replaces vars throughout: everyone who reads `var` reads map[var]. map[var] == var elsewhere.
 void substitute(Graph& graph, const std::vector<int>& map);
+/// Whether the eqn can be part of a `fused` one.
+bool can_fuse(const Graph& graph, const Eqn& eqn);
+/// Eqns of one shape, in order, as one `fused` eqn that reads `in` and gives `out`.
+Eqn fused_eqn(const Graph& graph, const std::vector<const Eqn*>& members, std::vector<int> in, std::vector<int> out);
 /// The identity map.
 std::vector<int> identity(const Graph& graph);
 

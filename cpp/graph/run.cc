@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "addax/ops.h"
 #include "core/copy.h"
 
 namespace addax {
@@ -81,6 +82,17 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
     results.push_back(Tensor::empty(l.layout.shape, l.dtype, "compiled function"));
     move(results_[i], results.back().raw());
   }
+  run_steps(seconds);
+  return results;
+}
+
+void PlanRun::call(Span<void* const> arguments, Span<void* const> results) {
+  for (size_t i = 0; i < arguments.size(); ++i) move(arguments_[i], arguments[i]);
+  for (size_t i = 0; i < results.size(); ++i) move(results_[i], results[i]);
+  run_steps(nullptr);
+}
+
+void PlanRun::run_steps(std::vector<double>* seconds) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point before;
   for (size_t i = 0; i < calls_.size(); ++i) {
@@ -93,7 +105,22 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
                    size_of(call.in[0].dtype));
     if (seconds) seconds->push_back(std::chrono::duration<double>(Clock::now() - before).count());
   }
-  return results;
+}
+
+PlanLease::PlanLease(const Plan& plan) : plan_(plan) {
+  {
+    const std::lock_guard<std::mutex> lock(plan.mutex_);
+    if (!plan.idle_.empty()) {
+      run_ = std::move(plan.idle_.back());
+      plan.idle_.pop_back();
+    }
+  }
+  if (!run_) run_ = std::make_unique<PlanRun>(plan);
+}
+
+PlanLease::~PlanLease() {
+  const std::lock_guard<std::mutex> lock(plan_.mutex_);
+  plan_.idle_.push_back(std::move(run_));
 }
 
 Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) const {
@@ -108,24 +135,31 @@ Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) co
       fail<DtypeError>("compiled function: argument ", i, " was traced with dtype ", spec.dtype, ", got ",
                        arguments[i].dtype());
   }
-  std::unique_ptr<PlanRun> run;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!idle_.empty()) {
-      run = std::move(idle_.back());
-      idle_.pop_back();
-    }
+  return PlanLease(*this)->run(arguments, seconds);
+}
+
+static Tensor rows_of(const Tensor& x, int64_t start, int64_t stop) {
+  Dims starts = Dims::filled(x.rank(), 0), stops = x.shape();
+  if (x.rank() > 0) {
+    starts[0] = start;
+    stops[0] = stop;
   }
-  if (!run) run = std::make_unique<PlanRun>(*this);
-  struct Return {
-    const Plan& plan;
-    std::unique_ptr<PlanRun>& run;
-    ~Return() {
-      const std::lock_guard<std::mutex> lock(plan.mutex_);
-      plan.idle_.push_back(std::move(run));
-    }
-  } back{*this, run};
-  return run->run(arguments, seconds);
+  return slice(x, starts, stops);
+}
+
+Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t start, int64_t stop) const {
+  const Shape* first = graph_.arguments() > 0 ? &graph_.vars[static_cast<size_t>(graph_.inputs[0])].shape : nullptr;
+  const int64_t batch = first && !first->empty() ? (*first)[0] : 0;
+  if (batch <= 0 || start < 0 || stop <= start || (stop - start) % batch != 0)
+    fail<ValueError>("compiled function: rows ", start, " to ", stop, " are not whole batches of ", batch);
+  Tensors arguments(data.size()), results;
+  for (int64_t at = start; at < stop; at += batch) {
+    const Tensor rows = order ? slice(*order, {at}, {at + batch}) : Tensor();
+    for (size_t i = 0; i < data.size(); ++i)
+      arguments[i] = order ? take(data[i], rows, 0) : rows_of(data[i], at, at + batch);
+    results = run(arguments);
+  }
+  return results;
 }
 
 }  // namespace addax

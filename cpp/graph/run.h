@@ -16,6 +16,8 @@ class PlanRun {
 
   /// `seconds`: receives the time of each step, if given.
   Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr);
+  /// Of a plan without states, with the addresses of contiguous arguments and results.
+  void call(Span<void* const> arguments, Span<void* const> results);
 
  private:
   // A view whose address changes from run to run, and its distance from the base in bytes.
@@ -29,12 +31,27 @@ class PlanRun {
   };
 
   void move(Base& base, void* address);
+  void run_steps(std::vector<double>* seconds);
 
   const Plan& plan_;
   Tensor arena_;
   std::vector<View> views_;
   std::vector<KernelArgs> calls_;
   std::vector<Base> arguments_, states_, results_;
+};
+
+/// An idle run of a plan, or a new one; goes back to the plan.
+class PlanLease {
+ public:
+  explicit PlanLease(const Plan& plan);
+  ~PlanLease();
+  PlanLease(const PlanLease&) = delete;
+  PlanLease& operator=(const PlanLease&) = delete;
+  PlanRun* operator->() const { return run_.get(); }
+
+ private:
+  const Plan& plan_;
+  std::unique_ptr<PlanRun> run_;
 };
 
 }  // namespace addax

@@ -6,6 +6,8 @@
 //     %3: float32(32, 4) = matmul(%0, %1, transpose_a=false)
 //     return %3, state %1
 //   }
+//
+// The body of a loop stands among its eqn's settings as a graph of its own.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -13,12 +15,16 @@
 #include <map>
 #include <sstream>
 
-#include "graph/graph.h"
+#include "graph/body.h"
 
 namespace addax {
 namespace {
 
 constexpr int64_t kShownValues = 16;
+
+bool is_uniform(const Tensor& t) {
+  return t.numel() > 1 && std::all_of(t.strides().begin(), t.strides().end(), [](int64_t s) { return s == 0; });
+}
 
 class Writer {
  public:
@@ -60,7 +66,7 @@ class Writer {
   }
 
   void write_values(const Tensor& t) {
-    if (t.numel() > 1 && std::all_of(t.strides().begin(), t.strides().end(), [](int64_t s) { return s == 0; })) {
+    if (is_uniform(t)) {
       out_ << "all ";
       return write_values(t.view({{}, {}, t.layout().offset}));
     }
@@ -100,7 +106,11 @@ class Writer {
         out_ << '%' << number(v);
     }
     const std::string settings = e.settings().text();
-    if (!settings.empty()) out_ << between << settings;
+    if (!settings.empty()) out_ << between;
+    for (const char c : settings) {
+      out_ << c;
+      if (c == '\n') out_ << "  ";  // a body is indented
+    }
     out_ << ")\n";
   }
 
@@ -112,7 +122,9 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit Reader(std::string_view text, size_t at = 0) : text_(text), at_(at) {}
+
+  size_t at() const { return at_; }
 
   Graph graph() {
     expect("graph");
@@ -284,6 +296,13 @@ class Reader {
       name(n);
       v = r.dims();
     }
+    void field(const char* n, BodyRef& v) override {
+      name(n);
+      if (r.accept("none")) return;
+      Reader body(r.text_, r.at_);
+      v = make_body(body.graph());
+      r.at_ = body.at();
+    }
   };
 
   void read_eqn() {
@@ -317,13 +336,14 @@ class Reader {
   }
 
   std::string_view text_;
-  size_t at_ = 0;
+  size_t at_;
   Graph g_;
   std::map<int64_t, int> ids_;
 };
 
 }  // namespace
 
+bool has_text(const Tensor& value) { return is_uniform(value) || value.numel() <= kShownValues; }
 std::string to_text(const Graph& graph) { return Writer(graph).text(); }
 Graph parse_graph(std::string_view text) { return Reader(text).graph(); }
 

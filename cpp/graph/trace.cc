@@ -18,19 +18,30 @@ Tensor Trace::argument(const Shape& shape, Dtype dtype) {
 }
 
 void Trace::start() {
-  if (active_tracer) fail<Error>("trace: this thread is tracing already");
+  if (kind_ == Kind::Body)
+    tapes_ = std::make_unique<SuspendTapes>();
+  else if (active_tracer)
+    fail<Error>("trace: this thread is tracing already");
+  outer_ = active_tracer;
   active_tracer = this;
   active_ = true;
 }
 
 void Trace::stop() {
-  if (active_tracer == this) active_tracer = nullptr;
+  if (active_tracer == this) active_tracer = outer_;
+  tapes_.reset();
   active_ = false;
 }
 
 int Trace::id_of(const Tensor& t) {
   const auto it = ids_.find(t.id());
   if (it != ids_.end()) return it->second;
+  if (kind_ == Kind::Body && (t.is_placeholder() || !has_text(t) || (tapes_ && tapes_->watch(t)))) {
+    const int v = graph_.add_var(t.shape(), t.dtype());
+    captured_.emplace_back(v, t);
+    ids_.emplace(t.id(), v);
+    return v;
+  }
   if (t.is_placeholder())
     fail<Error>("trace: a symbolic tensor of shape ", t.shape(), " and dtype ", t.dtype(),
                 " comes from outside of the function being traced; pass it as an argument, or keep no tensors of an "
@@ -69,6 +80,11 @@ Tensor& Trace::value_of(Variable& variable) {
   return values_.emplace(variable.id(), t).first->second;
 }
 
+void Trace::note_custom_gradient() {
+  custom_gradient_ = true;
+  if (outer_) outer_->note_custom_gradient();
+}
+
 void Trace::set_values(const Values& values) {
   // A variable that was first met since has its value from before the trace.
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -96,6 +112,29 @@ Graph Trace::finish(Span<const Tensor> results) {
   graph_.states = static_cast<int>(states_.size());
   stop();
   return std::move(graph_);
+}
+
+ClosedTrace Trace::close(Span<const Tensor> results) {
+  ClosedTrace closed;
+  const auto read = [&](size_t i) { return values_.at(states_[i].variable->id()).id() == first_[i].id(); };
+  for (const Tensor& t : results) graph_.outputs.push_back(id_of(t));
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (read(i)) continue;
+    graph_.inputs.push_back(before_[i]);
+    graph_.outputs.push_back(id_of(values_.at(states_[i].variable->id())));
+    closed.assigned.push_back(states_[i].variable);
+  }
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (!read(i)) continue;
+    graph_.inputs.push_back(before_[i]);
+    closed.captures.push_back(states_[i].variable->read());
+  }
+  for (const auto& [v, t] : captured_) {
+    graph_.inputs.push_back(v);
+    closed.captures.push_back(t);
+  }
+  closed.graph = std::move(graph_);
+  return closed;
 }
 
 }  // namespace addax

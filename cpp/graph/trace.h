@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "addax/autograd.h"
 #include "addax/variable.h"
 #include "graph/graph.h"
 #include "ops/record.h"
@@ -17,8 +18,19 @@ struct State {
   bool trainable;  // as it was while tracing: what the tapes watched depends on it
 };
 
+/// What a loop or branch becomes. Inputs of the graph: the arguments, the variables that it assigns, then what it
+/// takes from outside. Outputs: the results, then the new values of those variables.
+struct ClosedTrace {
+  Graph graph;
+  std::vector<std::shared_ptr<Variable>> assigned;
+  Tensors captures;
+};
+
 class ADDAX_API Trace final : public Tracer {
  public:
+  /// A body is traced within another trace. What was recording before does not hear it.
+  enum class Kind { Function, Body };
+  explicit Trace(Kind kind = Kind::Function) : kind_(kind) {}
   ~Trace() override;
 
   /// A placeholder for the next argument.
@@ -29,6 +41,10 @@ class ADDAX_API Trace final : public Tracer {
   void stop();
   /// The graph that leads to `results` and to the new values of the states. Ends the trace.
   Graph finish(Span<const Tensor> results);
+  /// The same of a body that has been stopped. Variables that it only reads are read now, by the outer trace and tapes.
+  ClosedTrace close(Span<const Tensor> results);
+  /// True once a function with a gradient of its own has been called: its graph does not tell that gradient.
+  bool has_custom_gradient() const { return custom_gradient_; }
   const std::vector<State>& states() const { return states_; }
 
   /// The values of all variables as they are at this point of the trace.
@@ -42,6 +58,7 @@ class ADDAX_API Trace final : public Tracer {
 
   void record(const OpDef& op, const Attrs& attrs, Span<const Tensor> inputs, Span<const Tensor> outputs) override;
   Tensor& value_of(Variable& variable) override;
+  void note_custom_gradient() override;
 
  private:
   int id_of(const Tensor& tensor);
@@ -52,7 +69,12 @@ class ADDAX_API Trace final : public Tracer {
   std::vector<int> before_;  // per state: its var at the start
   Tensors first_;            // and the placeholder of that var
   Values values_;            // variable -> its value now
+  Kind kind_;
+  std::vector<std::pair<int, Tensor>> captured_;
+  Tracer* outer_ = nullptr;
+  std::unique_ptr<SuspendTapes> tapes_;
   bool active_ = false;
+  bool custom_gradient_ = false;
 };
 
 /// While it lives, this thread does not trace: what is computed now is computed, and variables have their real values.

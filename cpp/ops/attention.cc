@@ -164,6 +164,14 @@ Tensors attention_vjp(const VjpContext& c) {
   return grads;
 }
 
+// Products of `scores` dims of queries and keys and `values` dims of values, for each pair of query and key.
+int64_t flops_of(Span<const Spec> in, int64_t scores, int64_t values) {
+  const Shape &q = in[0].shape, &v = in[2].shape;
+  return 2 * q[0] * q[1] * q[2] * v[1] * (scores * q[3] + values * v[3]);
+}
+int64_t flops(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in, 1, 1); }
+int64_t flops_grad(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in, 3, 2); }
+
 Tensors call(const OpDef& op, std::initializer_list<Tensor> given, double scale, bool causal, bool bias, bool mask) {
   Tensors inputs;
   for (const Tensor& t : given)
@@ -193,12 +201,14 @@ void register_attention(OpTable& table) {
   forward.vjp = attention_vjp;
   forward.compose = attention_compose;
   forward.save_outputs = kSaveAll;
+  forward.flops = flops;
   OpDef& backward = table.add("attention", "attention_grad").attrs<AttentionAttrs>();
   backward.min_inputs = 7;
   backward.max_inputs = 9;
   backward.infer = attention_grad_infer;
   backward.vjp = vjp_of_compose;
   backward.compose = attention_grad_compose;
+  backward.flops = flops_grad;
 }
 
 }  // namespace addax

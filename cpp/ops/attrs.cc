@@ -17,6 +17,7 @@ struct Collector final : AttrVisitor {
   void field(const char* name, std::string& v) override { values.emplace_back(name, v); }
   void field(const char* name, Dtype& v) override { values.emplace_back(name, v); }
   void field(const char* name, Dims& v) override { values.emplace_back(name, v); }
+  void field(const char* name, BodyRef& v) override { values.emplace_back(name, v); }
 };
 
 }  // namespace
@@ -38,6 +39,8 @@ std::string text_of(const AttrValue& value) {
           out << std::quoted(v);
         else if constexpr (std::is_same_v<T, double>)
           out << std::setprecision(17) << v;
+        else if constexpr (std::is_same_v<T, BodyRef>)
+          out << v.text();
         else
           out << v;
       },

@@ -7,7 +7,7 @@
 //     bool average = false;
 //     template <class F> void fields(F&& f) { f("window", window); f("strides", strides); f("average", average); }
 //   };
-// A field is a bool, int64_t, double, std::string, Dtype or Dims. Its initial value is its default.
+// A field is a bool, int64_t, double, std::string, Dtype, Dims or BodyRef. Its initial value is its default.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,11 @@
 
 #include "addax/dtype.h"
 #include "addax/shape.h"
+#include "ops/body.h"
 
 namespace addax {
 
-using AttrValue = std::variant<bool, int64_t, double, std::string, Dtype, Dims>;
+using AttrValue = std::variant<bool, int64_t, double, std::string, Dtype, Dims, BodyRef>;
 
 /// Sees each field of an attribute struct in order of declaration.
 class ADDAX_API AttrVisitor {
@@ -34,6 +35,7 @@ class ADDAX_API AttrVisitor {
   virtual void field(const char* name, std::string& value) = 0;
   virtual void field(const char* name, Dtype& value) = 0;
   virtual void field(const char* name, Dims& value) = 0;
+  virtual void field(const char* name, BodyRef& value) = 0;
 };
 
 class ADDAX_API AttrsBase {

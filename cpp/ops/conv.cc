@@ -1,9 +1,11 @@
-// conv and its two gradients: shape rules and gradients.
+// conv, with a program behind it, and its two gradients: shape rules and gradients.
 #include "ops/conv.h"
 
 #include "addax/ops/conv.h"
 #include "ops/families.h"
+#include "ops/fused.h"
 #include "ops/op.h"
+#include "ops/vjp.h"
 
 namespace addax {
 namespace {
@@ -77,14 +79,22 @@ void check_gradient(const char* op, const Tensor& g, const Dims& input, const Di
                      " of the convolution's output (input ", input, ", filter ", filter, ")");
 }
 
-void infer_conv(InferContext& c) {
-  const auto& attrs = c.attrs.as<ConvAttrs>();
+void infer_product(InferContext& c, const ConvAttrs& attrs) {
   check(c, attrs, "x", "filters");
   const Shape &x = c.in[0].shape(), &w = c.in[1].shape();
   const int rank = w.rank();
-  check_groups("conv", attrs.groups, x.back(), w[rank - 2], w.back());
-  c.out(with_spatial(x[0], output_spatial("conv", spatial_of(x), Dims(w.begin(), w.end() - 2), attrs), w.back()),
+  check_groups(c.op.name, attrs.groups, x.back(), w[rank - 2], w.back());
+  c.out(with_spatial(x[0], output_spatial(c.op.name, spatial_of(x), Dims(w.begin(), w.end() - 2), attrs), w.back()),
         c.in[0].dtype());
+}
+
+using ConvFusedAttrs = EpilogueAttrs<ConvAttrs>;
+
+void infer_conv(InferContext& c) { infer_product(c, c.attrs.as<ConvAttrs>()); }
+void infer_fused(InferContext& c) {
+  const auto& a = c.attrs.as<ConvFusedAttrs>();
+  infer_product(c, a.product);
+  infer_epilogue(c, a.epilogue);
 }
 
 void infer_input_grad(InferContext& c) {
@@ -129,6 +139,11 @@ Tensor filter_grad_of(const Tensor& x, const Tensor& g, const ConvAttrs& a, cons
 }
 Dims filter_spatial_of(const Tensor& w) { return Dims(w.shape().begin(), w.shape().end() - 2); }
 
+Tensors compose_fused(Span<const Tensor> in, const Attrs& attrs) {
+  const auto& a = attrs.as<ConvFusedAttrs>();
+  return compose_epilogue(conv_of(in[0], in[1], a.product), in, a.epilogue);
+}
+
 Tensors vjp_conv(const VjpContext& c) {
   const auto& a = c.attrs.as<ConvAttrs>();
   const Tensor &x = c.in[0], &w = c.in[1], &g = c.grads[0];
@@ -161,6 +176,10 @@ int64_t flops_of(const Spec& result, const Spec& filters) {
   return 2 * numel(result.shape) * (numel(filters.shape) / std::max<int64_t>(filters.shape.back(), 1));
 }
 int64_t flops_conv(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(out[0], in[1]); }
+int64_t flops_fused(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) {
+  return flops_of(out[0], in[1]) +
+         numel(out[0].shape) * static_cast<int64_t>(attrs.as<ConvFusedAttrs>().epilogue.parsed().steps.size());
+}
 int64_t flops_input_grad(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in[0], in[1]); }
 int64_t flops_filter_grad(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(in[1], out[0]); }
 
@@ -191,6 +210,9 @@ void register_conv(OpTable& table) {
     return op;
   };
   add("conv", infer_conv, vjp_conv, flops_conv).attrs<ConvAttrs>();
+  OpDef& fused = add("conv_fused", infer_fused, vjp_of_compose, flops_fused).attrs<ConvFusedAttrs>();
+  fused.max_inputs = -1;
+  fused.compose = compose_fused;
   add("conv_input_grad", infer_input_grad, vjp_input_grad, flops_input_grad).attrs<ConvInputGradAttrs>();
   add("conv_filter_grad", infer_filter_grad, vjp_filter_grad, flops_filter_grad).attrs<ConvFilterGradAttrs>();
 }

@@ -20,5 +20,6 @@ void register_rnn(OpTable& table);
 void register_random(OpTable& table);
 void register_optimizer(OpTable& table);
 void register_fused(OpTable& table);
+void register_control(OpTable& table);
 
 }  // namespace addax

@@ -68,6 +68,7 @@ Attrs cast_to(std::string_view dtype) {
     void field(const char*, std::string&) override {}
     void field(const char*, Dtype& v) override { v = to; }
     void field(const char*, Dims&) override {}
+    void field(const char*, BodyRef&) override {}
   } set(dtype_from(std::string(dtype)));
   std::shared_ptr<AttrsBase> attrs = find_op("cast").default_attrs.clone();
   attrs->visit(set);
@@ -97,23 +98,34 @@ Tensors run(Span<const Tensor> in, const FusedAttrs& a) {
 
 Tensors compose(Span<const Tensor> in, const Attrs& attrs) { return run(in, attrs.as<FusedAttrs>()); }
 
-void infer(InferContext& c) {
-  const auto& a = c.attrs.as<FusedAttrs>();
+void infer_program(InferContext& c, Span<const Tensor> in, const FusedAttrs& a) {
   const FusedProgram& program = a.parsed();
-  if (program.inputs.size() != c.in.size())
-    fail<ValueError>("fused: expected ", program.inputs.size(), " inputs, got ", c.in.size());
+  if (program.inputs.size() != in.size())
+    fail<ValueError>(c.op.name, ": expected ", program.inputs.size(), " inputs, got ", in.size());
   Shape shape;
-  for (size_t i = 0; i < c.in.size(); ++i) {
-    if (c.in[i].dtype() != program.inputs[i])
-      fail<DtypeError>("fused: expected ", program.inputs[i], " as input ", i, ", got ", c.in[i].dtype());
-    shape = i ? broadcast(shape, c.in[i].shape(), "fused") : c.in[i].shape();
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i].dtype() != program.inputs[i])
+      fail<DtypeError>(c.op.name, ": expected ", program.inputs[i], " as input ", i, ", got ", in[i].dtype());
+    shape = i ? broadcast(shape, in[i].shape(), c.op.name) : in[i].shape();
   }
   for (const int64_t r : a.results) {
     const int64_t step = r - static_cast<int64_t>(program.inputs.size());
     if (step < 0 || step >= static_cast<int64_t>(program.steps.size()))
-      fail<ValueError>("fused: there is no result ", r);
+      fail<ValueError>(c.op.name, ": there is no result ", r);
     c.out(shape, program.steps[static_cast<size_t>(step)].out);
   }
+}
+
+void infer(InferContext& c) { infer_program(c, c.in, c.attrs.as<FusedAttrs>()); }
+
+// Nothing reads the input after the instruction that writes the output.
+bool may_overwrite(const FusedAttrs& a, int output, int input) {
+  const FusedProgram& program = a.parsed();
+  const size_t writer = static_cast<size_t>(a.results[output]) - program.inputs.size();
+  for (size_t s = writer + 1; s < program.steps.size(); ++s)
+    for (int k = 0; k < program.steps[s].operands; ++k)
+      if (program.steps[s].in[static_cast<size_t>(k)] == input) return false;
+  return true;
 }
 
 const FusedProgram* parse(const FusedAttrs& a) {
@@ -140,7 +152,7 @@ const FusedProgram* parse(const FusedAttrs& a) {
       args.push_back(Tensor::placeholder({}, in[static_cast<size_t>(k)]));
     }
     const Attrs attrs = i.dtype.empty() ? s.op->default_attrs : cast_to(i.dtype);
-    InferContext c{*s.op, attrs, args, {}, 0};
+    InferContext c{*s.op, attrs, args, {}};
     s.op->infer(c);
     s.out = c.outputs[0].dtype;
     if (!can_fuse(*s.op, in.data(), s.operands, s.out)) fail<ValueError>("fused: '", i.name, "' cannot be fused here");
@@ -176,6 +188,55 @@ bool can_fuse(const OpDef& op, const Dtype* in, int count, Dtype out) {
   return !half || !mixed;
 }
 
+void infer_epilogue(InferContext& c, const FusedAttrs& epilogue) {
+  const Shape shape = c.outputs[0].shape;
+  Tensors in = {Tensor::placeholder(shape, c.outputs[0].dtype)};
+  in.insert(in.end(), c.in.begin() + 2, c.in.end());
+  c.outputs.resize(0);
+  infer_program(c, in, epilogue);
+  if (c.outputs[0].shape != shape)
+    fail<ShapeError>(c.op.name, ": the program stretches the product ", shape, " to ", c.outputs[0].shape);
+  if (result_over_first(epilogue) < 0)
+    fail<ValueError>(c.op.name, ": no result of the program can be written over the product");
+}
+
+Tensors compose_epilogue(const Tensor& product, Span<const Tensor> in, const FusedAttrs& epilogue) {
+  Tensors operands = {product};
+  operands.insert(operands.end(), in.begin() + 2, in.end());
+  return apply(ADDAX_OP(fused), operands, Attrs::of(epilogue));
+}
+
+int result_over_first(const FusedAttrs& attrs) {
+  const FusedProgram& program = attrs.parsed();
+  for (int r = 0; r < attrs.results.rank(); ++r)
+    if (program.steps[static_cast<size_t>(attrs.results[r]) - program.inputs.size()].out == program.inputs[0] &&
+        may_overwrite(attrs, r, 0))
+      return r;
+  return -1;
+}
+
+FusedAttrs with_first(const FusedAttrs& attrs, int input) {
+  const FusedProgram& program = attrs.parsed();
+  FusedAttrs moved;
+  moved.results = attrs.results;
+  std::ostringstream text;
+  for (const FusedStep& s : program.steps) {
+    text << (&s == &program.steps[0] ? "" : ";") << s.op->name;
+    if (s.op->name == std::string_view("cast")) text << '.' << s.out;
+    for (int k = 0; k < s.operands; ++k) {
+      const int operand = s.in[static_cast<size_t>(k)];
+      text << ' ' << (operand == input ? 0 : operand < input ? operand + 1 : operand);
+    }
+  }
+  moved.program = text.str();
+  std::ostringstream dtypes;
+  dtypes << program.inputs[static_cast<size_t>(input)];
+  for (size_t i = 0; i < program.inputs.size(); ++i)
+    if (static_cast<int>(i) != input) dtypes << ' ' << program.inputs[i];
+  moved.dtypes = dtypes.str();
+  return moved;
+}
+
 const FusedProgram& FusedAttrs::parsed() const {
   if (const FusedProgram* p = address_.at.load(std::memory_order_acquire)) return *p;
   static std::mutex mutex;
@@ -198,14 +259,7 @@ void register_fused(OpTable& table) {
   op.strided = true;
   op.fusion = Fusion::Pointwise;
   op.in_place = [](const Attrs& attrs, int output, int input) {
-    // Nothing reads the input after the instruction that writes the output.
-    const auto& a = attrs.as<FusedAttrs>();
-    const FusedProgram& program = a.parsed();
-    const size_t writer = static_cast<size_t>(a.results[output]) - program.inputs.size();
-    for (size_t s = writer + 1; s < program.steps.size(); ++s)
-      for (int k = 0; k < program.steps[s].operands; ++k)
-        if (program.steps[s].in[static_cast<size_t>(k)] == input) return false;
-    return true;
+    return may_overwrite(attrs.as<FusedAttrs>(), output, input);
   };
   op.flops = [](Span<const Spec>, Span<const Spec> out, const Attrs& attrs) {
     return numel(out[0].shape) * static_cast<int64_t>(attrs.as<FusedAttrs>().parsed().steps.size());

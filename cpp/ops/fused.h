@@ -10,10 +10,12 @@
 #include <string_view>
 #include <vector>
 
+#include "addax/tensor.h"
 #include "ops/attrs.h"
 
 namespace addax {
 
+struct InferContext;
 struct OpDef;
 
 struct FusedStep {
@@ -60,6 +62,31 @@ struct FusedAttrs {
   };
   mutable Address address_;
 };
+
+/// The attributes of a row that runs a program on its product while the product is in cache: operand 0 is the product,
+/// the others are the inputs behind the product's two.
+template <class ProductAttrs>
+struct EpilogueAttrs {
+  ProductAttrs product;
+  FusedAttrs epilogue;
+
+  template <class F>
+  void fields(F&& f) {
+    product.fields(f);
+    epilogue.fields(f);
+  }
+};
+
+/// infer of such a row, after that of its product.
+void infer_epilogue(InferContext& c, const FusedAttrs& epilogue);
+/// compose of such a row, given its product.
+Tensors compose_epilogue(const Tensor& product, Span<const Tensor> in, const FusedAttrs& epilogue);
+
+/// The result that may be written over operand 0, value by value: of its dtype, and nothing reads the operand behind
+/// it. -1: there is none.
+int result_over_first(const FusedAttrs& attrs);
+/// The same program with one of its inputs moved to the front.
+FusedAttrs with_first(const FusedAttrs& attrs, int input);
 
 /// Whether a row can be a step of a program over inputs of these dtypes.
 bool can_fuse(const OpDef& op, const Dtype* in, int count, Dtype out);

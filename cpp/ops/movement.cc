@@ -244,6 +244,10 @@ void flip_infer(InferContext& c) {
   c.out(c.in[0].shape(), c.in[0].dtype());
 }
 
+void barrier_infer(InferContext& c) { c.out(c.in[0].shape(), c.in[0].dtype()); }
+
+Tensors barrier_vjp(const VjpContext& c) { return {c.grads[0]}; }
+
 Tensors flip_vjp(const VjpContext& c) { return {flip(c.grads[0], c.attrs.as<FlipAttrs>().axes)}; }
 
 }  // namespace
@@ -326,6 +330,11 @@ bool flip_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Lay
   return true;
 }
 
+bool barrier_view(const Layout& in, const Shape&, const Attrs&, Layout& out) {
+  out = in;
+  return true;
+}
+
 Tensor reshape(const Tensor& x, const Shape& shape) {
   return apply1(ADDAX_OP(reshape), {x}, Attrs::of(ReshapeAttrs{shape}));
 }
@@ -346,6 +355,9 @@ Tensor pad(const Tensor& x, const Dims& low, const Dims& high, const std::string
 }
 Tensor concatenate(const Tensors& tensors, int64_t axis) {
   return apply1(ADDAX_OP(concatenate), tensors, Attrs::of(ConcatenateAttrs{axis}));
+}
+Tensor barrier(const Tensor& x, int64_t region) {
+  return apply1(ADDAX_OP(barrier), {x}, Attrs::of(BarrierAttrs{region}));
 }
 Tensor flip(const Tensor& x, const Dims& axes) { return apply1(ADDAX_OP(flip), {x}, Attrs::of(FlipAttrs{axes})); }
 
@@ -369,6 +381,7 @@ void register_movement(OpTable& table) {
   add_view("broadcast_to", broadcast_to_infer, broadcast_to_vjp, broadcast_to_view).attrs<BroadcastToAttrs>();
   add_view("slice", slice_infer, slice_vjp, slice_view).attrs<SliceAttrs>();
   add_view("flip", flip_infer, flip_vjp, flip_view).attrs<FlipAttrs>();
+  add_view("barrier", barrier_infer, barrier_vjp, barrier_view).attrs<BarrierAttrs>();
 
   OpDef& update = add("slice_update", slice_update_infer, slice_update_vjp).attrs<SliceAttrs>();
   update.min_inputs = update.max_inputs = 2;

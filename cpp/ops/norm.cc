@@ -144,6 +144,13 @@ Tensor beside(const Tensor& t, const Shape& x) {
   return reshape(wide(t), shape);
 }
 
+/// The sum over the outer axes.
+Tensor over_outer(const Tensor& t, const Split& s, Dtype dtype) {
+  Dims outer;
+  for (int i = 0; i < s.outer.rank(); ++i) outer.push_back(i);
+  return cast(outer.empty() ? t : sum(t, outer), dtype);
+}
+
 Tensors layer_norm_compose(Span<const Tensor> in, const Attrs& attrs) {
   const auto& a = attrs.as<LayerNormAttrs>();
   const Split s = split(in[0].shape(), a.axes, "layer_norm");
@@ -157,13 +164,51 @@ Tensors layer_norm_grad_compose(Span<const Tensor> in, const Attrs& attrs) {
   const Dims& axes = attrs.as<LayerNormGradAttrs>().axes;
   const Shape& shape = in[0].shape();
   const Split s = split(shape, axes, "layer_norm_grad");
-  Dims outer;
-  for (int i = 0; i < s.outer.rank(); ++i) outer.push_back(i);
   const Tensor rstd = beside(in[3], shape), normal = (wide(in[0]) - beside(in[2], shape)) * rstd;
   const Tensor g = wide(in[4]), scaled = g * wide(in[1]);
   const Tensor dx = rstd * (scaled - mean(scaled, axes, true) - normal * mean(scaled * normal, axes, true));
-  const auto over_outer = [&](const Tensor& t) { return cast(outer.empty() ? t : sum(t, outer), in[1].dtype()); };
-  return {cast(dx, in[0].dtype()), over_outer(g * normal), over_outer(g)};
+  const Dtype dtype = in[1].dtype();
+  return {cast(dx, in[0].dtype()), over_outer(g * normal, s, dtype), over_outer(g, s, dtype)};
+}
+
+// ---- rms_norm
+
+void rms_norm_infer(InferContext& c) {
+  require_float(c);
+  const Split s = split(c.in[0].shape(), c.attrs.as<LayerNormAttrs>().axes, c.op.name);
+  require_parameter(c, "gamma", 1, s.inner);
+  c.out(c.in[0].shape(), c.in[0].dtype());
+  c.out(s.outer, wide_dtype(c.in[0].dtype()));
+}
+
+void rms_norm_grad_infer(InferContext& c) {
+  require_float(c);
+  require_one_dtype(c, {0, 3});
+  require_same_shape(c, "g", 3);
+  const Split s = split(c.in[0].shape(), c.attrs.as<LayerNormGradAttrs>().axes, c.op.name);
+  require_parameter(c, "gamma", 1, s.inner);
+  require_parameter(c, "rrms", 2, s.outer);
+  c.out(c.in[0].shape(), c.in[0].dtype());
+  c.out(s.inner, c.in[1].dtype());
+}
+
+Tensors rms_norm_vjp(const VjpContext& c) {
+  if (c.grads[1]) return vjp_of_compose(c);
+  return rms_norm_grad(c.in[0], c.in[1], c.out[1], c.grads[0], c.attrs.as<LayerNormAttrs>().axes);
+}
+
+Tensors rms_norm_compose(Span<const Tensor> in, const Attrs& attrs) {
+  const auto& a = attrs.as<LayerNormAttrs>();
+  const Tensor x = wide(in[0]), rrms = rsqrt(mean(square(x), a.axes, true) + a.epsilon);
+  return {cast(x * rrms * wide(in[1]), in[0].dtype()), reshape(rrms, split(x.shape(), a.axes, "rms_norm").outer)};
+}
+
+Tensors rms_norm_grad_compose(Span<const Tensor> in, const Attrs& attrs) {
+  const Dims& axes = attrs.as<LayerNormGradAttrs>().axes;
+  const Shape& shape = in[0].shape();
+  const Tensor rrms = beside(in[2], shape), normal = wide(in[0]) * rrms, g = wide(in[3]), scaled = g * wide(in[1]);
+  const Tensor dx = rrms * (scaled - normal * mean(scaled * normal, axes, true));
+  return {cast(dx, in[0].dtype()), over_outer(g * normal, split(shape, axes, "rms_norm_grad"), in[1].dtype())};
 }
 
 // ---- batch_norm
@@ -293,6 +338,12 @@ Tensors layer_norm_grad(const Tensor& x, const Tensor& gamma, const Tensor& mean
                         const Dims& axes) {
   return apply(ADDAX_OP(layer_norm_grad), {x, gamma, mean, rstd, g}, Attrs::of(LayerNormGradAttrs{axes}));
 }
+Tensors rms_norm(const Tensor& x, const Tensor& gamma, const Dims& axes, double epsilon) {
+  return apply(ADDAX_OP(rms_norm), {x, gamma}, Attrs::of(LayerNormAttrs{axes, epsilon}));
+}
+Tensors rms_norm_grad(const Tensor& x, const Tensor& gamma, const Tensor& rrms, const Tensor& g, const Dims& axes) {
+  return apply(ADDAX_OP(rms_norm_grad), {x, gamma, rrms, g}, Attrs::of(LayerNormGradAttrs{axes}));
+}
 Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int64_t axis, double epsilon) {
   return apply(ADDAX_OP(batch_norm), {x, gamma, beta}, Attrs::of(BatchNormAttrs{axis, epsilon}));
 }
@@ -328,6 +379,8 @@ void register_norm(OpTable& table) {
   row("layer_norm", 3, layer_norm_infer, layer_norm_vjp, layer_norm_compose).attrs<LayerNormAttrs>().save_outputs =
       kStatistics;
   row("layer_norm_grad", 5, layer_norm_grad_infer, vjp_of_compose, layer_norm_grad_compose).attrs<LayerNormGradAttrs>();
+  row("rms_norm", 2, rms_norm_infer, rms_norm_vjp, rms_norm_compose).attrs<LayerNormAttrs>().save_outputs = 0b10;
+  row("rms_norm_grad", 4, rms_norm_grad_infer, vjp_of_compose, rms_norm_grad_compose).attrs<LayerNormGradAttrs>();
   row("batch_norm", 3, batch_norm_infer, batch_norm_vjp, batch_norm_compose).attrs<BatchNormAttrs>().save_outputs =
       kStatistics;
   row("batch_norm_grad", 5, batch_norm_grad_infer, vjp_of_compose, batch_norm_grad_compose).attrs<BatchNormAttrs>();

@@ -13,7 +13,7 @@ struct SoftmaxAttrs {
   }
 };
 
-/// The last axes of x, in any order; empty means all.
+/// Of layer_norm and rms_norm: the last axes of x, in any order; empty means all.
 struct LayerNormAttrs {
   Dims axes{-1};
   double epsilon = 1e-3;

@@ -42,30 +42,20 @@ View view_of(const Tensor& t) {
   return {t.raw(), t.dtype(), t.shape(), t.strides()};
 }
 
-// Views of the arguments, on the stack for the usual few.
-class Views {
- public:
-  explicit Views(Span<const Tensor> tensors) : size_(tensors.size()) {
-    if (size_ > kInline) many_.resize(size_);
-    View* views = data();
-    for (size_t i = 0; i < size_; ++i) views[i] = view_of(tensors[i]);
-  }
-  View* data() { return size_ > kInline ? many_.data() : few_; }
-  Span<const View> span() { return {data(), size_}; }
+SmallVector<View, 8> views_of(Span<const Tensor> tensors) {
+  SmallVector<View, 8> views(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) views[i] = view_of(tensors[i]);
+  return views;
+}
 
- private:
-  static constexpr size_t kInline = 8;
-  size_t size_;
-  View few_[kInline];
-  std::vector<View> many_;
-};
+using Outputs = SmallVector<Tensor, kFewOutputs>;
 
 bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& out) {
   return ((op.donates >> i) & 1u) && input && input.is_unique() && !input.storage()->read_only &&
          input.is_contiguous() && input.dtype() == out.dtype && input.shape() == out.shape;
 }
 
-int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may_donate, Tensor* out) {
+void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may_donate, Outputs& out) {
   const Attrs& attrs = given ? given : op.default_attrs;
   const int n = static_cast<int>(inputs.size());
   if (n < op.min_inputs || (op.max_inputs >= 0 && n > op.max_inputs))
@@ -74,15 +64,16 @@ int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may
                      : op.max_inputs < 0            ? " or more"
                                                     : " to " + std::to_string(op.max_inputs),
                      " inputs, got ", n);
-  InferContext c{op, attrs, inputs, {}, 0};
+  InferContext c{op, attrs, inputs, {}};
   op.infer(c);
-  const int count = c.num_outputs;
+  const size_t count = c.outputs.size();
+  out.resize(count);
 
   bool symbolic = false;
   for (const Tensor& t : inputs) symbolic |= t && t.is_placeholder();
   if (symbolic) {
-    for (int i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
-    if (active_tracer) active_tracer->record(op, attrs, inputs, Span<const Tensor>(out, static_cast<size_t>(count)));
+    for (size_t i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
+    if (active_tracer) active_tracer->record(op, attrs, inputs, out);
   } else {
     Layout layout;
     if (op.view && inputs[0].dtype() == c.outputs[0].dtype &&
@@ -92,9 +83,9 @@ int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may
       const Kernel kernel = op.kernels[static_cast<size_t>(DeviceType::Cpu)];
       if (!kernel) fail<Error>(op.name, ": no kernel for cpu");
       bool empty = true;
-      for (int i = 0; i < count; ++i) {
+      for (size_t i = 0; i < count; ++i) {
         const Spec& spec = c.outputs[i];
-        if (may_donate && i < n && can_donate(op, i, inputs[i], spec))
+        if (may_donate && i < inputs.size() && can_donate(op, static_cast<int>(i), inputs[i], spec))
           out[i] = inputs[i].detach();
         else
           out[i] = Tensor::empty(spec.shape, spec.dtype, op.name);
@@ -102,21 +93,19 @@ int run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may
       }
       if (!empty) {
         Tensors held;  // contiguous copies live until the kernel is done
-        Views in(inputs);
+        SmallVector<View, 8> in = views_of(inputs);
         if (!op.strided)
-          for (int i = 0; i < n; ++i)
+          for (size_t i = 0; i < inputs.size(); ++i)
             if (inputs[i] && !inputs[i].is_contiguous()) {
               held.push_back(inputs[i].contiguous());
-              in.data()[i] = view_of(held.back());
+              in[i] = view_of(held.back());
             }
-        Views results(Span<const Tensor>(out, static_cast<size_t>(count)));
-        kernel(KernelArgs{in.span(), results.span(), attrs, op});
+        SmallVector<View, 8> results = views_of(out);
+        kernel(KernelArgs{in, results, attrs, op});
       }
     }
   }
-  if (active_recorder && op.differentiable)
-    active_recorder->record(op, attrs, inputs, Span<const Tensor>(out, static_cast<size_t>(count)));
-  return count;
+  if (active_recorder) active_recorder->record(op, attrs, inputs, out);
 }
 
 }  // namespace
@@ -162,6 +151,7 @@ OpTable& op_table() {
     register_random(*t);
     register_optimizer(*t);
     register_fused(*t);
+    register_control(*t);
     cpu::register_kernels(*t);
     return t;
   }();
@@ -178,13 +168,13 @@ const OpDef& find_op(std::string_view name) {
 }
 
 Tensors apply(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate) {
-  Tensor out[kMaxOutputs];
-  const int count = run(op, inputs, attrs, may_donate, out);
-  return Tensors(std::make_move_iterator(out), std::make_move_iterator(out + count));
+  Outputs out;
+  run(op, inputs, attrs, may_donate, out);
+  return Tensors(std::make_move_iterator(out.begin()), std::make_move_iterator(out.end()));
 }
 
 Tensor apply1(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs) {
-  Tensor out[kMaxOutputs];
+  Outputs out;
   run(op, inputs, attrs, false, out);
   return std::move(out[0]);
 }

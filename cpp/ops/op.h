@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "addax/tensor.h"
+#include "core/small_vector.h"
 #include "ops/attrs.h"
 
 namespace addax {
@@ -17,22 +18,16 @@ namespace addax {
 struct OpDef;
 struct KernelArgs;
 
-struct Spec {
-  Shape shape;
-  Dtype dtype = Dtype::Float32;
-};
-
-inline constexpr int kMaxOutputs = 6;
+inline constexpr int kFewOutputs = 6;  // as many need no heap
 
 /// What `infer` sees and fills. Inputs may be placeholders: only shape() and dtype() may be asked.
 struct InferContext {
   const OpDef& op;
   const Attrs& attrs;
   Span<const Tensor> in;
-  std::array<Spec, kMaxOutputs> outputs;
-  int num_outputs = 0;
+  SmallVector<Spec, kFewOutputs> outputs;
 
-  void out(const Shape& shape, Dtype dtype) { outputs[static_cast<size_t>(num_outputs++)] = {shape, dtype}; }
+  void out(const Shape& shape, Dtype dtype) { outputs.push_back({shape, dtype}); }
 };
 
 /// What `vjp` sees. Inputs and outputs that the row does not save are ghosts (shape and dtype only).

@@ -19,6 +19,8 @@ class ADDAX_API Tracer : public Recorder {
  public:
   /// Where this trace keeps the variable's value: a placeholder at first.
   virtual Tensor& value_of(Variable& variable) = 0;
+  /// A function with a gradient of its own has been called, which no row tells.
+  virtual void note_custom_gradient() {}
 };
 
 /// The recorder of this thread; null when nothing records.

@@ -384,6 +384,14 @@ Tensors gru_grad_compose(Span<const Tensor> in, const Attrs& attrs) {
   return {stack(dz, dh, (reset_after ? 4 : 3) * units), dh};
 }
 
+// Products with the weights that are inputs `First` to `Last`, for each step of each sequence.
+template <size_t First, size_t Last>
+int64_t flops(Span<const Spec> in, Span<const Spec> out, const Attrs&) {
+  int64_t weights = 0;
+  for (size_t i = First; i <= Last; ++i) weights += numel(in[i].shape);
+  return 2 * out[0].shape[0] * out[0].shape[1] * weights;
+}
+
 Tensors run(const OpDef& op, Tensors inputs, const Tensor& mask, const Attrs& attrs) {
   if (mask) inputs.push_back(mask);
   return apply(op, inputs, attrs);
@@ -418,22 +426,26 @@ Tensors gru_grad(const Tensor& h, const Tensor& recurrent, const Tensor& y, cons
 }
 
 void register_rnn(OpTable& table) {
-  const auto row = [&](const char* name, int inputs, Infer infer, Vjp vjp, Compose compose) -> OpDef& {
+  const auto row = [&](const char* name, int inputs, Infer infer, Vjp vjp, Compose compose, Flops flops) -> OpDef& {
     OpDef& op = table.add("rnn", name);
     op.min_inputs = inputs;
     op.max_inputs = inputs + 1;  // the mask
     op.infer = infer;
     op.vjp = vjp;
     op.compose = compose;
+    op.flops = flops;
     op.strided = true;
     return op;
   };
-  row("simple_rnn", 5, simple_rnn_infer, simple_rnn_vjp, simple_rnn_compose).attrs<RnnAttrs>().save_outputs = 0b1;
-  row("simple_rnn_grad", 4, simple_rnn_grad_infer, vjp_of_compose, simple_rnn_grad_compose).attrs<RnnAttrs>();
-  row("lstm", 6, lstm_infer, lstm_vjp, lstm_compose).attrs<RnnAttrs>().save_outputs = 0b11001;
-  row("lstm_grad", 7, lstm_grad_infer, vjp_of_compose, lstm_grad_compose).attrs<RnnAttrs>();
-  row("gru", 5, gru_infer, gru_vjp, gru_compose).attrs<GruAttrs>().save_outputs = 0b101;
-  row("gru_grad", 6, gru_grad_infer, vjp_of_compose, gru_grad_compose).attrs<GruAttrs>();
+  row("simple_rnn", 5, simple_rnn_infer, simple_rnn_vjp, simple_rnn_compose, flops<2, 3>)
+      .attrs<RnnAttrs>()
+      .save_outputs = 0b1;
+  row("simple_rnn_grad", 4, simple_rnn_grad_infer, vjp_of_compose, simple_rnn_grad_compose, flops<0, 0>)
+      .attrs<RnnAttrs>();
+  row("lstm", 6, lstm_infer, lstm_vjp, lstm_compose, flops<3, 4>).attrs<RnnAttrs>().save_outputs = 0b11001;
+  row("lstm_grad", 7, lstm_grad_infer, vjp_of_compose, lstm_grad_compose, flops<1, 1>).attrs<RnnAttrs>();
+  row("gru", 5, gru_infer, gru_vjp, gru_compose, flops<2, 3>).attrs<GruAttrs>().save_outputs = 0b101;
+  row("gru_grad", 6, gru_grad_infer, vjp_of_compose, gru_grad_compose, flops<1, 1>).attrs<GruAttrs>();
 }
 
 }  // namespace addax

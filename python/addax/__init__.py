@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from addax.ops.operation import Operation as Operation
     from addax.optimizers import Optimizer as Optimizer
     from addax.regularizers import Regularizer as Regularizer
+    from addax.rematerialization import RematScope as RematScope
+    from addax.rematerialization import remat as remat
     from addax.variables import StatelessScope as StatelessScope
     from addax.variables import Variable as Variable
     from addax.variables import name_scope as name_scope
@@ -91,6 +93,7 @@ _HOMES = {
     "addax.ops.operation": "Operation",
     "addax.optimizers": "Optimizer",
     "addax.regularizers": "Regularizer",
+    "addax.rematerialization": "RematScope remat",
     "addax.variables": "StatelessScope Variable name_scope",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -11,7 +11,7 @@ import logging
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from addax.engine import Tensor
 from addax.ops import symbolic
 from addax.ops.convert import as_tensor
 from addax.variables import Variable, scopes
+
+if TYPE_CHECKING:
+    from addax.trainers.data_adapters.data_adapter import Rows
 
 logger = logging.getLogger("addax.compiled")
 
@@ -39,18 +42,16 @@ class _Entry:
         self.plan = plan
         self._structure = structure  # None: the function returned a single tensor
         self._leaves = leaves  # per leaf: the mark of a result, or what was returned
-        #: The keys of a flat dict of tensors, such as logs, in the order of the leaves.
+        #: The keys of a flat dict of tensors, such as logs, each with the number of its leaf.
         self._keys: list | None = None
         if type(structure) is dict and all(type(x) is Tensor for x in structure.values()):
-            self._keys = sorted(structure)
-            self._order = list(structure)
+            self._keys = [(key, sorted(structure).index(key)) for key in structure]
 
     def pack(self, results: list) -> Any:
         if self._structure is None:
             return results[0]
         if self._keys is not None:
-            by_key = dict(zip(self._keys, results, strict=True))
-            return {key: by_key[key] for key in self._order}
+            return {key: results[i] for key, i in self._keys}
         it = iter(results)
         return tree.pack_sequence_as(self._structure, [next(it) if x is _RESULT else x for x in self._leaves])
 
@@ -69,11 +70,13 @@ class CompiledFunction:
     Args:
         fn: The function.
         name: What messages call it.
+        memory_budget: How many bytes a run may take for inner values and results.
     """
 
-    def __init__(self, fn: Callable, name: str | None = None):
+    def __init__(self, fn: Callable, name: str | None = None, memory_budget: int | None = None):
         self._fn = fn
         self.name = name or getattr(fn, "__qualname__", type(fn).__name__)
+        self._memory_budget = memory_budget
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
         self._last_traced: Any = None
         functools.update_wrapper(self, fn, updated=())
@@ -82,6 +85,31 @@ class CompiledFunction:
         # Inside another trace, or where a tape listens, the ops themselves must be seen.
         if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
             return self._fn(*args, **kwargs)
+        entry, tensors = self._entry(args, kwargs)
+        return entry.pack(entry.plan.run(tensors))
+
+    def run_rows(self, rows: Rows) -> Any:
+        """Calls the function with one batch after the other, all whole ones but the first in one native call.
+
+        Args:
+            rows: The batches.
+
+        Returns:
+            What the last call returned.
+        """
+        whole = (rows.stop - rows.start) // rows.batch_size
+        if whole < 2 or engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+            for batch in rows:
+                result = self(batch)
+            return result
+        # The first batch finds or makes the plan.
+        entry, tensors = self._entry((next(iter(rows)),), {})
+        entry.plan.run(tensors)
+        start, stop = rows.start + rows.batch_size, rows.start + whole * rows.batch_size
+        results = entry.plan.run_rows(rows.data, rows.order, start, stop)
+        return entry.pack(results) if stop == rows.stop else self(next(iter(rows.part(whole, 1))))
+
+    def _entry(self, args: tuple, kwargs: dict) -> tuple[_Entry, list[Tensor]]:
         structure = (args, kwargs) if kwargs else args
         signature = engine.signature(structure)
         if signature is None:
@@ -95,7 +123,7 @@ class CompiledFunction:
             entry = self._build(key, entry, args, kwargs)
         else:
             self._entries.move_to_end(key)
-        return entry.pack(entry.plan.run(tensors))
+        return entry, tensors
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -103,7 +131,11 @@ class CompiledFunction:
     def _build(self, key: tuple, stale: _Entry | None, args: tuple, kwargs: dict) -> _Entry:
         global _builds
         trace, graph, structure, leaves = _trace(self._fn, self.name, args, kwargs)
-        entry = _Entry(trace.plan(graph), structure, leaves)
+        try:
+            plan = trace.plan(graph, self._memory_budget)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        entry = _Entry(plan, structure, leaves)
         _builds += 1
         traced = _frozen((args, kwargs), [])
         why = (
@@ -126,7 +158,7 @@ class CompiledFunction:
         return [e.plan for e in self._entries.values()]
 
 
-def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
+def compile(fn: Callable | None = None, *, name: str | None = None, memory_budget: int | None = None) -> Callable:
     """Makes a function that is traced once for each signature and then replayed as one native call.
 
     The Python of `fn` runs when the function is first called with tensors of some shapes and dtypes, and not again.
@@ -136,12 +168,15 @@ def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
     Args:
         fn: A function over tensors and structures of them, written with `addax.ops`.
         name: What messages call it.
+        memory_budget: How many bytes a run may take for inner values and results; `None`: what it takes. To keep it,
+            values are computed again instead of being held until a gradient needs them; results have the same bits.
 
     Returns:
         The compiled function. Under a `GradientTape`, or inside another compiled function, it calls `fn` itself.
 
     Raises:
         RuntimeError: When called, if `fn` needs the value of a tensor in Python, as in `if loss > 0:`.
+        ValueError: When called, if the memory budget cannot be kept; it says the least that was found.
 
     Example:
 
@@ -154,8 +189,8 @@ def compile(fn: Callable | None = None, *, name: str | None = None) -> Callable:
     (9.0, 12.0)
     """
     if fn is None:
-        return functools.partial(compile, name=name)
-    return CompiledFunction(fn, name)
+        return functools.partial(compile, name=name, memory_budget=memory_budget)
+    return CompiledFunction(fn, name, memory_budget)
 
 
 def make_graph(fn: Callable) -> Callable:

@@ -31,6 +31,7 @@ class _Scopes(threading.local):
     autocast: str | None = None
     stateless: StatelessScope | None = None
     abstract: bool = False
+    remat: Any = None  # the innermost RematScope
 
 
 scopes = _Scopes()  # the innermost scopes of this thread

@@ -114,6 +114,71 @@ def test_fusion_joins_branches_and_keeps_what_others_read():
     ]
 
 
+def test_epilogue():
+    """The program moves behind the product, which becomes operand 0; an eqn alone is a program too."""
+    assert after(
+        "epilogue",
+        """const %2: float32(3, 2) = all [2]
+        const %3: float32(2,) = [0, 1]
+        %4: float32(4, 2) = matmul(%0, %2, transpose_a=false, transpose_b=false)
+        %5: float32(4, 2), %6: float32(4, 2) = fused(%3, %4, program="add 1 0;gelu 2", dtypes="float32 float32", """
+        """results=(2, 3))
+        %7: float32(2, 4) = matmul(%2, %0, transpose_a=true, transpose_b=true)
+        %8: float32(2, 4) = tanh(%7)
+        return %5, %6, %8""",
+    )[2:] == [
+        "%4: float32(4, 2), %5: float32(4, 2) = matmul_fused(%0, %2, %3, transpose_a=false, transpose_b=false, "
+        'program="add 0 1;gelu 2", dtypes="float32 float32", results=(2, 3))',
+        "%6: float32(2, 4) = matmul_fused(%2, %0, transpose_a=true, transpose_b=true, "
+        'program="tanh 0", dtypes="float32", results=(1,))',
+        "return %4, %5, %6",
+    ]  # fmt: skip
+
+
+def test_epilogue_of_a_convolution():
+    assert after(
+        "epilogue",
+        """const %2: float32(1, 4, 1) = [1, 2, 3, 4]
+        const %3: float32(2, 1, 3) = all [2]
+        %4: float32(1, 3, 3) = conv(%2, %3, strides=(1,), low=(0,), high=(0,), dilation=(1,), groups=1)
+        %5: float32(1, 3, 3) = multiply(%1, %4)
+        return %5""",
+    )[-2:] == [
+        "%4: float32(1, 3, 3) = conv_fused(%2, %3, %1, strides=(1,), low=(0,), high=(0,), dilation=(1,), groups=1, "
+        'program="multiply 1 0", dtypes="float32 float32", results=(2,))',
+        "return %4",
+    ]
+
+
+KEPT = {
+    "the product is read twice": "%4: float32(4, 4) = tanh(%3)\nreturn %3, %4",
+    "the product is stretched": "%4: float32(2, 4, 4) = add(%3, %2)\nreturn %4",
+    "no result can take the product's place": "%4: bool(4, 4) = greater(%3, %1)\nreturn %4",
+    "a program that is no elementwise eqn": "%4: float32(4, 4) = softmax(%3, axis=1)\nreturn %4",
+}
+
+
+@pytest.mark.parametrize("rest", KEPT.values(), ids=KEPT)
+def test_products_that_keep_their_own_eqn(rest):
+    text = (
+        "graph(%0: float32(4, 3), %1: float32(4,), %2: float32(2, 4, 4)) {\n"
+        f"%3: float32(4, 4) = matmul(%0, %0, transpose_a=false, transpose_b=true)\n{rest}\n}}"
+    )
+    graph = engine.Graph.parse(text)
+    assert engine.run_pass("epilogue", graph) == graph
+
+
+def test_the_new_value_of_a_state_is_no_epilogue():
+    """It is written over the old value, which a product cannot do."""
+    graph = engine.Graph.parse(
+        "graph(%0: float32(3, 3), state %1: float32(3, 3)) {\n"
+        "%2: float32(3, 3) = matmul(%0, %0, transpose_a=false, transpose_b=true)\n"
+        "%3: float32(3, 3) = subtract(%1, %2)\n"
+        "return state %3\n}"
+    )
+    assert engine.run_pass("epilogue", graph) == graph
+
+
 def test_unknown_passes():
     with pytest.raises(ValueError, match="there is no pass 'fast'; expected one of cse"):
         after("fast", "return %0")
@@ -188,3 +253,32 @@ def test_fused_behind_any_op(sample):
 
     compiled = addax.compile(function)
     assert [bits(t) for t in compiled(*tensors)] == [bits(t) for t in function(*tensors)]
+
+
+PRODUCTS = [s for s in samples() if s.op in ("matmul", "conv")]
+
+
+@pytest.mark.parametrize(
+    ("sample", "dtype", "make"),
+    [pytest.param(s, d, m, id=f"{s}-{d}-{k}") for s in PRODUCTS for d in s.dtypes if d != "bool"
+     for k, m in (("small", s.make), ("big", s.big)) if m],
+)  # fmt: skip
+def test_epilogues_of_every_product(sample, dtype, make):
+    """Behind every size and layout, in every dtype: a bias, an activation, a full operand and a second result."""
+    rng = np.random.default_rng(2)
+    tensors = cast_inputs(tuple(make(rng)), dtype)
+    shape = run(sample, tensors)[0].shape
+    bias, scale = cast_inputs((rng.integers(-9, 9, shape[-1:]).astype(float), rng.integers(-2, 3, shape) * 1.0), dtype)
+
+    def function(*tensors):
+        (product,) = run(sample, tensors[:-2])
+        before = product + tensors[-2]
+        return before, addax.ops.relu(before) * tensors[-1]
+
+    compiled = addax.compile(function)
+    eager = [bits(t) for t in function(*tensors, bias, scale)]
+    for _ in range(2):
+        assert [bits(t) for t in compiled(*tensors, bias, scale)] == eager
+    text = str(compiled.plans[0].graph)
+    assert f"{sample.op}_fused" in text
+    assert "= fused" not in text

@@ -223,7 +223,8 @@ def test_graph_config_from_keras_makes_our_model():
     ours.set_weights([np.asarray(w.value) for w in theirs.weights])
     data = {"a": np.ones((2, 3), "float32"), "b": np.ones((2, 4), "float32")}
     for key in ("s", "l"):
-        np.testing.assert_allclose(numpy_of(ours(data)[key]), numpy_of(theirs(data)[key]), rtol=1e-6)
+        # Sums of terms near 1 cancel.
+        np.testing.assert_allclose(numpy_of(ours(data)[key]), numpy_of(theirs(data)[key]), rtol=1e-6, atol=1e-6)
 
 
 def test_part_of_a_larger_graph_has_its_own_counts():

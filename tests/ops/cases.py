@@ -461,6 +461,8 @@ NETWORK = [
     case("layer_normalization", M, T((3,)), axis=1, tolerance=4),
     case("rms_normalization", A, dtypes=FLOATS, tolerance=4),
     case("rms_normalization", A, T((4,)), epsilon=0.1),
+    case("rms_normalization", T((2, 3, 4)), T((3, 1)), axis=1, tolerance=4),
+    case("rms_normalization", T((2, 3, 4)), T((4,)), axis=(1, 2), tolerance=4),
     case("binary_crossentropy", T((3, 4), 0, 1), T((3, 4), 0, 1), dtypes=("float32", "float16"), tolerance=4),
     case("binary_crossentropy", T((3, 4), 0, 1), A, from_logits=True, dtypes=FLOATS, tolerance=4),
     case("binary_crossentropy", T((2,), values=(0, 1)), T((2,), values=(1, 0))),

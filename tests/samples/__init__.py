@@ -30,6 +30,7 @@ FAMILIES = (
     "random",
     "optimizer",
     "fused",
+    "control",
 )
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 INTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")

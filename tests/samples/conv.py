@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from tests.samples import ErrorSample, Sample, inputs, normal
+from tests.samples.fused import FLOAT64, of
 
 
 def _taps(x_spatial, filter_spatial, strides, low, high, dilation):
@@ -91,7 +92,24 @@ def _rows(label, x, w, big=None, *, strides=1, low=0, high=0, dilation=1, groups
     return rows
 
 
+def _conv_bias_relu(x, w, bias, *, program, dtypes, results, **geometry):
+    return np.maximum(_conv(x, w, **geometry) + bias, 0)
+
+
+def _fused(label, x, w, bias, big, *, low=0, groups=1):
+    geometry = {"strides": (1, 1), "low": (low, low), "high": (low, low), "dilation": (1, 1), "groups": groups}
+    return Sample(
+        "conv_fused", inputs(normal(*x), normal(*w), normal(*bias)), _conv_bias_relu,
+        geometry | of("float64 float64", "add 0 1;relu 2", 3), label, FLOAT64,
+        tolerance=TOLERANCE, big=inputs(normal(*big), normal(*w), normal(*bias)),
+    )  # fmt: skip
+
+
 SAMPLES: list[Sample] = [
+    _fused("bias-relu", (2, 6, 5, 3), (3, 2, 3, 4), (4,), (8, 40, 40, 3)),
+    _fused("bias-relu, groups", (2, 5, 4, 6), (3, 3, 2, 9), (1, 1, 1, 9), (6, 30, 30, 6), low=1, groups=3),
+    _fused("bias-relu, many tiles", (3, 8, 9, 24), (3, 3, 24, 70), (70,), (5, 30, 31, 24), low=1),
+    _fused("bias-relu, depthwise", (2, 5, 6, 20), (3, 3, 1, 20), (20,), (6, 60, 60, 20), low=1, groups=20),
     *_rows("2-D", (2, 6, 5, 3), (3, 2, 3, 4), (8, 40, 40, 3)),
     *_rows("same padding", (2, 5, 6, 2), (3, 3, 2, 5), (6, 40, 40, 2), low=1, high=1),
     *_rows("uneven padding", (1, 5, 4, 2), (2, 4, 2, 3), low=(0, 2), high=(1, 1)),
@@ -130,6 +148,10 @@ ERRORS: list[ErrorSample] = [
     ErrorSample("conv", (_X, _f((9, 3, 4, 6))), ValueError, "the filter spans 9", _A),
     ErrorSample("conv", (_f((8, 4)), _f((3, 4))), ValueError, "rank from 3 to 5", _A),
     ErrorSample("conv", (_X, _f((3, 3, 4, 6), "float32")), TypeError, "cast with addax.ops.cast", _A),
+    ErrorSample("conv_fused", (_X, _W), ValueError, "no result of the program can be written over",
+                _A | of("float64", "cast.float32 0", 1)),
+    ErrorSample("conv_fused", (_X, _W), ValueError, "expected 2 inputs, got 1",
+                _A | of("float64 float64", "add 0 1", 2)),
     ErrorSample("conv_input_grad", (_G, _W), ValueError, r"must have the spatial dims \(7, 6\)",
                 _A | {"input_spatial": (9, 8)}),
     ErrorSample("conv_input_grad", (_G, _W), ValueError, "input_spatial needs one size", _A | {"input_spatial": (8,)}),

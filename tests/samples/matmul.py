@@ -1,8 +1,10 @@
-"""Samples of the matmul family."""
+"""Samples of the matmul family. A program behind a product says its dtypes, so those rows are of float64; tests/graph
+has the others."""
 
 import numpy as np
 
 from tests.samples import INTS, ErrorSample, Sample, inputs, integers, normal
+from tests.samples.fused import FLOAT64, of
 
 
 def _matmul(a, b, transpose_a=False, transpose_b=False):
@@ -20,7 +22,34 @@ def _row(label, a, b, ta=False, tb=False, big=None, **kwargs):
     )  # fmt: skip
 
 
+def _bias_relu(a, b, bias, transpose_a, transpose_b, **_):
+    return np.maximum(_matmul(a, b, transpose_a, transpose_b) + bias, 0)
+
+
+def _two(a, b, y, c, **_):
+    scaled = np.matmul(a, b) * c
+    return scaled, np.where(y > 0, scaled, y)
+
+
+def _fused(label, reference, shapes, program, big=None, **flags):
+    return Sample(
+        "matmul_fused", inputs(*(normal(*s) for s in shapes)), reference,
+        {"transpose_a": False, "transpose_b": False} | flags | program, label, FLOAT64,
+        tolerance=TOLERANCE, big=big and inputs(*(normal(*s) for s in big)),
+    )  # fmt: skip
+
+
+_BIAS_RELU = of("float64 float64", "add 0 1;relu 2", 3)
+_TWO_RESULTS = of("float64 float64 float64", "multiply 0 2;subtract 1 1;greater 1 4;where 5 3 1", 3, 6)
+
 SAMPLES: list[Sample] = [
+    _fused("bias-relu", _bias_relu, [(3, 4), (4, 5), (5,)], _BIAS_RELU, [(300, 400), (400, 500), (500,)]),
+    _fused("bias-relu, batch, transposed", _bias_relu, [(2, 4, 3), (5, 4), (5,)], _BIAS_RELU,
+           [(20, 50, 30), (60, 50), (60,)], transpose_a=True, transpose_b=True),
+    _fused("bias-relu, deep", _bias_relu, [(3, 4), (4, 5), (1, 5)], _BIAS_RELU, [(40, 30_000), (30_000, 50), (1, 50)]),
+    _fused("two results", _two, [(3, 4), (4, 5), (3, 5), (3, 1)], _TWO_RESULTS,
+           [(300, 90), (90, 400), (300, 400), (300, 1)]),
+    _fused("bias-relu, nothing to sum", _bias_relu, [(3, 0), (0, 5), (5,)], _BIAS_RELU),
     _row("plain", (3, 4), (4, 5), big=((300, 400), (400, 500))),
     _row("a transposed", (4, 3), (4, 5), ta=True, big=((400, 300), (400, 100))),
     _row("b transposed", (3, 4), (5, 4), tb=True, big=((100, 400), (700, 400))),
@@ -64,4 +93,11 @@ ERRORS: list[ErrorSample] = [
     ErrorSample("matmul", (_f(3), _f((3, 5))), ValueError, "rank 2 or more"),
     ErrorSample("matmul", (_f((2, 4, 3)), _f((3, 3, 5))), ValueError, "batch dims"),
     ErrorSample("matmul", (_f((2, 3)), _f((3, 5), "float32")), TypeError, "cast with addax.ops.cast"),
+    ErrorSample("matmul_fused", (_f((2, 3)), _f((3, 5))), ValueError, "expected 2 inputs, got 1", _BIAS_RELU),
+    ErrorSample("matmul_fused", (_f((2, 3)), _f((3, 5)), _f((4, 2, 5))), ValueError,
+                r"stretches the product \(2, 5\) to \(4, 2, 5\)", _BIAS_RELU),
+    ErrorSample("matmul_fused", (_f((2, 3)), _f((3, 5))), ValueError, "no result of the program can be written over",
+                of("float64", "cast.float32 0", 1)),
+    ErrorSample("matmul_fused", (_f((2, 3)), _f((3, 5))), ValueError, "no result of the program can be written over",
+                of("float64", "exp 0;greater 0 1", 1, 2)),
 ]  # fmt: skip

@@ -37,6 +37,18 @@ def _layer_norm_grad(x, gamma, mean, rstd, g, axes):
     return dx, (g * xhat).sum(axis=outer), g.sum(axis=outer)
 
 
+def _rms_norm(x, gamma, axes, epsilon=1e-3):
+    rrms = 1 / np.sqrt(np.square(x).mean(axis=axes, keepdims=True) + epsilon)
+    return x * rrms * gamma, rrms.squeeze(axes)
+
+
+def _rms_norm_grad(x, gamma, rrms, g, axes):
+    rrms = np.expand_dims(rrms, axes)
+    xhat, scaled = x * rrms, g * gamma
+    dx = rrms * (scaled - xhat * (scaled * xhat).mean(axis=axes, keepdims=True))
+    return dx, (g * xhat).sum(axis=tuple(range(x.ndim - len(axes))))
+
+
 def _others(x, axis):
     return tuple(d for d in range(x.ndim) if d != axis % x.ndim)
 
@@ -108,6 +120,11 @@ for axes, shape, label in (((-1,), (6, 70), "last"), ((1, 2), (5, 3, 4), "two ax
                inputs(normal(*shape), normal(*inner), normal(*outer), positive(*outer), normal(*shape)),
                _layer_norm_grad, {"axes": axes}, label, tolerance=CHAIN,
                big=big and inputs(normal(*big), normal(big[1]), normal(300), positive(300), normal(*big))),
+        Sample("rms_norm", inputs(normal(*shape), normal(*inner)), _rms_norm, {"axes": axes}, label, tolerance=CHAIN,
+               big=big and inputs(normal(*big), normal(big[1]))),
+        Sample("rms_norm_grad", inputs(normal(*shape), normal(*inner), positive(*outer), normal(*shape)),
+               _rms_norm_grad, {"axes": axes}, label, tolerance=CHAIN,
+               big=big and inputs(normal(*big), normal(big[1]), positive(300), normal(*big))),
     ]  # fmt: skip
 for axis, shape, big, label in (
     (-1, (6, 5, 3), (40, 30, 100), "channels last"),
@@ -144,6 +161,11 @@ ERRORS: list[ErrorSample] = [
       for op, n in (("softmax", 1), ("log_softmax", 1), ("softmax_grad", 2), ("log_softmax_grad", 2))),
     ErrorSample("softmax", (np.zeros(3, "int32"),), TypeError, "expected a floating dtype, got int32"),
     ErrorSample("softmax_grad", (np.zeros((2, 3)), np.zeros((3, 2))), ValueError, r"g must have the shape of input 0"),
+    ErrorSample("rms_norm", (np.zeros((2, 3)), np.zeros(2)), ValueError,
+                r"gamma must have shape \(3,\) for x of shape \(2, 3\), got \(2,\)", {"axes": (-1,)}),
+    ErrorSample("rms_norm", (np.zeros((2, 3), "int32"), np.zeros(3)), TypeError, "expected a floating dtype"),
+    ErrorSample("rms_norm_grad", (np.zeros((2, 3)), np.zeros(3), np.zeros(3), np.zeros((2, 3))), ValueError,
+                r"rrms must have shape \(2,\)", {"axes": (-1,)}),
     ErrorSample("layer_norm", (np.zeros((2, 3)), np.zeros(2), np.zeros(2)), ValueError, "axes must be the last ones",
                 {"axes": (0,)}),
     ErrorSample("layer_norm", (np.zeros((2, 3)), np.zeros(2), np.zeros(3)), ValueError,

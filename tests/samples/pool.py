@@ -103,6 +103,8 @@ def _rows(label, x, window, big=None, *, strides=None, low=0, high=0):
 
 _TIES = {"window": (2,), "strides": (1,), "low": (1,), "high": (1,)}
 _APART = _TIES | {"strides": (2,)}
+_LONE_NAN = np.zeros((1, 2, 48, 2048))
+_LONE_NAN[0, 0, 20, 7] = np.nan
 _TIED = given(np.array([1.0, 1.0, np.nan, 2.0, 2.0, -np.inf, -np.inf, np.nan, np.nan]).reshape(1, 9, 1))
 
 SAMPLES: list[Sample] = [
@@ -118,6 +120,16 @@ SAMPLES: list[Sample] = [
     *_rows("no batch", (0, 4, 4, 3), 2),
     # The first of equal values, and the first NaN, are the maximum.
     Sample("max_pool", inputs(_TIED), _max_pool, _TIES, "ties", exact=True, gradient=()),
+    # One task of several meets the NaN, in a window as high as the input.
+    Sample(
+        "max_pool",
+        inputs(given(_LONE_NAN)),
+        _max_pool,
+        {"window": (2, 2), "strides": (2, 2), "low": (0, 0), "high": (0, 0)},
+        "lone nan",
+        exact=True,
+        gradient=(),
+    ),
     Sample("max_pool_grad", inputs(_TIED, normal(1, 10, 1)), _max_pool_grad, _TIES, "ties", gradient=(1,)),
     Sample("max_pool_grad", inputs(_TIED, normal(1, 5, 1)), _max_pool_grad, _APART, "ties, apart", gradient=(1,)),
     Sample("max_pool_select", inputs(_TIED, normal(1, 9, 1)), _max_pool_select, _TIES, "ties", gradient=(1,)),

@@ -448,6 +448,58 @@ def test_logs_are_numbers_only_where_they_are_shown(monkeypatch):
     assert len(conversions) >= 10
 
 
+@pytest.mark.parametrize("shuffle", [True, False, "batch"])
+@pytest.mark.parametrize("group", [3, 4, 20])
+def test_groups_of_steps_give_the_same_bits(shuffle, group):
+    class Seen(addax.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(batch)
+
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((batch, logs["loss"]))
+
+    results, all_seen = [], []
+    for steps in (1, group):
+        seen = []
+        addax.utils.set_random_seed(3)
+        model = compiled(metrics=["mae"], steps_per_execution=steps)
+        # 50 samples: seven batches, the last of two.
+        history = model.fit(
+            X, REAL, batch_size=8, epochs=2, shuffle=shuffle, verbose=0, callbacks=[Seen()], validation_data=(X, REAL)
+        ).history
+        results.append((history, model.evaluate(X, REAL, batch_size=8, verbose=0), model.get_weights()))
+        all_seen.append(seen)
+    (history, scores, weights), (history2, scores2, weights2) = results
+    assert history == history2 and scores == scores2
+    for a, b in zip(weights, weights2, strict=True):
+        np.testing.assert_array_equal(a, b)
+    ends = [x for x in all_seen[0] if isinstance(x, tuple)]
+    firsts = list(range(0, 7, group))
+    expected = [x for first in firsts for x in (first, ends[min(first + group, 7) - 1])]
+    assert all_seen[1][: len(expected)] == expected
+
+
+def test_a_group_of_steps_is_one_native_call(monkeypatch):
+    gathered = []
+    take_rows = addax.engine.take_rows
+    monkeypatch.setattr(addax.engine, "take_rows", lambda *args: gathered.append(args[2:]) or take_rows(*args))
+    compiled(steps_per_execution=5).fit(X, REAL, batch_size=5, verbose=0)
+    # Python sees the first batch of a group, which finds the plan, and not the four others.
+    assert gathered == [(0, 5), (25, 30)]
+
+
+def test_groups_of_steps_of_other_data_go_one_by_one():
+    results = []
+    for steps in (1, 3):
+        addax.utils.set_random_seed(3)
+        model = compiled(steps_per_execution=steps)
+        model.fit(X, REAL, batch_size=8, steps_per_epoch=4, epochs=3, verbose=0)
+        model.fit(((X[i : i + 8], REAL[i : i + 8]) for i in range(0, 40, 8)), verbose=0)
+        results.append(model.get_weights())
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_run_out_of_data():
     def batches(n=3):
         for _ in range(n):

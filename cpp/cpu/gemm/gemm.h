@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -72,102 +73,126 @@ void pack_panel(Matrix<S> from, int64_t k, int64_t cols, int64_t width, T* to) {
   }
 }
 
-// Copies a block to where its long steps are short, and says how it lies there.
+/// Packs panels of columns, k * width apart. Whole ones of unit step go side by side with rows as the outer loop: one
+/// alone would touch a line of each row.
 template <class S, class T>
-Matrix<T> pack_block(Matrix<S> from, int64_t rows, int64_t cols, T* to) {
-  const bool by_rows = from.col_step == 1 || from.row_step != 1;
-  if (!by_rows) {
-    std::swap(rows, cols);
-    from = from.transposed();
+void pack_panels(Matrix<S> from, int64_t k, const ColumnPanels<T>& panels, int64_t first, int64_t last, T* to) {
+  constexpr int64_t kWidth = ColumnPanels<T>::kWidth, kAtOnce = 8;
+  while (from.col_step == 1 && first < last && panels.used(first) == kWidth) {
+    const int64_t whole = panels.used(last - 1) == kWidth ? last - first : last - first - 1;
+    const int64_t count = std::min(kAtOnce, whole);
+    for (int64_t p = 0; p < k; ++p) {
+      const S* row = &from.at(p, panels.first(first));
+      T* line = to + p * kWidth;
+      for (int64_t q = 0; q < count; ++q, row += kWidth, line += k * kWidth)
+        for (int64_t j = 0; j < kWidth; ++j) line[j] = static_cast<T>(row[j]);
+    }
+    first += count;
+    to += count * k * kWidth;
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    const S* row = from.data + i * from.row_step;
-    if (from.col_step == 1)
-      for (int64_t j = 0; j < cols; ++j) to[i * cols + j] = static_cast<T>(row[j]);
-    else
-      for (int64_t j = 0; j < cols; ++j) to[i * cols + j] = static_cast<T>(row[j * from.col_step]);
-  }
-  const Matrix<T> packed{to, cols, 1};
-  return by_rows ? packed : packed.transposed();
+  for (; first < last; ++first, to += k * kWidth)
+    pack_panel(from.from(0, panels.first(first)), k, panels.used(first), panels.width(first), to);
+}
+
+// Rows of a packed tile of a, with some to spare: whole vectors.
+template <class T>
+inline constexpr int64_t kPackedRows = (kTileRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+
+/// Packs the rows of one tile, k long: to[p * kPackedRows + r] = from(r, p) for r < rows. What lies behind is not read.
+template <class S, class T>
+void pack_tile(Matrix<S> from, int64_t k, int64_t rows, T* to) {
+  constexpr int64_t kWidth = kPackedRows<T>;
+  if (from.row_step != 1 || rows < kWidth) return pack_panel(from.transposed(), k, std::min(rows, kWidth), kWidth, to);
+  for (int64_t p = 0; p < k; ++p)
+    for (int64_t r = 0; r < kWidth; ++r) to[p * kWidth + r] = static_cast<T>(from.data[p * from.col_step + r]);
 }
 
 }  // namespace detail
 
-/// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone.
+/// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone: a task makes a chunk of rows
+/// of a group of panels from a part of k. The epilogue, if there is one, runs over each block of c as soon as that is
+/// complete.
 template <class S>
-void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc) {
+void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
+          const Epilogue* epilogue = nullptr) {
   using T = compute_t<S>;
-  constexpr int64_t kDepth = 320;               // of a block: a panel of b this deep stays in the first cache
-  constexpr int64_t kRows = 8 * kTileRows;      // of a block: a block of a stays in the second cache
-  constexpr int64_t kPackedElements = 1 << 22;  // of b at a time
-  constexpr int64_t kTaskWork = 1 << 22, kPackWork = 1 << 16;
-  constexpr int64_t kMaxParts = 16;
+  constexpr int64_t kDepth = 320;           // of a block: a panel of b this deep stays in the first cache
+  constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
+  constexpr int64_t kGroup = 16;            // panels of a block of b, which stays there too
+  constexpr int64_t kTasks = 8, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
 
   const ColumnPanels<T> all(n);
-  const int64_t row_blocks = ceil_div(m, kRows), block_rows = ceil_div(m, row_blocks);
   const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
-  const int64_t group = std::clamp<int64_t>(kTaskWork / (block_rows * k * ColumnPanels<T>::kWidth), 4, 16);  // panels
+  // Rows of a that share few sets of the first cache, or that lie across lines, are packed block by block, once for
+  // each group.
+  const bool scattered = a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
+  const bool packed = scattered || !std::is_same_v<S, T>;
+  const int64_t work = m * n * k, wanted = std::max(std::min(kTasks, work / kTaskWork), work / kLargeTaskWork);
+  const int64_t group = std::clamp<int64_t>(all.count / std::max<int64_t>(1, wanted), packed ? kGroup : 4, kGroup);
   const int64_t groups = ceil_div(all.count, group);
+  const int64_t chunk =
+      ceil_div(ceil_div(m, std::clamp<int64_t>(wanted / groups, 1, ceil_div(m, 4 * kRows))), kTileRows) * kTileRows;
+  const int64_t chunks = ceil_div(m, chunk);
   // Where m and n give few tasks, k is dealt out to partial sums that are added up in order.
-  const int64_t parts =
-      std::clamp<int64_t>(m * n * k / kTaskWork / (row_blocks * groups), 1, std::min(kMaxParts, depths));
-  const int64_t at_once = std::max<int64_t>(group, kPackedElements / (k * ColumnPanels<T>::kWidth) / group * group);
-  Scratch<T> packed(std::min(at_once * ColumnPanels<T>::kWidth, all.padded) * k, "matmul");
+  const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
-  for (int64_t first = 0; first < all.count; first += at_once) {
-    const int64_t last = std::min(first + at_once, all.count);
-    parallel_for(last - first, ceil_div(kPackWork, k * ColumnPanels<T>::kWidth), [&](int64_t begin, int64_t end) {
-      for (int64_t p = first + begin; p < first + end; ++p)
-        detail::pack_panel(b.from(0, all.first(p)), k, all.used(p), all.width(p),
-                           packed.get() + all.first(p - first) * k);
-    });
-    const int64_t tasks = ceil_div(last - first, group) * row_blocks * parts;
-    parallel_for(
-        tasks, ceil_div(kTaskWork / 4, block_rows * group * ColumnPanels<T>::kWidth * ceil_div(k, parts)),
-        [&](int64_t begin, int64_t end) {
-          Scratch<T> memory(block_rows * depth, "matmul");
-          for (int64_t task = begin; task < end; ++task) {
-            const int64_t row = task % row_blocks * block_rows, rows = std::min(block_rows, m - row);
-            const int64_t part = task / row_blocks % parts;
-            const int64_t first_panel = first + task / row_blocks / parts * group;
-            const int64_t last_panel = std::min(first_panel + group, last);
-            const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
-            for (int64_t d = first_depth; d < last_depth; ++d) {
-              const int64_t start = d * depth;
-              const Run run{0, std::min(depth, k - start)};
-              Matrix<T> block;
-              if constexpr (std::is_same_v<S, T>) block = a.from(row, start);
-              if (!std::is_same_v<S, T> || last_panel - first_panel > 2)  // otherwise not read often enough to pay
-                block = detail::pack_block(a.from(row, start), rows, run.length, memory.get());
-              const bool accumulate = d > first_depth;
-              for (int64_t p = first_panel; p < last_panel; ++p) {
-                const int64_t column = all.first(p), width = all.width(p), used = all.used(p);
-                const T* const panel = packed.get() + all.first(p - first) * k + start * width;
-                cover_rows(rows, [&](int64_t r, int height) {
-                  const auto product = [&](auto* to, int64_t ld) {
-                    emit(tile_of<T>(height, all.vectors(p)), height, width, used, block.data + r * block.row_step,
-                         block.row_step, block.col_step, {&run, 1}, panel, to, ld, accumulate);
-                  };
-                  if (direct)
-                    product(c + (row + r) * ldc + column, ldc);
-                  else
-                    product(sums.get() + (part * m + row + r) * n + column, n);
-                });
-              }
-            }
+  parallel_for(groups * chunks * parts, 1, [&](int64_t begin, int64_t end) {
+    Scratch<T> panels(group * ColumnPanels<T>::kWidth * depth, "matmul"),
+        rows(packed ? kRows / kTileRows * detail::kPackedRows<T> * depth : 0, "matmul");
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
+      const int64_t part = task / chunks % parts;
+      const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
+      const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
+      for (int64_t d = first_depth; d < last_depth; ++d) {
+        const int64_t start = d * depth;
+        const Run run{0, std::min(depth, k - start)};
+        const int64_t tile_size = detail::kPackedRows<T> * run.length;
+        detail::pack_panels(b.from(start, 0), run.length, all, first, last, panels.get());
+        for (int64_t row = first_row; row < last_row; row += kRows) {
+          const int64_t height = std::min(kRows, last_row - row);
+          int64_t tile = 0;
+          if (packed)
+            cover_rows(height, [&](int64_t r, int) {
+              detail::pack_tile(a.from(row + r, start), run.length, last_row - row - r,
+                                rows.get() + tile++ * tile_size);
+            });
+          for (int64_t p = first; p < last; ++p) {
+            const T* const panel = panels.get() + all.first(p - first) * run.length;
+            tile = 0;
+            cover_rows(height, [&](int64_t r, int count) {
+              Matrix<T> from{rows.get() + tile++ * tile_size, 1, detail::kPackedRows<T>};
+              if constexpr (std::is_same_v<S, T>)
+                if (!packed) from = a.from(row + r, start);
+              const auto product = [&](auto* to, int64_t ld) {
+                emit(tile_of<T>(count, all.vectors(p)), count, all.width(p), all.used(p), from.data, from.row_step,
+                     from.col_step, {&run, 1}, panel, to + (row + r) * ld + all.first(p), ld, d > first_depth);
+              };
+              if (direct)
+                product(c, ldc);
+              else
+                product(sums.get() + part * m * n, n);
+            });
           }
-        });
-  }
+          if (epilogue && direct && d + 1 == last_depth) {
+            const int64_t column = all.first(first), columns = std::min(all.first(last), n) - column;
+            epilogue->rows(c + row * ldc + column, height, columns, ldc);
+          }
+        }
+      }
+    }
+  });
   if (direct) return;
-  parallel_for(m, ceil_div(kPackWork, n * parts), [&](int64_t begin, int64_t end) {
+  parallel_for(m, ceil_div(kAddWork, n * parts), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       T* const sum = sums.get() + i * n;
       for (int64_t part = 1; part < parts; ++part)
         for (int64_t j = 0; j < n; ++j) sum[j] += sums[(part * m + i) * n + j];
       for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = static_cast<S>(sum[j]);
     }
+    if (epilogue) epilogue->rows(c + begin * ldc, end - begin, n, ldc);
   });
 }
 

@@ -12,10 +12,8 @@ class PackedMatrix {
   PackedMatrix(Matrix<T> b, int64_t k, int64_t n, const char* what)
       : panels_(n), k_(k), data_(panels_.padded * k, what) {
     constexpr int64_t kPackWork = 1 << 15;
-    parallel_for(panels_.count, ceil_div(kPackWork, k * panels_.kWidth), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p)
-        detail::pack_panel(b.from(0, panels_.first(p)), k, panels_.used(p), panels_.width(p), panel(p));
-    });
+    parallel_for(panels_.count, ceil_div(kPackWork, k * panels_.kWidth),
+                 [&](int64_t begin, int64_t end) { detail::pack_panels(b, k, panels_, begin, end, panel(begin)); });
   }
 
   /// c = a b, or c += a b, on this thread: rows of a are a_step apart, rows of c c_step.

@@ -162,31 +162,6 @@ struct Smaller {
   }
 };
 
-// Of integers 0 and 1.
-struct Either {
-  static constexpr bool kRounds = false;
-  template <class V>
-  static V apply(const V& a, const V& b) {
-    return a | b;
-  }
-  template <class T>
-  static T neutral() {
-    return T(0);
-  }
-};
-
-struct Both {
-  static constexpr bool kRounds = false;
-  template <class V>
-  static V apply(const V& a, const V& b) {
-    return a & b;
-  }
-  template <class T>
-  static T neutral() {
-    return T(1);
-  }
-};
-
 // A place in arrays: `at(p)` are the elements of p there, one vector; `at.store(p, v)` puts them.
 template <class T>
 struct VecAt {

@@ -38,7 +38,7 @@ class Fuser {
 
   Graph run() {
     for (size_t i = 0; i < g_.eqns.size(); ++i)
-      if (fusable(g_.eqns[i])) join(static_cast<int>(i));
+      if (can_fuse(g_, g_.eqns[i])) join(static_cast<int>(i));
     std::vector<Eqn> kept;
     for (size_t i = 0; i < g_.eqns.size(); ++i) {
       const int id = group_[i];
@@ -53,16 +53,6 @@ class Fuser {
 
  private:
   const Spec& spec(int v) const { return g_.vars[static_cast<size_t>(v)]; }
-
-  bool fusable(const Eqn& e) const {
-    if (e.out.size() != 1 || e.in.size() > 3) return false;
-    Dtype in[3];
-    for (size_t k = 0; k < e.in.size(); ++k) {
-      if (e.in[k] < 0) return false;
-      in[k] = spec(e.in[k]).dtype;
-    }
-    return can_fuse(*e.op, in, static_cast<int>(e.in.size()), spec(e.out[0]).dtype);
-  }
 
   bool in_group(int eqn, const std::vector<int>& ids) const {
     return std::find(ids.begin(), ids.end(), group_[static_cast<size_t>(eqn)]) != ids.end();
@@ -101,7 +91,7 @@ class Fuser {
     }
     std::sort(members.begin(), members.end());
     ends(members, in, out);
-    return members.size() <= kMaxMembers && in.size() <= kMaxInputs && out.size() <= static_cast<size_t>(kMaxOutputs);
+    return members.size() <= kMaxMembers && in.size() <= kMaxInputs && out.size() <= static_cast<size_t>(kFewOutputs);
   }
 
   void join(int at) {
@@ -145,28 +135,11 @@ class Fuser {
   }
 
   Eqn fused(const Group& group) const {
-    Eqn f;
-    f.op = &find_op("fused");
-    ends(group.members, f.in, f.out);
-    std::map<int, int> operand;
-    for (const int v : f.in) operand.emplace(v, static_cast<int>(operand.size()));
-    std::ostringstream program;
-    const char* between = "";
-    for (const int m : group.members) {
-      const Eqn& e = g_.eqns[static_cast<size_t>(m)];
-      program << between << e.op->name;
-      between = ";";
-      if (std::string_view(e.op->name) == "cast") program << '.' << spec(e.out[0]).dtype;
-      for (const int v : e.in) program << ' ' << operand.at(v);
-      operand.emplace(e.out[0], static_cast<int>(operand.size()));
-    }
-    FusedAttrs attrs;
-    attrs.program = program.str();
-    for (const int v : f.in)
-      attrs.dtypes += std::string(attrs.dtypes.empty() ? "" : " ") + std::string(name_of(spec(v).dtype));
-    for (const int v : f.out) attrs.results.push_back(operand.at(v));
-    f.attrs = Attrs::of(std::move(attrs));
-    return f;
+    std::vector<int> in, out;
+    ends(group.members, in, out);
+    std::vector<const Eqn*> members;
+    for (const int m : group.members) members.push_back(&g_.eqns[static_cast<size_t>(m)]);
+    return fused_eqn(g_, members, std::move(in), std::move(out));
   }
 
   Graph g_;
@@ -178,6 +151,36 @@ class Fuser {
 };
 
 }  // namespace
+
+bool can_fuse(const Graph& g, const Eqn& e) {
+  if (e.out.size() != 1 || e.in.size() > 3) return false;
+  Dtype in[3];
+  for (size_t k = 0; k < e.in.size(); ++k) {
+    if (e.in[k] < 0) return false;
+    in[k] = g.vars[static_cast<size_t>(e.in[k])].dtype;
+  }
+  return can_fuse(*e.op, in, static_cast<int>(e.in.size()), g.vars[static_cast<size_t>(e.out[0])].dtype);
+}
+
+Eqn fused_eqn(const Graph& g, const std::vector<const Eqn*>& members, std::vector<int> in, std::vector<int> out) {
+  const auto dtype = [&](int v) { return g.vars[static_cast<size_t>(v)].dtype; };
+  std::map<int, int> operand;
+  for (const int v : in) operand.emplace(v, static_cast<int>(operand.size()));
+  std::ostringstream program;
+  const char* between = "";
+  for (const Eqn* e : members) {
+    program << between << e->op->name;
+    between = ";";
+    if (std::string_view(e->op->name) == "cast") program << '.' << dtype(e->out[0]);
+    for (const int v : e->in) program << ' ' << operand.at(v);
+    operand.emplace(e->out[0], static_cast<int>(operand.size()));
+  }
+  FusedAttrs attrs;
+  attrs.program = program.str();
+  for (const int v : in) attrs.dtypes += std::string(attrs.dtypes.empty() ? "" : " ") + std::string(name_of(dtype(v)));
+  for (const int v : out) attrs.results.push_back(operand.at(v));
+  return {&find_op("fused"), Attrs::of(std::move(attrs)), std::move(in), std::move(out)};
+}
 
 Graph fuse_elementwise(Graph g) { return Fuser(std::move(g)).run(); }
 

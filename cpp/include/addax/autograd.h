@@ -58,6 +58,33 @@ class ADDAX_API StopRecording {
   StopRecording& operator=(const StopRecording&) = delete;
 };
 
+/// While it lives, the tapes that were active on this thread before it record nothing; those started since do.
+class ADDAX_API SuspendTapes {
+ public:
+  SuspendTapes();
+  ~SuspendTapes();
+  SuspendTapes(const SuspendTapes&) = delete;
+  SuspendTapes& operator=(const SuspendTapes&) = delete;
+  /// True if one of the suspended tapes would record an op over this tensor.
+  bool watch(const Tensor& tensor) const;
+
+ private:
+  std::vector<Tape::Impl*> tapes_;
+};
+
+/// What this thread's tapes record while one lives keeps no values that were computed inside: a gradient that needs
+/// them computes them again, from what came from outside. An inner one belongs to the outer one.
+class ADDAX_API Rematerialize {
+ public:
+  Rematerialize();
+  ~Rematerialize();
+  Rematerialize(const Rematerialize&) = delete;
+  Rematerialize& operator=(const Rematerialize&) = delete;
+
+ private:
+  std::vector<std::shared_ptr<class Region>> regions_;
+};
+
 /// True if an active tape of this thread would record an op over this tensor.
 ADDAX_API bool is_watched(const Tensor& tensor);
 

@@ -89,6 +89,8 @@ class CallbackList(Callback):
     ):
         super().__init__()
         self.callbacks = [] if callbacks is None else tree.flatten(callbacks)
+        #: By hook of batches, those that override it; found once an epoch.
+        self._listeners: dict[str, list] = {}
         for callback in self.callbacks:
             if not hasattr(callback, "on_train_begin"):
                 raise TypeError(
@@ -111,6 +113,7 @@ class CallbackList(Callback):
             callback: A callback.
         """
         self.callbacks.append(callback)
+        self._listeners.clear()
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Gives parameters to all.
@@ -144,6 +147,7 @@ class CallbackList(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Calls all."""
+        self._listeners.clear()
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch, logs or {})
 
@@ -175,10 +179,9 @@ class CallbackList(Callback):
 
     def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Calls those that override the method."""
-        for callback in self.callbacks:
-            if _overrides(callback, "on_predict_batch_end"):
-                outputs = tree.map_structure(_to_numpy, logs or {})
-                callback.on_predict_batch_end(batch, logs=outputs)
+        for callback in self._listening("on_predict_batch_end"):
+            outputs = tree.map_structure(_to_numpy, logs or {})
+            callback.on_predict_batch_end(batch, logs=outputs)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Calls all."""
@@ -210,11 +213,15 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.on_predict_end(logs or {})
 
+    def _listening(self, name: str) -> list:
+        found = self._listeners.get(name)
+        if found is None:
+            found = self._listeners[name] = [c for c in self.callbacks if _overrides(c, name)]
+        return found
+
     def _call(self, name: str, batch: int, logs: dict | None) -> None:
         numbers = None
-        for callback in self.callbacks:
-            if not _overrides(callback, name):
-                continue
+        for callback in self._listening(name):
             if getattr(callback, "_takes_tensor_logs", False):
                 getattr(callback, name)(batch, logs or {})
                 continue

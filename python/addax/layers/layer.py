@@ -127,6 +127,7 @@ class Layer(LayerState, Operation):
         self._locked = False
         self._build_shapes: dict[str, Any] | None = None
         self._path: str | None = None
+        self._remat = scopes.remat  # the RematScope that it was made in
         self._trainable = bool(trainable)
         self._input_spec: Any = None
         self._accepted: tuple | None = None  # shape and dtype of the last input that satisfied the input spec
@@ -397,7 +398,12 @@ class Layer(LayerState, Operation):
         if self._path is None:
             self._path = "/".join(scopes.names)
         try:
-            outputs = self.symbolic_call(*args, **kwargs) if is_symbolic else self.call(*args, **kwargs)
+            if is_symbolic:
+                outputs = self.symbolic_call(*args, **kwargs)
+            elif self._remat is None:
+                outputs = self.call(*args, **kwargs)
+            else:
+                outputs = self.rematerialized_call(self.call, *args, **kwargs)
             if self.activity_regularizer is not None:
                 self._regularize(outputs)
             if mask is not None or signature.makes_mask:
@@ -423,6 +429,21 @@ class Layer(LayerState, Operation):
         outputs = self.compute_output_spec(*cast_args, **cast_kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+    def rematerialized_call(self, layer_call: Callable, *args, **kwargs):
+        """Calls `layer_call` as the `RematScope` says in which the layer was made.
+
+        Args:
+            layer_call: The layer's `call`.
+            *args: Arguments of the call.
+            **kwargs: The same, by name.
+
+        Returns:
+            What the call returns.
+        """
+        return (
+            layer_call(*args, **kwargs) if self._remat is None else self._remat.call(self, layer_call, *args, **kwargs)
+        )
 
     def _check(self, first: Any) -> None:
         """Checks the input, unless one like it has been accepted."""

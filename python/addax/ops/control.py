@@ -1,7 +1,8 @@
 """Control flow: cond, switch, loops, map and scan, as plain Python over eager tensors.
 
 On placeholders a branch or body is run once, for its shapes. In a function being compiled, `cond` and `switch` compute
-all branches and choose among the results, and loops over a known number of steps are written out.
+all branches and choose among the results, `while_loop` is written out, and loops over a known number of steps become
+one eqn (`run_steps`).
 `custom_gradient` is in `addax.autograd`.
 """
 
@@ -17,6 +18,7 @@ from addax.engine import Tensor
 from addax.ops import symbolic
 from addax.ops.convert import as_tensor, cast
 from addax.ops.core import is_symbolic
+from addax.ops.creation import arange
 from addax.ops.joining import concatenate, stack
 from addax.ops.keras_tensor import any_symbolic_tensors
 from addax.ops.movement import broadcast_to, flip, reshape
@@ -190,10 +192,109 @@ def fori_loop(lower, upper, body_fun, init_val):
     >>> addax.ops.fori_loop(0, 5, lambda i, total: total + i, 0)
     10
     """
-    value = init_val
-    for i in range(int(lower), int(upper)):
-        value = body_fun(i, value)
-    return value
+    lower, n = int(lower), int(upper) - int(lower)
+    if n <= 0:
+        return init_val
+    return run_steps(
+        lambda value, i: (body_fun(i, value), None),
+        init_val,
+        n,
+        lambda i: lower + i,
+        lambda start, stop: arange.__wrapped__(lower + start, lower + stop, dtype="int32"),
+    )[0]
+
+
+# Fewer steps are written out: the graph stays one flat list, in which eqns of several steps fuse.
+_WRITTEN_OUT = 8
+
+
+def is_loop(n: int) -> bool:
+    """Whether `n` steps of a function that is being traced become one eqn."""
+    return n > _WRITTEN_OUT and engine.is_tracing() and not symbolic.is_active()
+
+
+def run_steps(f: Callable, carry: Any, n: int, row: Callable, rows: Callable, reverse: bool = False) -> tuple[Any, Any]:
+    """Calls `f(carry, row(i))` for each `i` below `n`, from the last to the first if `reverse`.
+
+    A traced function computes all steps but the first in one eqn over `rows(start, stop)`. The first is written out:
+    what it makes for all steps, such as a dropout mask, belongs to none of them, and its carry has the dtypes of the
+    others. All are written out if `f` needs the values of its arguments, if its carry changes its shape or dtype, or if
+    a tape records and `f` calls a function with a gradient of its own, which no graph tells.
+
+    Args:
+        f: `(carry, row) -> (carry, output)`.
+        carry: The first carry.
+        n: The number of steps, at least 1.
+        row: The rows one by one: a structure of tensors and `None`.
+        rows: The same from one to before another as tensors.
+        reverse: Whether to begin with the last row.
+
+    Returns:
+        The last carry and the outputs stacked in the order of the rows.
+    """
+    outputs: list = []
+    for i in reversed(range(n)) if reverse else range(n):
+        if len(outputs) == 1 and is_loop(n):
+            rest = _loop(f, carry, n - 1, rows(0, n - 1) if reverse else rows(1, n), reverse)
+            if rest is not None:
+                return rest[0], tree.map_structure(
+                    lambda one, many: None if one is None else _joined(one, many, reverse), outputs[0], rest[1]
+                )
+        carry, output = f(carry, row(i))
+        outputs.append(_tensors(output))
+    return carry, _stacked(outputs[::-1] if reverse else outputs)
+
+
+def _joined(one: Tensor, many: Tensor, reverse: bool) -> Tensor:
+    one = engine.apply("reshape", one, shape=(1, *one.shape))
+    return concatenate.__wrapped__([many, one] if reverse else [one, many], axis=0)
+
+
+def _loop(f: Callable, carry: Any, n: int, rows: Any, reverse: bool) -> tuple[Any, Any] | None:
+    """All steps as one eqn; `None` where that is not possible."""
+    carry, rows = _tensors(carry), _tensors(rows)
+    carries, sequences = _given(carry), _given(rows)
+    trace = engine.Trace(body=True)
+    row = tree.map_structure(lambda x: None if x is None else trace.argument(x.shape[1:], x.dtype), rows)
+    before = tree.map_structure(lambda x: None if x is None else trace.argument(x.shape, x.dtype), carry)
+    trace.start()
+    try:
+        after, output = f(before, row)
+        after, output = _tensors(after), _tensors(output)
+        tree.assert_same_structure(carry, after)
+    except Exception:
+        return None  # written out, it works or raises its error
+    finally:
+        trace.stop()
+    if [_spec(x) for x in _given(after)] != [_spec(x) for x in carries]:
+        return None
+    if trace.has_custom_gradient and engine.is_recording():
+        return None
+    stacks = _given(output)
+    graph, variables, captured = trace.close([*stacks, *_given(after)])
+    results = engine.apply(
+        "scan",
+        *(*sequences, *carries, *[v.read() for v in variables], *captured),
+        body=graph,
+        length=n,
+        sequences=len(sequences),
+        carries=len(carries) + len(variables),
+        reverse=reverse,
+    )
+    results = iter(results if isinstance(results, tuple) else (results,))
+    output = tree.map_structure(lambda x: None if x is None else next(results), output)
+    after = tree.map_structure(lambda x: None if x is None else next(results), after)
+    for v in variables:
+        v.assign(next(results))
+    return after, output
+
+
+def _given(structure: Any) -> list:
+    return [x for x in tree.flatten(structure) if x is not None]
+
+
+def _spec(x: Tensor) -> tuple:
+    return x.shape, x.dtype
 
 
 def _any_symbolic(structure: Any) -> bool:
@@ -216,9 +317,16 @@ def _stacked(rows: list) -> Any:
     return tree.map_structure(lambda *x: None if x[0] is None else stack.__wrapped__(list(x)), *rows)
 
 
-def _rows_needed(n: int, xs: Any) -> int:
-    """One row tells the shape of all if they are placeholders."""
-    return min(n, 1) if _any_symbolic(xs) and symbolic.is_active() else n
+def _rows_of(xs: Any) -> tuple[Callable, Callable]:
+    """What `run_steps` reads the rows by."""
+    return lambda i: _row(xs, i), lambda start, stop: tree.map_structure(
+        lambda x: None if x is None else x[start:stop], xs
+    )
+
+
+def _one_row_tells(xs: Any) -> bool:
+    """The shape of all rows, if they are placeholders."""
+    return _any_symbolic(xs) and symbolic.is_active()
 
 
 @op("core.Map", inputs="f xs")
@@ -239,9 +347,9 @@ def map(f, xs):
     """
     xs = _tensors(xs)
     n = _length(xs, "map")
-    needed = _rows_needed(n, xs)
-    rows = [_tensors(f(_row(xs, i))) for i in range(needed)]
-    return _stacked(rows * n if needed < n else rows)
+    if _one_row_tells(xs):
+        return _stacked([_tensors(f(_row(xs, 0)))] * n)
+    return run_steps(lambda carry, x: (carry, f(x)), None, n, *_rows_of(xs))[1]
 
 
 def vectorized_map(function: Callable, elements):
@@ -294,16 +402,12 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
         raise ValueError("scan: give `length` where there are no `xs`")
     if length is not None and int(length) != n:
         raise ValueError(f"scan: length={length}, but xs have size {n} along the first axis")
-    needed = _rows_needed(n, (xs, init))
-    carry, outputs = init, []
-    for i in range(needed):
-        carry, y = f(carry, _row(xs, n - 1 - i if reverse else i))
-        outputs.append(_tensors(y))
-    if needed < n:
-        outputs *= n
-    if not outputs:
-        return carry, None
-    return carry, _stacked(outputs[::-1] if reverse else outputs)
+    if n == 0:
+        return init, None
+    if _one_row_tells((xs, init)):
+        carry, y = f(init, _row(xs, 0))
+        return carry, _stacked([_tensors(y)] * n)
+    return run_steps(f, init, n, *_rows_of(xs), reverse)
 
 
 @op("core.AssociativeScan", inputs="f elems")

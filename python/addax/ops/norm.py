@@ -173,15 +173,24 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None) -> Tens
     x = to_float(x)
     epsilon = config.epsilon() if epsilon is None else epsilon
     axes = tuple(sorted(axes_of(axis, x.ndim, "layer_normalization")))
+    shape, statistics = _parameter_spec(x, axes)
+    gamma = filled(shape, 1, statistics) if gamma is None else _parameter(gamma, shape, statistics)
+    beta = filled(shape, 0, statistics) if beta is None else _parameter(beta, shape, statistics)
+    return _normalized("layer_norm", x, axes, epsilon, gamma, beta)
+
+
+def _parameter_spec(x: Tensor, axes: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
+    """Shape and dtype of what belongs to the elements along `axes`."""
+    return tuple([x.shape[a] for a in axes]), "float32" if x.dtype in ("float16", "bfloat16") else x.dtype
+
+
+def _normalized(name: str, x: Tensor, axes: tuple[int, ...], epsilon: float, *parameters: Tensor) -> Tensor:
+    """A normalization over the last axes, over any: they are moved there and back."""
     rest = [a for a in range(x.ndim) if a not in axes]
     order = (*rest, *axes)
     trailing = order == tuple(range(x.ndim))
     moved = x if trailing else apply("transpose", x, axes=order)
-    shape = moved.shape[len(rest) :]
-    statistics = "float32" if x.dtype in ("float16", "bfloat16") else x.dtype
-    gamma = filled(shape, 1, statistics) if gamma is None else _parameter(gamma, shape, statistics)
-    beta = filled(shape, 0, statistics) if beta is None else _parameter(beta, shape, statistics)
-    y, _, _ = apply("layer_norm", moved, gamma, beta, axes=tuple(range(len(rest), x.ndim)), epsilon=float(epsilon))
+    y = apply(name, moved, *parameters, axes=tuple(range(len(rest), x.ndim)), epsilon=float(epsilon))[0]
     if trailing:
         return y
     back = [0] * x.ndim
@@ -220,18 +229,17 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None) -> Tensor:
     """
     x = to_float(x)
     epsilon = config.epsilon() if epsilon is None else epsilon
-    axes = axes_of(axis, x.ndim, "rms_normalization")
-    wide = cast(x, "float32") if x.dtype in ("float16", "bfloat16") else x
-    n = math.prod(x.shape[a] for a in axes)
-    square = apply("sum", apply("square", wide), axes=axes, keepdims=True) / max(n, 1)
-    y = wide * apply("rsqrt", square + epsilon)
-    if scale is not None:
-        scale = as_tensor(scale, wide.dtype)
-        if scale.ndim < x.ndim and len(axes) == scale.ndim:
-            aligned = [x.shape[a] if a in axes else 1 for a in range(x.ndim)]
-            scale = apply("reshape", scale, shape=tuple(aligned))
-        y = y * scale
-    return cast(y, x.dtype)
+    axes = tuple(sorted(axes_of(axis, x.ndim, "rms_normalization")))
+    shape, statistics = _parameter_spec(x, axes)
+    if scale is None:
+        return _normalized("rms_norm", x, axes, epsilon, filled(shape, 1, statistics))
+    scale = as_tensor(scale, statistics)
+    if len(axes) == scale.ndim < x.ndim:
+        return _normalized(
+            "rms_norm", x, axes, epsilon, apply("reshape", scale, shape=dims_of(shape, "rms_normalization"))
+        )
+    y = _normalized("rms_norm", cast(x, statistics), axes, epsilon, filled(shape, 1, statistics))
+    return cast(y * scale, x.dtype)
 
 
 @op("linalg.Norm")

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 
 from addax import config
-from addax.trainers.data_adapters import DataAdapter
+from addax.trainers.data_adapters import DataAdapter, Rows
 
 
 class EpochIterator:
@@ -43,7 +43,7 @@ class EpochIterator:
         most = config.max_steps_per_epoch()
         return known if most is None else most if known is None else min(known, most)
 
-    def epoch(self, number: int) -> Iterator[tuple[int, int, list[tuple]]]:
+    def epoch(self, number: int) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
         """Walks an epoch.
 
         Args:
@@ -53,6 +53,17 @@ class EpochIterator:
             Triples: number of the first batch, number of the last one, and the batches, mostly one.
         """
         self.adapter.on_epoch_begin()
+        yield from self._groups(number)
+        self.adapter.on_epoch_end()
+
+    def _groups(self, number: int) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
+        whole = self._steps is None and config.max_steps_per_epoch() is None
+        rows = self.adapter.rows(number) if whole and self._steps_per_execution > 1 else None
+        if rows is not None:
+            for step in range(0, len(rows), self._steps_per_execution):
+                part = rows.part(step, self._steps_per_execution)
+                yield step, step + len(part) - 1, part
+            return
         step = 0
         batches: list[tuple] = []
         for batch in self._batches(number):
@@ -63,7 +74,6 @@ class EpochIterator:
                 batches = []
         if batches:
             yield step - len(batches), step - 1, batches
-        self.adapter.on_epoch_end()
 
     def _batches(self, number: int) -> Iterator[tuple]:
         if self._pass is None or (self.adapter.restarts and not self._goes_on):

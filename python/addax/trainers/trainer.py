@@ -23,6 +23,7 @@ from addax.random.seed_generator import make_default_seed
 from addax.trainers import data_adapters
 from addax.trainers.compile_utils import CompileLoss, CompileMetrics
 from addax.trainers.data_adapters import data_adapter_utils
+from addax.trainers.data_adapters.data_adapter import Rows
 from addax.trainers.data_adapters.iterable_data_adapter import convert_batch
 from addax.trainers.epoch_iterator import EpochIterator, warn_of_missing_data
 from addax.utils import io_utils
@@ -57,12 +58,13 @@ class _Steps:
 
     def __init__(self, model: Trainer):
         self._model = weakref.ref(model)  # a model dies with its last reference
+        self._memory_budget = model._memory_budget
         self._made: dict[str, CompiledFunction] = {}
 
     def __getitem__(self, name: str) -> CompiledFunction:
         step = self._made.get(name)
         if step is None:
-            step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name)
+            step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name, self._memory_budget)
         return step
 
     def __reduce__(self) -> tuple:
@@ -93,6 +95,7 @@ class Trainer:
     def __init__(self):
         self.run_eagerly = False
         self.jit_compile = "auto"
+        self._memory_budget: int | None = None
         self.compiled = False
         self.steps_per_execution = 1
         self.optimizer = None
@@ -116,6 +119,8 @@ class Trainer:
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        *,
+        memory_budget: int | None = None,
     ) -> None:
         """Says how the model is to be trained.
 
@@ -130,6 +135,9 @@ class Trainer:
             steps_per_execution: How many batches are trained on between two looks at callbacks.
             jit_compile: Whether steps are compiled; `"auto"`: they are. See `addax.compile`.
             auto_scale_loss: Kept for compatibility; an optimizer scales the loss by its `loss_scale_factor`.
+            memory_budget: How many bytes a compiled step may take for activations, gradients and results. To keep it,
+                activations are computed again instead of being held; training has the same bits. If it cannot be kept,
+                the first step raises an error before it runs. It belongs to the machine: saved models do not have it.
 
         Raises:
             ValueError: If an argument is unknown or out of range.
@@ -145,6 +153,10 @@ class Trainer:
             raise ValueError(
                 f"`steps_per_execution` must be an integer of at least 1. "
                 f"Received: steps_per_execution={steps_per_execution}"
+            )
+        if memory_budget is not None and (run_eagerly or jit_compile is False):
+            raise ValueError(
+                "`memory_budget` is kept by compiled steps; leave out `run_eagerly` and `jit_compile=False`."
             )
         output_names = getattr(self, "output_names", None)
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, output_names=output_names)
@@ -170,6 +182,7 @@ class Trainer:
         )
         self.run_eagerly = run_eagerly
         self.jit_compile = jit_compile
+        self._memory_budget = memory_budget
         self.steps_per_execution = int(steps_per_execution)
         self.stop_training = False
         self.compiled = True
@@ -492,8 +505,7 @@ class Trainer:
                 callbacks.on_epoch_begin(epoch)
                 for first, last, batches in iterator.epoch(epoch):
                     callbacks.on_train_batch_begin(first)
-                    for batch in batches:
-                        logs = train(batch)
+                    logs = _run_all(train, batches)
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
@@ -594,8 +606,7 @@ class Trainer:
         with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_test_batch_begin(first)
-                for batch in batches:
-                    logs = test(batch)
+                logs = _run_all(test, batches)
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break
@@ -643,7 +654,8 @@ class Trainer:
         batch = adapter.single_batch() if not callbacks and steps in (None, 1) else None
         if batch is not None:
             bar = Progbar(1, verbose=io_utils.resolve_verbose(verbose)) if verbose not in ("auto", 0) else None
-            outputs = tree.map_structure(_to_numpy, predict(batch))
+            outputs = predict(batch)
+            outputs = _to_numpy(outputs) if type(outputs) is engine.Tensor else tree.map_structure(_to_numpy, outputs)
             if bar is not None:
                 bar.update(1)
             return outputs
@@ -787,6 +799,15 @@ class Trainer:
         names.update(dict.fromkeys(sorted(logs)))
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
+
+
+def _run_all(step: Callable, batches: list[tuple] | Rows) -> Any:
+    """Runs a step on each batch; returns what the last one returned."""
+    if isinstance(batches, Rows) and isinstance(step, CompiledFunction):
+        return step.run_rows(batches)
+    for batch in batches:
+        logs = step(batch)
+    return logs
 
 
 def _batch_size(x: Any) -> int:

@@ -22,6 +22,9 @@ ADDAX_API Tensor slice_update(const Tensor& x, const Tensor& update, const Dims&
 ADDAX_API Tensor pad(const Tensor& x, const Dims& low, const Dims& high, const std::string& mode = "constant",
                      double value = 0);
 ADDAX_API Tensor concatenate(const Tensors& tensors, int64_t axis);
+/// x itself. What is computed from it is not merged with the same thing computed from x, or behind another region's
+/// barrier.
+ADDAX_API Tensor barrier(const Tensor& x, int64_t region);
 /// Empty axes flip all.
 ADDAX_API Tensor flip(const Tensor& x, const Dims& axes = {});
 

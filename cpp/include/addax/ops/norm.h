@@ -20,6 +20,13 @@ ADDAX_API Tensors layer_norm(const Tensor& x, const Tensor& gamma, const Tensor&
 ADDAX_API Tensors layer_norm_grad(const Tensor& x, const Tensor& gamma, const Tensor& mean, const Tensor& rstd,
                                   const Tensor& g, const Dims& axes);
 
+/// y = gamma x rrms over the trailing `axes`; gamma has the shape of those. Returns y, and rrms (one over the root of
+/// the mean square and epsilon) in the shape of the other axes.
+ADDAX_API Tensors rms_norm(const Tensor& x, const Tensor& gamma, const Dims& axes, double epsilon);
+/// Gradients of x and gamma.
+ADDAX_API Tensors rms_norm_grad(const Tensor& x, const Tensor& gamma, const Tensor& rrms, const Tensor& g,
+                                const Dims& axes);
+
 /// y = gamma (x - mean) / sqrt(variance + epsilon) + beta with the mean and the (population) variance of all axes but
 /// `axis`. Returns y, mean, variance.
 ADDAX_API Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int64_t axis, double epsilon);

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from addax import ops, tree
-from addax.ops import symbolic
+from addax.ops import control, symbolic
 
 
 def run_steps(
@@ -45,22 +46,36 @@ def run_steps(
         output, states = step(sequences[:, 0], states)
         shape = (output.shape[0], time, *output.shape[1:])
         return output, ops.broadcast_to(ops.expand_dims(output, 1), shape), states
-    inputs = steps_of(sequences)
-    output, outputs = None, []
-    for t in reversed(range(time)) if go_backwards else range(time):
-        fresh, new_states = step(inputs[t], states)
-        if mask is None:
-            output, states = fresh, new_states
-        else:
-            now = mask[:, t]
-            if zero_output_for_mask or (start_from_zeros and output is None):
-                kept = ops.zeros_like(fresh)
+
+    def masked_step(carry: tuple, row: tuple) -> tuple:
+        before, states = carry
+        x, now = row
+        output, new_states = step(x, states)
+        if now is not None:
+            if zero_output_for_mask or (start_from_zeros and before is None):
+                kept = ops.zeros_like(output)
             else:
-                kept = output if start_from_zeros else _output_state(states)
-            output = _choose(now, fresh, kept)
-            states = tree.map_structure(lambda new, old, now=now: _choose(now, new, old), new_states, states)
-        outputs.append(output)
-    return output, ops.stack(outputs, axis=1) if all_outputs else None, states
+                kept = before if start_from_zeros else _output_state(states)
+            output = _choose(now, output, kept)
+            new_states = tree.map_structure(lambda new, old: _choose(now, new, old), new_states, states)
+        return (output, new_states), output if all_outputs else None
+
+    slices = functools.cache(lambda: steps_of(sequences))
+    first = time - 1 if go_backwards else 0
+
+    def row(t: int) -> tuple:
+        x = sequences[:, t] if t == first and control.is_loop(time) else slices()[t]
+        return x, None if mask is None else mask[:, t]
+
+    def rows(start: int, stop: int) -> tuple:
+        return tuple(None if x is None else ops.swapaxes(x[:, start:stop], 0, 1) for x in (sequences, mask))
+
+    (output, states), outputs = control.run_steps(masked_step, (None, states), time, row, rows, go_backwards)
+    if all_outputs:
+        outputs = ops.swapaxes(outputs, 0, 1)
+        if go_backwards:
+            outputs = ops.flip(outputs, 1)
+    return output, outputs, states
 
 
 @ops.custom_gradient

@@ -6,7 +6,7 @@ from typing import Any
 
 from addax.trainers.data_adapters import data_adapter_utils as utils
 from addax.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-from addax.trainers.data_adapters.data_adapter import DataAdapter
+from addax.trainers.data_adapters.data_adapter import DataAdapter, Rows
 from addax.trainers.data_adapters.iterable_data_adapter import IterableDataAdapter
 from addax.trainers.data_adapters.py_dataset_adapter import PyDataset, PyDatasetAdapter
 
@@ -18,6 +18,7 @@ __all__ = [
     "IterableDataAdapter",
     "PyDataset",
     "PyDatasetAdapter",
+    "Rows",
     "Sequence",
     "get_data_adapter",
 ]

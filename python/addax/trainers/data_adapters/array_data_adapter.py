@@ -10,7 +10,7 @@ import numpy as np
 
 from addax import engine, ops, tree
 from addax.trainers.data_adapters import data_adapter_utils as utils
-from addax.trainers.data_adapters.data_adapter import DataAdapter
+from addax.trainers.data_adapters.data_adapter import DataAdapter, Rows
 
 
 class ArrayDataAdapter(DataAdapter):
@@ -51,10 +51,7 @@ class ArrayDataAdapter(DataAdapter):
             if sample_weight is not None:
                 raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
             sample_weight = utils.class_weight_to_sample_weights(y, class_weight)
-        x, y, sample_weight = (
-            tree.map_structure(lambda a, name=name: None if a is None else utils.to_tensor(a, name), data)
-            for name, data in (("x", x), ("y", y), ("sample_weight", sample_weight))
-        )
+        x, y, sample_weight = _tensors(x, "x"), _tensors(y, "y"), _tensors(sample_weight, "sample_weight")
         self._size = utils.check_data_cardinality(x=x, y=y, sample_weight=sample_weight)
         self._data = (x, y, sample_weight) if sample_weight is not None else (x,) if y is None else (x, y)
         self._is_flat = all(isinstance(a, engine.Tensor) for a in self._data)
@@ -82,20 +79,30 @@ class ArrayDataAdapter(DataAdapter):
         Args:
             epoch: The number of the epoch.
         """
+        rows = self.rows(epoch)
+        if rows is not None:
+            yield from rows
+            return
         order = self._order(epoch) if self._shuffle else None
         for start in range(0, self._size, self._batch_size):
             stop = min(start + self._batch_size, self._size)
-            if order is not None and self._is_flat:
-                yield engine.take_rows(self._data, order, start, stop)
-            elif order is None:
+            if order is None:
                 yield self._map(lambda a, start=start, stop=stop: a[start:stop])
             else:
                 rows = order[start:stop]
                 yield self._map(lambda a, rows=rows: engine.apply("take", a, rows, axis=0))
 
+    def rows(self, epoch: int) -> Rows | None:
+        """The batches, if the data is tensors and not structures of them.
+
+        Args:
+            epoch: The number of the epoch.
+        """
+        if not self._is_flat:
+            return None
+        return Rows(self._data, self._order(epoch) if self._shuffle else None, 0, self._size, self._batch_size)
+
     def _map(self, cut: Any) -> tuple:
-        if self._is_flat:
-            return tuple([cut(a) for a in self._data])
         return tree.map_structure(lambda a: None if a is None else cut(a), self._data)
 
     def _order(self, epoch: int) -> engine.Tensor:
@@ -106,6 +113,12 @@ class ArrayDataAdapter(DataAdapter):
         rows = ops.reshape(firsts, (whole, 1)) + ops.arange(self._batch_size, dtype="int32")
         rest = ops.arange(whole * self._batch_size, self._size, dtype="int32")
         return ops.concatenate([ops.reshape(rows, (-1,)), rest], axis=0)
+
+
+def _tensors(data: Any, name: str) -> Any:
+    if data is None or type(data) is np.ndarray:  # the usual ones, without a walk over structures
+        return data if data is None else utils.to_tensor(data, name)
+    return tree.map_structure(lambda a: None if a is None else utils.to_tensor(a, name), data)
 
 
 def permutation(seed: int, epoch: int, size: int) -> engine.Tensor:

@@ -6,6 +6,50 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+from addax import engine
+
+
+class Rows:
+    """Batches of consecutive rows of tensors.
+
+    Args:
+        data: Tensors of equally many rows.
+        order: The order to take the rows in, or `None`: as they lie.
+        start: Where in the order the first batch begins.
+        stop: Where the last one, which may be smaller, ends.
+        batch_size: Rows in a batch.
+    """
+
+    def __init__(self, data: tuple, order: engine.Tensor | None, start: int, stop: int, batch_size: int):
+        self.data = data
+        self.order = order
+        self.start = start
+        self.stop = stop
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-(self.stop - self.start) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple]:
+        for start in range(self.start, self.stop, self.batch_size):
+            yield self._batch(start, min(start + self.batch_size, self.stop))
+
+    def _batch(self, start: int, stop: int) -> tuple:
+        if self.order is None:
+            return tuple([a[start:stop] for a in self.data])
+        return engine.take_rows(self.data, self.order, start, stop)
+
+    def part(self, first: int, count: int) -> Rows:
+        """Some of the batches.
+
+        Args:
+            first: Number of the first one.
+            count: How many; fewer if there are no more.
+        """
+        start = self.start + first * self.batch_size
+        stop = min(start + count * self.batch_size, self.stop)
+        return Rows(self.data, self.order, start, stop, self.batch_size)
+
 
 class DataAdapter(ABC):
     """Data as a run of batches."""
@@ -23,6 +67,14 @@ class DataAdapter(ABC):
         Returns:
             Tuples `(x,)`, `(x, y)` or `(x, y, sample_weight)` of tensors.
         """
+
+    def rows(self, epoch: int) -> Rows | None:
+        """The batches of a pass as rows of tensors, where the data is such; a compiled step walks them by itself.
+
+        Args:
+            epoch: As for `batches`.
+        """
+        return None
 
     @property
     @abstractmethod

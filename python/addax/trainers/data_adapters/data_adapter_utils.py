@@ -76,6 +76,8 @@ def is_array_structure(x: Any) -> bool:
     Args:
         x: Any object.
     """
+    if type(x) is np.ndarray:
+        return True
     leaves = [leaf for leaf in tree.flatten(x) if leaf is not None]
     return bool(leaves) and all(is_array(leaf) for leaf in leaves)
 
@@ -91,22 +93,26 @@ def to_tensor(x: Any, what: str) -> engine.Tensor:
         ValueError: If it does not hold numbers.
     """
     if not isinstance(x, engine.Tensor):
-        if hasattr(x, "toarray"):  # scipy.sparse
-            raise ValueError(f"`{what}` is a sparse matrix, of which there is no kernel. Pass `{what}.toarray()`")
-        if hasattr(x, "detach") and hasattr(x, "cpu"):  # a torch tensor, perhaps on a device or with a gradient
-            x = x.detach().cpu()
-        array = np.asarray(x)
+        array = x if type(x) is np.ndarray else _array(x, what)
         if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
             raise ValueError(
                 f"`{what}` must hold numbers. Received dtype {array.dtype} (values like {_example(array)!r}). "
                 "Convert strings and objects to numbers first, pandas columns with `.astype('float32')`"
             )
-        if array.dtype.kind == "f" and array.dtype.name != config.floatx():
+        if array.dtype.kind == "f" and array.dtype != np.dtype(config.floatx()):
             array = array.astype(config.floatx())
-        return ops.convert_to_tensor(array)
+        return engine.tensor(array)
     if x.dtype.startswith(("float", "bfloat")) and x.dtype != config.floatx():
         return ops.cast(x, config.floatx())
     return x
+
+
+def _array(x: Any, what: str) -> np.ndarray:
+    if hasattr(x, "toarray"):  # scipy.sparse
+        raise ValueError(f"`{what}` is a sparse matrix, of which there is no kernel. Pass `{what}.toarray()`")
+    if hasattr(x, "detach") and hasattr(x, "cpu"):  # a torch tensor, perhaps on a device or with a gradient
+        x = x.detach().cpu()
+    return np.asarray(x)
 
 
 def check_data_cardinality(**data: Any) -> int:
@@ -120,7 +126,10 @@ def check_data_cardinality(**data: Any) -> int:
     """
     sizes = {}
     for name, structure in data.items():
-        arrays = [a for a in tree.flatten(structure) if a is not None]
+        if structure is None:
+            continue
+        flat = (structure,) if isinstance(structure, engine.Tensor) else tree.flatten(structure)
+        arrays = [a for a in flat if a is not None]
         if any(len(a.shape) == 0 for a in arrays):
             raise ValueError(
                 f"`{name}` must have a first axis, the samples. Received a scalar: {name}={shown(structure)}"

@@ -1,0 +1,122 @@
+"""The limits of this machine, which measurements are stated as fractions of: multiply-adds and memory traffic.
+
+    python benchmarks/machine.py [--threads 2]
+
+Both come from a small C++ program that is compiled for this processor when asked for; a C++ compiler must be there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+# Chains of independent multiply-adds that fill the pipelines from registers; copies of arrays no cache holds.
+SOURCE = r"""
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
+
+using Clock = std::chrono::steady_clock;
+
+#if defined(__AVX512F__)
+constexpr int kBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kBytes = 32;
+#else
+constexpr int kBytes = 16;
+#endif
+typedef float Vector __attribute__((vector_size(kBytes)));
+
+double seconds(int threads, const std::function<void(int)>& body) {
+  double best = 1e9;
+  for (int round = 0; round < 7; ++round) {
+    const auto start = Clock::now();
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads; ++t) others.emplace_back(body, t);
+    body(0);
+    for (auto& o : others) o.join();
+    const double taken = std::chrono::duration<double>(Clock::now() - start).count();
+    if (taken < best) best = taken;
+  }
+  return best;
+}
+
+volatile float sink;
+
+void multiply_add(long rounds) {
+  Vector a[12], x, y;
+  for (int i = 0; i < kBytes / 4; ++i) x[i] = 0.999f, y[i] = 0.001f;
+  for (int i = 0; i < 12; ++i) a[i] = x;
+  for (long r = 0; r < rounds; ++r) {
+#pragma GCC unroll 12
+    for (int i = 0; i < 12; ++i) a[i] = a[i] * x + y;
+  }
+  float sum = 0;
+  for (int i = 0; i < 12; ++i) sum += a[i][0];
+  sink = sum;
+}
+
+int main(int, char** argv) {
+  const int threads = std::atoi(argv[1]);
+  const long rounds = 20000000;
+  const double flop = 2.0 * 12 * (kBytes / 4) * rounds * threads;
+  std::printf("%.3f ", flop / seconds(threads, [=](int) { multiply_add(rounds); }) / 1e9);
+  const size_t bytes = size_t(256) << 20;
+  char* from = static_cast<char*>(std::aligned_alloc(64, bytes));
+  char* to = static_cast<char*>(std::aligned_alloc(64, bytes));
+  std::memset(from, 1, bytes);
+  std::memset(to, 1, bytes);
+  const size_t part = bytes / threads;
+  const double taken = seconds(threads, [=](int t) { std::memcpy(to + t * part, from + t * part, part); });
+  std::printf("%.3f\n", 2.0 * bytes / taken / 1e9);
+}
+"""
+
+
+@lru_cache
+def limits(threads: int) -> tuple[float, float]:
+    """Peak float32 arithmetic in GFLOP/s, and the traffic of a large copy, bytes read plus bytes written, in GB/s."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = Path(folder, "limits.cc"), Path(folder, "limits")
+        source.write_text(SOURCE)
+        compiler = os.environ.get("CXX", "c++")
+        subprocess.run([compiler, "-O3", "-march=native", "-pthread", str(source), "-o", str(program)], check=True)
+        run = subprocess.run([str(program), str(threads)], capture_output=True, text=True, check=True)
+    peak, copy = map(float, run.stdout.split())
+    return peak, copy
+
+
+def processor() -> str:
+    """The processor's name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def commit() -> str:
+    """The commit that is measured, with a + where the tree differs from it."""
+    here = Path(__file__).resolve().parent
+    run = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    threads = parser.parse_args().threads
+    peak, copy = limits(threads)
+    print(f"{processor()}, {threads} threads: {peak:.1f} GFLOP/s in float32, copies at {copy:.1f} GB/s")
+
+
+if __name__ == "__main__":
+    main()

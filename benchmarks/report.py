@@ -1,0 +1,69 @@
+"""Writes the tables of docs/performance.md from what the races have measured.
+
+    python benchmarks/report.py benchmarks/results/models.json benchmarks/results/ops.json
+
+The text around the tables stays as it is: each is put between its two marker lines.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+PHASES = ("fit", "evaluate", "predict", "predict one", "call one", "first epoch", "memory")
+
+
+def about(data: dict) -> str:
+    a = data["about"]
+    text = f"{a['processor']}, {a['threads']} threads, {a['rounds']} rounds, commit {a['commit']}, {a['date']}"
+    if "peak GFLOP/s" in a:
+        text += f"; {a['peak GFLOP/s']:.0f} GFLOP/s, copies at {a['copy GB/s']:.0f} GB/s"
+    return text + "."
+
+
+def models(data: dict) -> list[str]:
+    lines = [about(data), "", "| model | fit, ms/step | best peer |" + "".join(f" {p} |" for p in PHASES)]
+    lines.append("|---|---|---|" + "---|" * len(PHASES))
+    for name, rows in data["results"].items():
+        peers = [e for e in rows if e != "addax"]
+        best = min(peers, key=lambda e: rows[e]["fit"])
+        ratios = [rows["addax"][p] / min(rows[e][p] for e in peers) for p in PHASES]
+        lines.append(
+            f"| {name} | {rows['addax']['fit']:.3f} | {best} {rows[best]['fit']:.3f} |"
+            + "".join(f" {r:.2f} |" for r in ratios)
+        )
+    return lines
+
+
+def ops(data: dict) -> list[str]:
+    lines = [about(data), "", "| op | ms | best peer, ms | ratio | of the floor |", "|---|---|---|---|---|"]
+    peak, copy = data["about"]["peak GFLOP/s"], data["about"]["copy GB/s"]
+    for name, times in data["seconds"].items():
+        peers = {e: t for e, t in times.items() if e != "addax"}
+        best = min(peers, key=peers.get)
+        floor = max(data["floors"][name]["flops"] / peak, data["floors"][name]["bytes"] / copy) / 1e9
+        own = times["addax"]
+        peer = peers[best]
+        lines.append(f"| {name} | {1e3 * own:.3f} | {best} {1e3 * peer:.3f} | {own / peer:.2f} | {floor / own:.2f} |")
+    return lines
+
+
+def put(page: str, marker: str, lines: list[str]) -> str:
+    start, end = f"<!-- {marker} -->\n", f"<!-- end of {marker} -->\n"
+    before, rest = page.split(start)
+    after = rest.split(end)[1]
+    return before + start + "\n".join(lines) + "\n" + end + after
+
+
+def main() -> None:
+    page = PAGE.read_text()
+    for file in sys.argv[1:]:
+        data = json.loads(Path(file).read_text())
+        page = put(page, "models", models(data)) if "results" in data else put(page, "ops", ops(data))
+    PAGE.write_text(page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+// Graphs as the bodies of control flow: planned, after the passes, with the graph around them or when they first run.
+#pragma once
+
+#include <mutex>
+
+#include "graph/graph.h"
+#include "graph/plan.h"
+
+namespace addax {
+
+class ADDAX_API GraphBody final : public Body {
+ public:
+  /// Throws ValueError for a graph with states, or with consts that have no text; what is large or changes is passed
+  /// to a body as an input.
+  explicit GraphBody(Graph graph);
+
+  const Graph& graph() const { return graph_; }
+  const std::vector<Spec>& inputs() const override { return inputs_; }
+  const std::vector<Spec>& outputs() const override { return outputs_; }
+  const std::string& text() const override { return text_; }
+  std::unique_ptr<Run> run() const override;
+  int64_t flops() const override { return plan().stats().flops; }
+  const Plan& plan() const;
+
+ private:
+  Graph graph_;
+  std::vector<Spec> inputs_, outputs_;
+  std::string text_;
+  mutable std::once_flag planned_;
+  mutable std::unique_ptr<Plan> plan_;
+};
+
+ADDAX_API BodyRef make_body(Graph graph);
+/// All bodies are graphs.
+inline const Graph& graph_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->graph(); }
+/// Applies the graph's eqns to values of its inputs.
+Tensors call(const Graph& graph, Span<const Tensor> inputs);
+
+}  // namespace addax
