@@ -8,12 +8,15 @@ Both come from a small C++ program that is compiled for this processor when aske
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
 import tempfile
+import time
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 # Chains of independent multiply-adds that fill the pipelines from registers; copies of arrays no cache holds.
 SOURCE = r"""
@@ -108,6 +111,12 @@ def commit() -> str:
     here = Path(__file__).resolve().parent
     run = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True)
     return run.stdout.strip()
+
+
+def write(file: str, about: dict, **data: Any) -> None:
+    """Writes measurements as JSON, with what they were measured on besides what `about` says."""
+    about = {"processor": processor(), **about, "commit": commit(), "date": time.strftime("%Y-%m-%d")}
+    Path(file).write_text(json.dumps({"about": about, **data}, indent=1) + "\n")
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 import os
 import statistics
@@ -24,12 +23,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import limits, processor, write
 
-HERE = Path(__file__).resolve().parent
 ENGINES = ("addax", "torch", "jax", "numpy")
 SLICE = 0.1  # seconds of one measurement
 
@@ -115,10 +113,13 @@ def _add_convolution(table: dict, batch: int, size: int, inputs: int, outputs: i
             for a in arrays
         )
 
-    def addax(op: str, **more: Any) -> Callable:
-        from addax import engine
+    def addax(op: str, settings: dict) -> Callable:
+        def run(lib: Any, *tensors: Any) -> Any:
+            from addax import engine
 
-        return lambda lib, *tensors: engine.apply(op, *tensors, **attrs, **more)
+            return engine.apply(op, *tensors, **attrs, **settings)
+
+        return run
 
     def lax(lib: Any, x: Any, w: Any) -> Any:
         import jax
@@ -147,54 +148,24 @@ def _add_convolution(table: dict, batch: int, size: int, inputs: int, outputs: i
         mask = [which == 0, which == 1, False]
 
         def run(torch: Any, first: Any, second: Any) -> Any:
-            g, x_, w_ = (
-                (first, _torch_zeros(torch, x, w)[0], second)
-                if which == 0
-                else (
-                    second,
-                    first,
-                    _torch_zeros(torch, x, w)[1],
-                )
-            )
+            zeros = _torch_zeros(torch, x, w)[which]
+            g, x_, w_ = (first, zeros, second) if which == 0 else (second, first, zeros)
             return torch.ops.aten.convolution_backward(
                 g, x_, w_, None, [stride] * 2, [k // 2] * 2, [1, 1], False, [0, 0], groups, mask
             )[which]
 
         return run
 
-    table[name] = Case(
-        (x, w),
-        {
-            "addax": lambda lib, *t: addax("conv")(lib, *t),
-            "torch": lambda torch, a, b: torch.nn.functional.conv2d(a, b, stride=stride, padding=k // 2, groups=groups),
-            "jax": lax,
-        },
-        flops,
-        traffic,
-        prepare,
-    )
-    table[f"{name}, input gradient"] = Case(
-        (y, w),
-        {
-            "addax": lambda lib, *t: addax("conv_input_grad", input_spatial=(size, size))(lib, *t),
-            "torch": backward(0),
-            "jax": pulled(0),
-        },
-        flops,
-        traffic,
-        prepare,
-    )
-    table[f"{name}, filter gradient"] = Case(
-        (x, y),
-        {
-            "addax": lambda lib, *t: addax("conv_filter_grad", filter_spatial=(k, k))(lib, *t),
-            "torch": backward(1),
-            "jax": pulled(1),
-        },
-        flops,
-        traffic,
-        prepare,
-    )
+    def forward(torch: Any, a: Any, b: Any) -> Any:
+        return torch.nn.functional.conv2d(a, b, stride=stride, padding=k // 2, groups=groups)
+
+    for what, shapes, row, settings, by_torch, by_jax in (
+        ("", (x, w), "conv", {}, forward, lax),
+        (", input gradient", (y, w), "conv_input_grad", {"input_spatial": (size, size)}, backward(0), pulled(0)),
+        (", filter gradient", (x, y), "conv_filter_grad", {"filter_spatial": (k, k)}, backward(1), pulled(1)),
+    ):
+        run = {"addax": addax(row, settings), "torch": by_torch, "jax": by_jax}
+        table[name + what] = Case(shapes, run, flops, traffic, prepare)
 
 
 _ZEROS: dict[tuple, tuple] = {}
@@ -458,9 +429,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
-    sys.path.insert(0, str(HERE))
-    from machine import commit, limits, processor
-
     peak, copy = limits(args.threads)
     table = cases()
     names = [n for n in table if not args.only or any(t in n for t in args.only)]
@@ -474,11 +442,8 @@ def main() -> None:
         if "addax" in times:
             own = times["addax"]
             arithmetic, memory = case.flops / peak / 1e9, case.traffic / copy / 1e9
-            rate = (
-                f"{case.flops / own / 1e9:8.1f} GFLOP/s"
-                if arithmetic > memory
-                else (f"{case.traffic / own / 1e9:8.1f} GB/s   ")
-            )
+            amount, unit = (case.flops, "GFLOP/s") if arithmetic > memory else (case.traffic, "GB/s   ")
+            rate = f"{amount / own / 1e9:8.1f} {unit}"
             line += f"   {rate:>18}{max(arithmetic, memory) / own:10.2f}"
             peers = [t for e, t in times.items() if e != "addax"]
             line += f"{own / min(peers):12.2f}" if peers else ""
@@ -486,10 +451,9 @@ def main() -> None:
 
     results = race(names, engines, args.rounds, args.threads, report)
     if args.json:
-        about = {"processor": processor(), "threads": args.threads, "rounds": args.rounds, "commit": commit()}
-        about |= {"date": time.strftime("%Y-%m-%d"), "peak GFLOP/s": peak, "copy GB/s": copy}
         floors = {n: {"flops": table[n].flops, "bytes": table[n].traffic} for n in results}
-        Path(args.json).write_text(json.dumps({"about": about, "seconds": results, "floors": floors}, indent=1) + "\n")
+        about = {"threads": args.threads, "rounds": args.rounds, "peak GFLOP/s": peak, "copy GB/s": copy}
+        write(args.json, about, seconds=results, floors=floors)
 
 
 if __name__ == "__main__":

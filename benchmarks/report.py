@@ -11,8 +11,9 @@ import json
 import sys
 from pathlib import Path
 
+from run import PHASES
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
-PHASES = ("fit", "evaluate", "predict", "predict one", "call one", "first epoch", "memory")
 
 
 def about(data: dict) -> str:

@@ -133,16 +133,14 @@ def main() -> None:
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
     sys.path.insert(0, str(HERE))
-    from machine import commit, processor
+    from machine import write
     from workloads import WORKLOADS
 
     names = [n for n in WORKLOADS if not args.only or any(t.lower() in n.lower() for t in args.only)]
     engines = [e for e in args.engines if e == "addax" or (_has("keras") and _has(e))]
     results = race(names, engines, args.rounds, args.threads)
     if args.json:
-        about = {"processor": processor(), "threads": args.threads, "rounds": args.rounds, "commit": commit()}
-        about["date"] = time.strftime("%Y-%m-%d")
-        Path(args.json).write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+        write(args.json, {"threads": args.threads, "rounds": args.rounds}, results=results)
 
 
 def _has(name: str) -> bool:

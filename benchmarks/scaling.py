@@ -10,15 +10,13 @@ should grow like the arithmetic; where it does not, the rate falls.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import commit, processor
+from machine import write
 
 
 def mlp(depth: int = 3, width: int = 128, batch: int = 64) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -159,8 +157,7 @@ def main() -> None:
     if not args.only or "threads" in args.only:
         results["threads"] = threads(args.rounds)
     if args.json:
-        about = {"processor": processor(), "commit": commit(), "date": time.strftime("%Y-%m-%d")}
-        Path(args.json).write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+        write(args.json, {"rounds": args.rounds}, results=results)
 
 
 if __name__ == "__main__":

@@ -229,12 +229,11 @@ void bind_ops(py::module_& m) {
       "compose(name, *tensors, **attrs): the same result written with simpler ops.");
   m.def(
       "take_rows",
-      [](const Tensors& tensors, const Tensor& order, int64_t start, int64_t stop) {
+      [](const Tensors& tensors, const Tensor* order, int64_t start, int64_t stop) {
         Tensors taken;
         {
           py::gil_scoped_release release;
-          const Tensor rows = slice(order, {start}, {stop});
-          for (const Tensor& t : tensors) taken.push_back(take(t, rows, 0));
+          taken = take_rows(tensors, order, start, stop);
         }
         py::tuple out(taken.size());
         for (size_t i = 0; i < taken.size(); ++i)
@@ -242,7 +241,7 @@ void bind_ops(py::module_& m) {
         return out;
       },
       py::arg("tensors"), py::arg("order"), py::arg("start"), py::arg("stop"),
-      "The rows order[start:stop] of every tensor.");
+      "The rows order[start:stop] of every tensor, or those from start to stop without an order.");
   m.def(
       "result_type",
       [](const py::args& names) {

@@ -27,6 +27,8 @@ class SmallVector {
     resize(size_ + 1);
     data()[size_ - 1] = std::move(value);
   }
+  void clear() { size_ = 0; }
+  /// Never to fewer: what lies on the heap would not come back.
   void resize(size_t size) {
     if (size > N) {
       if (size_ <= N) many_.assign(std::make_move_iterator(few_.begin()), std::make_move_iterator(few_.end()));

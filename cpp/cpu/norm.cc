@@ -90,6 +90,20 @@ void store_totals(const double* totals, int64_t n, const View& out) {
   }
 }
 
+/// Calls body(row, in, out) for rows of n elements, on all threads.
+template <class C, class Body>
+void each_row(int64_t rows, int64_t n, const Source<C>& x, const Target<C>& y, const char* name, const Body& body) {
+  parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
+    const Scratch<C> buffer(x.direct ? 0 : n, name);
+    for (int64_t row = begin; row < end; ++row) {
+      const C* in = x.read(row * n, 1, n, buffer.get());
+      C* out = y.open(row * n, buffer.get());
+      body(row, in, out);
+      y.commit(row * n, n, out);
+    }
+  });
+}
+
 // ---- layer_norm
 
 void layer_norm(const KernelArgs& k) {
@@ -97,29 +111,22 @@ void layer_norm(const KernelArgs& k) {
   const double epsilon = k.attrs.as<LayerNormAttrs>().epsilon;
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
-    const Source<C> x = float_source<C>(k.in[0]);
-    const Target<C> y = float_target<C>(k.out[0]);
     const Values<C> gamma(k.in[1], k.op.name), beta(k.in[2], k.op.name);
+    const C *scale = gamma.get(), *shift = beta.get();
     C *means = k.out[1].as<C>(), *rstds = k.out[2].as<C>();
-    parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
-      const Scratch<C> buffer(x.direct ? 0 : n, k.op.name);
-      for (int64_t row = begin; row < end; ++row) {
-        const C* in = x.read(row * n, 1, n, buffer.get());
-        C* out = y.open(row * n, buffer.get());
-        const C mean = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(in); }) / static_cast<double>(n));
-        const double squares = sum_terms<C>(n, [&](auto at) {
-          const auto d = at(in) - mean;
-          return d * d;
-        });
-        const C rstd = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
-        means[row] = mean;
-        rstds[row] = rstd;
-        const C *scale = gamma.get(), *shift = beta.get();
+    each_row(rows, n, float_source<C>(k.in[0]), float_target<C>(k.out[0]), k.op.name,
+             [=](int64_t row, const C* in, C* out) {
+               const C mean = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(in); }) / static_cast<double>(n));
+               const double squares = sum_terms<C>(n, [&](auto at) {
+                 const auto d = at(in) - mean;
+                 return d * d;
+               });
+               const C rstd = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
+               means[row] = mean;
+               rstds[row] = rstd;
 #pragma GCC ivdep
-        for (int64_t i = 0; i < n; ++i) out[i] = (in[i] - mean) * rstd * scale[i] + shift[i];
-        y.commit(row * n, n, out);
-      }
-    });
+               for (int64_t i = 0; i < n; ++i) out[i] = (in[i] - mean) * rstd * scale[i] + shift[i];
+             });
   });
 }
 
@@ -161,22 +168,16 @@ void rms_norm(const KernelArgs& k) {
   const double epsilon = k.attrs.as<LayerNormAttrs>().epsilon;
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
-    const Source<C> x = float_source<C>(k.in[0]);
-    const Target<C> y = float_target<C>(k.out[0]);
     const Values<C> gamma(k.in[1], k.op.name);
+    const C* scale = gamma.get();
     C* rrms = k.out[1].as<C>();
-    parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
-      const Scratch<C> buffer(x.direct ? 0 : n, k.op.name);
-      for (int64_t row = begin; row < end; ++row) {
-        const C *in = x.read(row * n, 1, n, buffer.get()), *scale = gamma.get();
-        C* out = y.open(row * n, buffer.get());
-        const double squares = sum_terms<C>(n, [&](auto at) { return at(in) * at(in); });
-        const C factor = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
-        rrms[row] = factor;
-        each_lane<C>(n, [&](auto at) { at.store(out, at(in) * factor * at(scale)); });
-        y.commit(row * n, n, out);
-      }
-    });
+    each_row(rows, n, float_source<C>(k.in[0]), float_target<C>(k.out[0]), k.op.name,
+             [=](int64_t row, const C* in, C* out) {
+               const double squares = sum_terms<C>(n, [&](auto at) { return at(in) * at(in); });
+               const C factor = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
+               rrms[row] = factor;
+               each_lane<C>(n, [&](auto at) { at.store(out, at(in) * factor * at(scale)); });
+             });
   });
 }
 

@@ -73,6 +73,7 @@ class ScanGradient {
       if (is_sequence(i) || is_carry(i)) continue;
       targets.push_back(inputs[i]);
     }
+    sums_ = targets.size();
     for (const Tensor& t : targets) seeds.push_back(trace_.argument(t.shape(), t.dtype()));
     trace_.start();
     Tape tape(false);
@@ -96,7 +97,7 @@ class ScanGradient {
 
   void split() {
     const Graph& g = step_.graph;
-    const size_t n = body_.inputs.size(), gradients = seeded_.size() + sums();
+    const size_t n = body_.inputs.size(), gradients = seeded_.size() + sums_;
     const Vars own(g.inputs.begin(), g.inputs.begin() + static_cast<ptrdiff_t>(n));
     const Vars late_inputs(g.inputs.begin() + static_cast<ptrdiff_t>(n),
                            g.inputs.begin() + static_cast<ptrdiff_t>(n + gradients));
@@ -163,12 +164,6 @@ class ScanGradient {
       }
   }
 
-  size_t sums() const {
-    size_t count = 0;
-    for (const size_t i : wanted_) count += !is_sequence(i) && !is_carry(i);
-    return count;
-  }
-
   Tensors apply_both() {
     const OpDef& scan = find_op("scan");
     LoopAttrs attrs = a_;
@@ -191,7 +186,7 @@ class ScanGradient {
     }
     for (const size_t i : wanted_)
       if (!is_sequence(i) && !is_carry(i)) in.push_back(zeros({c_.in[i].shape(), c_.in[i].dtype()}));
-    attrs.carries = static_cast<int64_t>(carried + sums());
+    attrs.carries = static_cast<int64_t>(carried + sums_);
     in.insert(in.end(), c_.in.begin() + static_cast<ptrdiff_t>(sequences_ + carries_), c_.in.end());
     in.insert(in.end(), step_.captures.begin(), step_.captures.end());
     attrs.reverse = !a_.reverse;
@@ -217,7 +212,7 @@ class ScanGradient {
   std::vector<size_t> wanted_;  // inputs of the body that want one
   Marks defined_;               // which of those have one
   Graph forward_, backward_;
-  size_t saved_ = 0;
+  size_t sums_ = 0, saved_ = 0;
   std::vector<size_t> sequences_read_;
   Tensors forward_captures_;
 };

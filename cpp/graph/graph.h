@@ -18,6 +18,7 @@ struct Eqn {
   std::vector<int> in, out;
 
   const Attrs& settings() const { return attrs ? attrs : op->default_attrs; }
+  bool is(std::string_view name) const { return name == op->name; }
 };
 
 /// Every var is defined once: as an input, as a const, or by one eqn that stands before its readers.

@@ -342,7 +342,7 @@ class Planner {
         stats.bytes_moved += bytes_of(at(l).layout.shape, at(l).dtype);
       }
       if (!s.op) continue;
-      stats.flops += s.op->flops ? s.op->flops(in, out, s.attrs) : numel(out[0].shape);
+      stats.flops += s.op->flops_of(in, out, s.attrs);
     }
   }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "addax/ops.h"
+#include "addax/ops/index.h"
 #include "core/copy.h"
 
 namespace addax {
@@ -138,25 +138,14 @@ Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) co
   return PlanLease(*this)->run(arguments, seconds);
 }
 
-static Tensor rows_of(const Tensor& x, int64_t start, int64_t stop) {
-  Dims starts = Dims::filled(x.rank(), 0), stops = x.shape();
-  if (x.rank() > 0) {
-    starts[0] = start;
-    stops[0] = stop;
-  }
-  return slice(x, starts, stops);
-}
-
 Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t start, int64_t stop) const {
   const Shape* first = graph_.arguments() > 0 ? &graph_.vars[static_cast<size_t>(graph_.inputs[0])].shape : nullptr;
   const int64_t batch = first && !first->empty() ? (*first)[0] : 0;
   if (batch <= 0 || start < 0 || stop <= start || (stop - start) % batch != 0)
     fail<ValueError>("compiled function: rows ", start, " to ", stop, " are not whole batches of ", batch);
-  Tensors arguments(data.size()), results;
+  Tensors results;
   for (int64_t at = start; at < stop; at += batch) {
-    const Tensor rows = order ? slice(*order, {at}, {at + batch}) : Tensor();
-    for (size_t i = 0; i < data.size(); ++i)
-      arguments[i] = order ? take(data[i], rows, 0) : rows_of(data[i], at, at + batch);
+    const Tensors arguments = take_rows(data, order, at, at + batch);
     results = run(arguments);
   }
   return results;

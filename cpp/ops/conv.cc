@@ -177,8 +177,7 @@ int64_t flops_of(const Spec& result, const Spec& filters) {
 }
 int64_t flops_conv(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(out[0], in[1]); }
 int64_t flops_fused(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) {
-  return flops_of(out[0], in[1]) +
-         numel(out[0].shape) * static_cast<int64_t>(attrs.as<ConvFusedAttrs>().epilogue.parsed().steps.size());
+  return flops_of(out[0], in[1]) + program_flops(out[0], attrs.as<ConvFusedAttrs>().epilogue);
 }
 int64_t flops_input_grad(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in[0], in[1]); }
 int64_t flops_filter_grad(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(in[1], out[0]); }

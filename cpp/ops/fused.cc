@@ -188,11 +188,15 @@ bool can_fuse(const OpDef& op, const Dtype* in, int count, Dtype out) {
   return !half || !mixed;
 }
 
+int64_t program_flops(const Spec& result, const FusedAttrs& attrs) {
+  return numel(result.shape) * static_cast<int64_t>(attrs.parsed().steps.size());
+}
+
 void infer_epilogue(InferContext& c, const FusedAttrs& epilogue) {
   const Shape shape = c.outputs[0].shape;
   Tensors in = {Tensor::placeholder(shape, c.outputs[0].dtype)};
   in.insert(in.end(), c.in.begin() + 2, c.in.end());
-  c.outputs.resize(0);
+  c.outputs.clear();
   infer_program(c, in, epilogue);
   if (c.outputs[0].shape != shape)
     fail<ShapeError>(c.op.name, ": the program stretches the product ", shape, " to ", c.outputs[0].shape);
@@ -262,7 +266,7 @@ void register_fused(OpTable& table) {
     return may_overwrite(attrs.as<FusedAttrs>(), output, input);
   };
   op.flops = [](Span<const Spec>, Span<const Spec> out, const Attrs& attrs) {
-    return numel(out[0].shape) * static_cast<int64_t>(attrs.as<FusedAttrs>().parsed().steps.size());
+    return program_flops(out[0], attrs.as<FusedAttrs>());
   };
 }
 

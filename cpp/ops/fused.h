@@ -77,6 +77,9 @@ struct EpilogueAttrs {
   }
 };
 
+/// The arithmetic of a program over results of this size.
+int64_t program_flops(const Spec& result, const FusedAttrs& attrs);
+
 /// infer of such a row, after that of its product.
 void infer_epilogue(InferContext& c, const FusedAttrs& epilogue);
 /// compose of such a row, given its product.

@@ -141,6 +141,21 @@ void one_hot_infer(InferContext& c) {
 
 }  // namespace
 
+Tensors take_rows(Span<const Tensor> tensors, const Tensor* order, int64_t start, int64_t stop) {
+  const Tensor rows = order ? slice(*order, {start}, {stop}) : Tensor();
+  Tensors taken;
+  taken.reserve(tensors.size());
+  for (const Tensor& t : tensors) {
+    Dims first = Dims::filled(t.rank(), 0), last = t.shape();
+    if (t.rank() > 0) {
+      first[0] = start;
+      last[0] = stop;
+    }
+    taken.push_back(order ? take(t, rows, 0) : slice(t, first, last));
+  }
+  return taken;
+}
+
 Tensor take_adjoint(const Tensor& g, const Tensor& x, const Tensor& indices, int axis) {
   // The axis, and in g the dimensions of the indices, go to the front and back.
   Dims forward, inverse, swap;

@@ -84,7 +84,7 @@ Tensors compose_fused(Span<const Tensor> in, const Attrs& attrs) {
 
 int64_t flops_fused(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) {
   const auto& a = attrs.as<MatmulFusedAttrs>();
-  return flops_of(in, out, a.product) + numel(out[0].shape) * static_cast<int64_t>(a.epilogue.parsed().steps.size());
+  return flops_of(in, out, a.product) + program_flops(out[0], a.epilogue);
 }
 
 }  // namespace

@@ -80,6 +80,11 @@ struct OpDef {
   Fusion fusion = Fusion::Opaque;
   // Pointwise: whether an output may be written over an input of its shape and size; null: always.
   bool (*in_place)(const Attrs& attrs, int output, int input) = nullptr;
+  /// The arithmetic of one call.
+  int64_t flops_of(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) const {
+    return flops ? flops(in, out, attrs) : numel(out[0].shape);
+  }
+
   int rule = 0;         // elementwise: the dtype rule (see elementwise.h)
   int index = 0;        // position in the table
   Attrs default_attrs;  // empty: the op has no attributes

@@ -45,7 +45,8 @@ class _Entry:
         #: The keys of a flat dict of tensors, such as logs, each with the number of its leaf.
         self._keys: list | None = None
         if type(structure) is dict and all(type(x) is Tensor for x in structure.values()):
-            self._keys = [(key, sorted(structure).index(key)) for key in structure]
+            number = {key: i for i, key in enumerate(sorted(structure))}
+            self._keys = [(key, number[key]) for key in structure]
 
     def pack(self, results: list) -> Any:
         if self._structure is None:

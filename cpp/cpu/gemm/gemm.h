@@ -125,10 +125,11 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
   // Rows of a that share few sets of the first cache, or that lie across lines, are packed block by block, once for
   // each group.
-  const bool scattered = a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
-  const bool packed = scattered || !std::is_same_v<S, T>;
-  const int64_t work = m * n * k, wanted = std::max(std::min(kTasks, work / kTaskWork), work / kLargeTaskWork);
-  const int64_t group = std::clamp<int64_t>(all.count / std::max<int64_t>(1, wanted), packed ? kGroup : 4, kGroup);
+  const bool packed =
+      !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
+  const int64_t work = m * n * k;
+  const int64_t wanted = std::max({int64_t(1), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
+  const int64_t group = std::clamp<int64_t>(all.count / wanted, packed ? kGroup : 4, kGroup);
   const int64_t groups = ceil_div(all.count, group);
   const int64_t chunk =
       ceil_div(ceil_div(m, std::clamp<int64_t>(wanted / groups, 1, ceil_div(m, 4 * kRows))), kTileRows) * kTileRows;

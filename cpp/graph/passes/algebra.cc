@@ -1,5 +1,4 @@
 // Algebra that keeps every bit. Not here: x + 0, which turns -0 into 0, and anything that reorders sums.
-#include <cstring>
 #include <map>
 
 #include "graph/passes.h"
@@ -33,7 +32,6 @@ class Algebra {
   }
 
  private:
-  static bool is(const Eqn& e, const char* name) { return std::strcmp(e.op->name, name) == 0; }
   const Spec& spec(int v) const { return g_.vars[static_cast<size_t>(v)]; }
   bool same_spec(int a, int b) const { return spec(a).shape == spec(b).shape && spec(a).dtype == spec(b).dtype; }
 
@@ -51,20 +49,20 @@ class Algebra {
   int equal_input(const Eqn& e) const {
     if (e.out.size() != 1 || e.in.empty() || e.in[0] < 0) return -1;
     const int out = e.out[0], x = e.in[0];
-    if (is(e, "multiply")) {
+    if (e.is("multiply")) {
       if (is_one(e.in[1]) && same_spec(x, out)) return x;
       if (is_one(x) && same_spec(e.in[1], out)) return e.in[1];
     }
-    if (is(e, "divide") && is_one(e.in[1]) && same_spec(x, out)) return x;
-    const bool keeps = is(e, "reshape") || is(e, "broadcast_to") || is(e, "cast") || is(e, "stop_gradient");
+    if (e.is("divide") && is_one(e.in[1]) && same_spec(x, out)) return x;
+    const bool keeps = e.is("reshape") || e.is("broadcast_to") || e.is("cast") || e.is("stop_gradient");
     return keeps && same_spec(x, out) ? x : -1;
   }
 
   // A reshape of a reshape reads the first one's input; a gradient's stop is of no use any more.
   void look_through(Eqn& e, const std::vector<Eqn>& kept) {
-    if (!is(e, "reshape") || e.in[0] < 0) return;
+    if (!e.is("reshape") || e.in[0] < 0) return;
     const int made_by = maker_[static_cast<size_t>(e.in[0])];
-    if (made_by >= 0 && is(kept[static_cast<size_t>(made_by)], "reshape"))
+    if (made_by >= 0 && kept[static_cast<size_t>(made_by)].is("reshape"))
       e.in[0] = kept[static_cast<size_t>(made_by)].in[0];
   }
 

@@ -100,7 +100,7 @@ int64_t work_of(const Graph& g, const Eqn& e) {
   for (const int v : e.out) out.push_back(g.vars[static_cast<size_t>(v)]);
   for (const Spec& s : in) work += bytes_of(s);
   for (const Spec& s : out) work += bytes_of(s);
-  return e.op->view ? 1 : work + (e.op->flops ? e.op->flops(in, out, e.settings()) : numel(out[0].shape));
+  return e.op->view ? 1 : work + e.op->flops_of(in, out, e.settings());
 }
 
 // Computes `value` again at eqn `to`, for all who read it from there on.

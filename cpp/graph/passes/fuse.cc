@@ -171,7 +171,7 @@ Eqn fused_eqn(const Graph& g, const std::vector<const Eqn*>& members, std::vecto
   for (const Eqn* e : members) {
     program << between << e->op->name;
     between = ";";
-    if (std::string_view(e->op->name) == "cast") program << '.' << dtype(e->out[0]);
+    if (e->is("cast")) program << '.' << dtype(e->out[0]);
     for (const int v : e->in) program << ' ' << operand.at(v);
     operand.emplace(e->out[0], static_cast<int>(operand.size()));
   }

@@ -1,6 +1,5 @@
 // Scans over the same inputs whose carries are equal become one. Gradient rules write the forward scan a second time,
 // with more results.
-#include <cstring>
 #include <map>
 
 #include "graph/body.h"
@@ -74,7 +73,7 @@ Graph merge_loops(Graph g) {
   for (Eqn& e : g.eqns) {
     for (int& v : e.in)
       if (v >= 0) v = map[static_cast<size_t>(v)];
-    if (std::strcmp(e.op->name, "scan") == 0) {
+    if (e.is("scan")) {
       const LoopAttrs& a = e.settings().as<LoopAttrs>();
       std::vector<int64_t> key = {a.length, a.sequences, a.carries, a.reverse};
       key.insert(key.end(), e.in.begin(), e.in.end());

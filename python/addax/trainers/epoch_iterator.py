@@ -57,8 +57,8 @@ class EpochIterator:
         self.adapter.on_epoch_end()
 
     def _groups(self, number: int) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
-        whole = self._steps is None and config.max_steps_per_epoch() is None
-        rows = self.adapter.rows(number) if whole and self._steps_per_execution > 1 else None
+        together = self._steps_per_execution > 1 and self._limit() is None
+        rows = self.adapter.rows(number) if together else None
         if rows is not None:
             for step in range(0, len(rows), self._steps_per_execution):
                 part = rows.part(step, self._steps_per_execution)
@@ -75,10 +75,14 @@ class EpochIterator:
         if batches:
             yield step - len(batches), step - 1, batches
 
+    def _limit(self) -> int | None:
+        """Batches after which an epoch ends before the data does; `None`: it ends with the data."""
+        return None if self._steps is None and config.max_steps_per_epoch() is None else self.num_batches
+
     def _batches(self, number: int) -> Iterator[tuple]:
         if self._pass is None or (self.adapter.restarts and not self._goes_on):
             self._pass = self.adapter.batches(number)
-        limit = self.num_batches if self._steps is not None or config.max_steps_per_epoch() is not None else None
+        limit = self._limit()
         step = 0
         while limit is None or step < limit:
             batch = next(self._pass, None)

@@ -654,8 +654,7 @@ class Trainer:
         batch = adapter.single_batch() if not callbacks and steps in (None, 1) else None
         if batch is not None:
             bar = Progbar(1, verbose=io_utils.resolve_verbose(verbose)) if verbose not in ("auto", 0) else None
-            outputs = predict(batch)
-            outputs = _to_numpy(outputs) if type(outputs) is engine.Tensor else tree.map_structure(_to_numpy, outputs)
+            outputs = tree.map_structure(_to_numpy, predict(batch))
             if bar is not None:
                 bar.update(1)
             return outputs

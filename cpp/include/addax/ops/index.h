@@ -8,6 +8,8 @@ namespace addax {
 
 /// x along `axis` at the indices, whose dimensions replace the axis.
 ADDAX_API Tensor take(const Tensor& x, const Tensor& indices, int64_t axis);
+/// The rows [start, stop) of each tensor, in the order of the 1-d `order` if it is given.
+ADDAX_API Tensors take_rows(Span<const Tensor> tensors, const Tensor* order, int64_t start, int64_t stop);
 /// x[..., indices[...], ...] along `axis`; the other dimensions of x and indices are equal.
 ADDAX_API Tensor take_along_axis(const Tensor& x, const Tensor& indices, int64_t axis);
 /// Indices (..., k) address the first k dimensions of x; the result is indices.shape[:-1] + x.shape[k:].

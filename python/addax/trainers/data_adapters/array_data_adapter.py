@@ -116,8 +116,6 @@ class ArrayDataAdapter(DataAdapter):
 
 
 def _tensors(data: Any, name: str) -> Any:
-    if data is None or type(data) is np.ndarray:  # the usual ones, without a walk over structures
-        return data if data is None else utils.to_tensor(data, name)
     return tree.map_structure(lambda a: None if a is None else utils.to_tensor(a, name), data)
 
 

@@ -32,12 +32,7 @@ class Rows:
 
     def __iter__(self) -> Iterator[tuple]:
         for start in range(self.start, self.stop, self.batch_size):
-            yield self._batch(start, min(start + self.batch_size, self.stop))
-
-    def _batch(self, start: int, stop: int) -> tuple:
-        if self.order is None:
-            return tuple([a[start:stop] for a in self.data])
-        return engine.take_rows(self.data, self.order, start, stop)
+            yield engine.take_rows(self.data, self.order, start, min(start + self.batch_size, self.stop))
 
     def part(self, first: int, count: int) -> Rows:
         """Some of the batches.
