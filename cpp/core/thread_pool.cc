@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -36,22 +37,29 @@ struct Job {
   std::exception_ptr error;
   std::mutex error_mutex;
 
-  void work() {
+  /// Does one piece. Returns whether there was one left.
+  bool step() {
+    const int64_t i = next.fetch_add(1, std::memory_order_relaxed);
+    if (i >= pieces) return false;
+    if (failed.load(std::memory_order_relaxed)) return true;
     const bool outer = inside_body;
     inside_body = true;
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
-      if (failed.load(std::memory_order_relaxed)) continue;
-      try {
-        const int64_t begin = i * block;
-        body(begin, begin + block < n ? begin + block : n);
-      } catch (...) {
-        std::lock_guard<std::mutex> lock(error_mutex);
-        if (!error) error = std::current_exception();
-        failed = true;
-      }
+    try {
+      const int64_t begin = i * block;
+      body(begin, begin + block < n ? begin + block : n);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(error_mutex);
+      if (!error) error = std::current_exception();
+      failed = true;
     }
     inside_body = outer;
+    return true;
   }
+  void work() {
+    while (step()) {
+    }
+  }
+  int64_t left() const { return pieces - next.load(std::memory_order_relaxed); }
 };
 
 void pause() {
@@ -62,9 +70,13 @@ void pause() {
 #endif
 }
 
-// How long a thread looks for news before it sleeps, in pauses: about 20 microseconds. The kernels of a step follow
-// each other faster than a sleeping thread wakes up.
-constexpr int kLooks = 400;
+using Clock = std::chrono::steady_clock;
+
+// How long a thread looks for news before it sleeps, in pauses: about 200 microseconds. The pieces of a kernel end, the
+// kernels of a step follow each other, and Python begins the next step, before that; to wake a thread takes about
+// 50 microseconds.
+constexpr int kLooks = 4000;
+constexpr std::chrono::microseconds kWorthWaking(50);
 
 class ThreadPool {
  public:
@@ -89,11 +101,9 @@ class ThreadPool {
     job_.store(&job);
     generation_.fetch_add(1);
     if (asleep_.load() > 0) {
-      const std::lock_guard<std::mutex> lock(mutex_);  // whoever is about to sleep has seen the new generation or waits
-      if (job.pieces - 1 >= static_cast<int64_t>(workers_.size()))
-        wake_.notify_all();
-      else
-        for (int64_t i = 1; i < job.pieces; ++i) wake_.notify_one();
+      const auto start = Clock::now();
+      job.step();
+      if (job.left() * (Clock::now() - start) > kWorthWaking) wake(job.left());
     }
     job.work();
     // A worker counts itself busy before it looks at job_. So once job_ is null and nobody is busy, nobody can reach
@@ -142,6 +152,14 @@ class ThreadPool {
   void start_workers() {
     while (static_cast<int>(workers_.size()) < target_ - 1)
       workers_.push_back(std::make_unique<std::thread>([this, seen = generation_.load()] { loop(seen); }));
+  }
+
+  void wake(int64_t count) {
+    const std::lock_guard<std::mutex> lock(mutex_);  // whoever is about to sleep has seen the new generation or waits
+    if (count >= static_cast<int64_t>(workers_.size()))
+      wake_.notify_all();
+    else
+      for (int64_t i = 0; i < count; ++i) wake_.notify_one();
   }
 
   void stop_workers() {

@@ -78,12 +78,15 @@ void pack_panel(Matrix<S> from, int64_t k, int64_t cols, int64_t width, T* to) {
 template <class S, class T>
 void pack_panels(Matrix<S> from, int64_t k, const ColumnPanels<T>& panels, int64_t first, int64_t last, T* to) {
   constexpr int64_t kWidth = ColumnPanels<T>::kWidth, kAtOnce = 8;
+  constexpr int64_t kAhead = 16;  // rows; none of their lines lies where the processor's own prefetching looks
   while (from.col_step == 1 && first < last && panels.used(first) == kWidth) {
     const int64_t whole = panels.used(last - 1) == kWidth ? last - first : last - first - 1;
     const int64_t count = std::min(kAtOnce, whole);
     for (int64_t p = 0; p < k; ++p) {
       const S* row = &from.at(p, panels.first(first));
       T* line = to + p * kWidth;
+      if (p + kAhead < k)
+        for (int64_t q = 0; q < count; ++q) __builtin_prefetch(row + kAhead * from.row_step + q * kWidth);
       for (int64_t q = 0; q < count; ++q, row += kWidth, line += k * kWidth)
         for (int64_t j = 0; j < kWidth; ++j) line[j] = static_cast<T>(row[j]);
     }
@@ -120,6 +123,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
   constexpr int64_t kGroup = 16;            // panels of a block of b, which stays there too
   constexpr int64_t kTasks = 8, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
+  constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
 
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
@@ -139,8 +143,22 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
+  // Panels that several tasks read are packed before, in blocks of `depth` rows.
+  const bool shared = chunks > 1 && k * all.padded <= kSharedSize;
+  Scratch<T> packed_b(shared ? k * all.padded : 0, "matmul");
+  if (shared)
+    parallel_for(depths * all.count, kSharedPanels, [&](int64_t begin, int64_t end) {
+      while (begin < end) {
+        const int64_t start = begin / all.count * depth, length = std::min(depth, k - start);
+        const int64_t first = begin % all.count, last = std::min(all.count, first + end - begin);
+        detail::pack_panels(b.from(start, 0), length, all, first, last,
+                            packed_b.get() + start * all.padded + all.first(first) * length);
+        begin += last - first;
+      }
+    });
+
   parallel_for(groups * chunks * parts, 1, [&](int64_t begin, int64_t end) {
-    Scratch<T> panels(group * ColumnPanels<T>::kWidth * depth, "matmul"),
+    Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
         rows(packed ? kRows / kTileRows * detail::kPackedRows<T> * depth : 0, "matmul");
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
@@ -151,7 +169,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
         const int64_t start = d * depth;
         const Run run{0, std::min(depth, k - start)};
         const int64_t tile_size = detail::kPackedRows<T> * run.length;
-        detail::pack_panels(b.from(start, 0), run.length, all, first, last, panels.get());
+        if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
+        const T* const panels =
+            shared ? packed_b.get() + start * all.padded + all.first(first) * run.length : own_b.get();
         for (int64_t row = first_row; row < last_row; row += kRows) {
           const int64_t height = std::min(kRows, last_row - row);
           int64_t tile = 0;
@@ -161,7 +181,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                                 rows.get() + tile++ * tile_size);
             });
           for (int64_t p = first; p < last; ++p) {
-            const T* const panel = panels.get() + all.first(p - first) * run.length;
+            const T* const panel = panels + all.first(p - first) * run.length;
             tile = 0;
             cover_rows(height, [&](int64_t r, int count) {
               Matrix<T> from{rows.get() + tile++ * tile_size, 1, detail::kPackedRows<T>};

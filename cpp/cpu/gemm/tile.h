@@ -1,5 +1,5 @@
 // The register tile under small products and convolutions: c[R, V vectors] = sum over k of a[R, k] * b[k, V vectors].
-// Large products go to core/blas.h instead.
+// Large products pack their operands for it (gemm.h).
 #pragma once
 
 #include <algorithm>
@@ -56,6 +56,8 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
   using S = Simd<T>;
   constexpr int kL = kLanes<T>;
   typename S::Vector sum[R][V] = {};
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) __builtin_prefetch(c + r * ldc, 1);
   for (const Run& run : runs) {
     const T* p = a + run.offset;
     for (int64_t k = 0; k < run.length; ++k, p += k_step, b += ldb) {
