@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "addax/device.h"
 #include "cpu/gemm/packed_matrix.h"
 #include "cpu/packed.h"
 #include "cpu/simd/convert.h"
@@ -20,8 +21,8 @@ namespace {
 using scalar::sigmoid;
 using scalar::tanh;
 
-constexpr int64_t kSequences = 8;          // of a block
-constexpr int64_t kConvertWork = 1 << 15;  // elements
+constexpr int64_t kSequences = 3 * kTileRows;  // of a block at most
+constexpr int64_t kConvertWork = 1 << 15;      // elements
 
 // ---- arguments
 
@@ -120,10 +121,13 @@ struct Walk {
   }
 };
 
-/// f(first sequence, sequences) for every block.
+/// f(first sequence, sequences) for every block. The taller a block, the better its products run, so there are no more
+/// than threads ask for: the one cut that looks at their number, which it may because no row knows its block.
 template <class F>
 void each_block(int64_t batch, F&& f) {
-  parallel_for(batch, kSequences, [&](int64_t begin, int64_t end) { f(begin, end - begin); });
+  const int64_t blocks = std::max(ceil_div(batch, kSequences), std::min<int64_t>(num_threads(), ceil_div(batch, 4)));
+  parallel_for(batch, ceil_div(batch, std::max<int64_t>(1, blocks)),
+               [&](int64_t begin, int64_t end) { f(begin, end - begin); });
 }
 
 // out (batch * time, columns), rows `step` apart, = x kernel.
