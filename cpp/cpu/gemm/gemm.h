@@ -133,18 +133,30 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
       !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
   const int64_t work = m * n * k;
   const int64_t wanted = std::max({int64_t(1), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
-  const int64_t group = std::clamp<int64_t>(all.count / wanted, packed ? kGroup : 4, kGroup);
-  const int64_t groups = ceil_div(all.count, group);
-  const int64_t chunk =
-      ceil_div(ceil_div(m, std::clamp<int64_t>(wanted / groups, 1, ceil_div(m, 4 * kRows))), kTileRows) * kTileRows;
-  const int64_t chunks = ceil_div(m, chunk);
+  // Tasks: groups of panels by chunks of rows. As many as wanted, and among those cuts the one that brings the fewest
+  // rows of a and columns of b to second caches.
+  const bool shareable = k * all.padded <= kSharedSize;
+  const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
+  int64_t groups = ceil_div(all.count, kGroup), chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
+  for (int64_t g = groups + 1; g <= (packed ? 0 : all.count / 4); ++g) {
+    const int64_t c = std::clamp<int64_t>(wanted / g, 1, most_chunks);
+    const int64_t more = std::min(g * c, wanted) - std::min(groups * chunks, wanted);
+    if (more > 0 || (more == 0 && m * g + n * c < m * groups + n * chunks)) {
+      groups = g;
+      chunks = c;
+    }
+  }
+  const int64_t group = ceil_div(all.count, groups);
+  groups = ceil_div(all.count, group);
+  const int64_t chunk = ceil_div(ceil_div(m, chunks), kTileRows) * kTileRows;
+  chunks = ceil_div(m, chunk);
   // Where m and n give few tasks, k is dealt out to partial sums that are added up in order.
   const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
   // Panels that several tasks read are packed before, in blocks of `depth` rows.
-  const bool shared = chunks > 1 && k * all.padded <= kSharedSize;
+  const bool shared = shareable && chunks > 1;
   Scratch<T> packed_b(shared ? k * all.padded : 0, "matmul");
   if (shared)
     parallel_for(depths * all.count, kSharedPanels, [&](int64_t begin, int64_t end) {
