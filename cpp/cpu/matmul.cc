@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kTileWork = 1 << 16;      // multiply-adds up to which packing costs more than it saves
 constexpr int64_t kTaskWork = 1 << 17;      // multiply-adds worth handing to a thread
-constexpr int64_t kParallelWork = 1 << 20;  // multiply-adds from which one product of a batch is cut by itself
+constexpr int64_t kParallelWork = 1 << 23;  // multiply-adds from which one product of a batch is cut by itself
 
 // Copies to row-major memory, converting.
 template <class S, class T>
