@@ -25,15 +25,19 @@ def about(data: dict) -> str:
 
 
 def models(data: dict) -> list[str]:
-    lines = [about(data), "", "| model | fit, ms/step | best peer |" + "".join(f" {p} |" for p in PHASES)]
-    lines.append("|---|---|---|" + "---|" * len(PHASES))
+    head = ["model", "fit, ms/step", "arithmetic, ms", "traffic, ms", "times the floor", "best peer", *PHASES]
+    lines = [about(data), "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    peak, copy = data["about"]["peak GFLOP/s"], data["about"]["copy GB/s"]
     for name, rows in data["results"].items():
+        own = rows["addax"]
+        arithmetic, traffic = own["flops"] / peak / 1e6, own["bytes"] / copy / 1e6
+        floors = own["fit"] / max(arithmetic, traffic)
         peers = [e for e in rows if e != "addax"]
         best = min(peers, key=lambda e: rows[e]["fit"])
-        ratios = [rows["addax"][p] / min(rows[e][p] for e in peers) for p in PHASES]
+        ratios = [own[p] / min(rows[e][p] for e in peers) for p in PHASES]
         lines.append(
-            f"| {name} | {rows['addax']['fit']:.3f} | {best} {rows[best]['fit']:.3f} |"
-            + "".join(f" {r:.2f} |" for r in ratios)
+            f"| {name} | {own['fit']:.3f} | {arithmetic:.3f} | {traffic:.3f} | {floors:.2f} |"
+            f" {best} {rows[best]['fit']:.3f} |" + "".join(f" {r:.2f} |" for r in ratios)
         )
     return lines
 

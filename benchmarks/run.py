@@ -87,6 +87,9 @@ def child(engine: str, name: str, threads: int, started: float) -> dict[str, flo
     materialize(model(one, training=False))
     result["call one"] = median(lambda: materialize(model(one, training=False)), 10, 0.5)
     result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    if engine == "addax":  # what a step must at least do
+        stats = model._steps["train_step"].plans[-1].stats
+        result |= {"flops": stats["flops"], "bytes": stats["bytes_moved"]}
     return result
 
 
@@ -105,7 +108,7 @@ def race(names: list[str], engines: list[str], rounds: int, threads: int) -> dic
         for _ in range(rounds):
             for e in engines:
                 taken[e].append(measure(e, name, threads))
-        results[name] = {e: {p: statistics.median(r[p] for r in runs) for p in PHASES} for e, runs in taken.items()}
+        results[name] = {e: {p: statistics.median(r[p] for r in runs) for p in runs[0]} for e, runs in taken.items()}
         show(name, results[name])
     return results
 
@@ -133,14 +136,16 @@ def main() -> None:
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
     sys.path.insert(0, str(HERE))
-    from machine import write
+    from machine import limits, write
     from workloads import WORKLOADS
 
     names = [n for n in WORKLOADS if not args.only or any(t.lower() in n.lower() for t in args.only)]
     engines = [e for e in args.engines if e == "addax" or (_has("keras") and _has(e))]
     results = race(names, engines, args.rounds, args.threads)
     if args.json:
-        write(args.json, {"threads": args.threads, "rounds": args.rounds}, results=results)
+        peak, copy = limits(args.threads)
+        about = {"threads": args.threads, "rounds": args.rounds, "peak GFLOP/s": peak, "copy GB/s": copy}
+        write(args.json, about, results=results)
 
 
 def _has(name: str) -> bool:
