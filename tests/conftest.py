@@ -33,6 +33,19 @@ def global_settings():
         engine.set_num_threads(before[3])
 
 
+@pytest.fixture
+def eager_rounding():
+    """Without the pass `batch_norm`, whose predictions are rounded otherwise than those of eager calls.
+
+    tests/graph/test_batch_norm.py bounds the difference.
+    """
+    from addax import engine
+
+    engine.set_passes("-batch_norm")
+    yield
+    engine.set_passes("")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def bounded_memory():
     """What the oracle has compiled is of no use to another file; it is forgotten before it fills the memory."""

@@ -7,13 +7,14 @@
 #ifdef __CUDACC__
 #define ADDAX_THREEFRY_INLINE __host__ __device__ __forceinline__
 #else
-#define ADDAX_THREEFRY_INLINE inline
+#define ADDAX_THREEFRY_INLINE inline __attribute__((always_inline))
 #endif
 
 namespace addax {
 
-/// Encrypts the counter (x0, x1) under the key, in place.
-ADDAX_THREEFRY_INLINE void threefry2x32(uint32_t key0, uint32_t key1, uint32_t& x0, uint32_t& x1) {
+/// Encrypts the counter (x0, x1) under the key, in place. A word is a uint32_t, or many of them side by side.
+template <class Word>
+ADDAX_THREEFRY_INLINE void threefry2x32(uint32_t key0, uint32_t key1, Word& x0, Word& x1) {
   const uint32_t key2 = key0 ^ key1 ^ 0x1bd11bdau;
 #define ADDAX_ROUND(r) \
   x0 += x1;            \

@@ -119,7 +119,8 @@ FusedRun::Input::Input(const View& in, const Shape& shape) : data(in.as<const ch
       stride[rank++] = s;
     }
   }
-  single = rank == 1 && stride[0] == 0;
+  if (rank == 1 && stride[0] == 0) period = 1;
+  if (rank == 2 && stride[0] == 1 && stride[1] == 0 && size[0] <= kTile) period = size[0];
   dense = rank == 0 || (rank == 1 && stride[0] == 1);
 }
 
@@ -176,6 +177,19 @@ FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> 
   for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
   for (const Input& i : inputs_) widest_ = std::max(widest_, i.bytes);
   for (const FusedStep& s : program_.steps) widest_ = std::max({widest_, size_of(s.out), size_of(s.compute)});
+
+  const int64_t tile = std::min(kTile, out[0].numel());
+  const auto room = [&](const Input& i) { return i.period ? ((i.period + tile) * i.bytes + 63) / 64 * 64 : 0; };
+  int64_t total = 0;
+  for (const Input& i : inputs_) total += room(i);
+  if (total == 0) return;
+  periods_ = std::make_unique<Scratch<char>>(total, "fused");
+  char* to = periods_->get();
+  for (Input& i : inputs_) {
+    if (!i.period) continue;
+    i.data = static_cast<const char*>(i.bring(0, i.period + tile, to));
+    to += room(i);
+  }
 }
 
 void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) const {
@@ -196,8 +210,6 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) 
   constexpr int kMost = 128;
   const void* operand[kMost];
   const auto place = [&](int64_t i) { return slots + i * stride; };
-  for (size_t k = 0; k < count; ++k)
-    if (inputs_[k].single) operand[k] = inputs_[k].bring(0, std::min(kTile, columns), place(code.input_slot[k]));
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t end = begin + row * step + columns;
     for (int64_t at = end - columns; at < end; at += kTile) {
@@ -206,7 +218,9 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) 
         const Input& in = inputs_[k];
         if (in.dense)
           operand[k] = in.data + at * in.bytes;
-        else if (!in.single)
+        else if (in.period)
+          operand[k] = in.data + at % in.period * in.bytes;
+        else
           operand[k] = in.bring(at, n, place(code.input_slot[k]));
       }
       for (const Line& line : code.lines) {

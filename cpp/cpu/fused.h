@@ -1,6 +1,7 @@
 // Programs of elementwise rows over arrays: the kernel of `fused`, and the epilogues of products.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "cpu/kernels.h"
@@ -24,8 +25,9 @@ class FusedRun {
   struct Input {
     const char* data;
     int64_t bytes;
-    bool dense, single;
-    int rank = 0;  // innermost first, merged
+    bool dense;
+    int64_t period = 0;  // the values start again after so many; 0: they do not, or only after more than a tile
+    int rank = 0;        // innermost first, merged
     int64_t size[kMaxRank], stride[kMaxRank];
 
     Input(const View& in, const Shape& shape);
@@ -39,6 +41,7 @@ class FusedRun {
   const FusedProgram& program_;
   Span<const View> out_;
   std::vector<Input> inputs_;
+  std::unique_ptr<Scratch<char>> periods_;  // what repeats, written out so far that a tile may start at any place in it
   int64_t widest_ = 4;
 };
 

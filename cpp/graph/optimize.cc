@@ -17,8 +17,8 @@ struct Pass {
 constexpr Pass kPasses[] = {
     {"cse", merge_common_subexpressions}, {"loops", merge_loops},
     {"algebra", simplify_algebra},        {"fold", fold_constants},
-    {"dce", eliminate_dead_code},         {"fuse", fuse_elementwise},
-    {"epilogue", join_epilogues},
+    {"dce", eliminate_dead_code},         {"batch_norm", fold_batch_norm},
+    {"fuse", fuse_elementwise},           {"epilogue", join_epilogues},
 };
 
 struct Setting {

@@ -24,6 +24,8 @@ Graph merge_loops(Graph graph);
 Graph simplify_algebra(Graph graph);
 /// Computes small eqns whose inputs are all consts.
 Graph fold_constants(Graph graph);
+/// A batch normalisation of inference goes into the filters of the product before it. Does not keep bits.
+Graph fold_batch_norm(Graph graph);
 /// Elementwise eqns of one shape that feed each other become one `fused` eqn.
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.

@@ -15,4 +15,12 @@ struct RandomBitsAttrs {
   }
 };
 
+struct DropoutAttrs {
+  double rate = 0.5;
+  template <class F>
+  void fields(F&& f) {
+    f("rate", rate);
+  }
+};
+
 }  // namespace addax

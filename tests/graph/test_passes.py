@@ -60,14 +60,17 @@ def test_algebra():
         %4: float32(4, 3) = add(%3, %9)
         %5: float32(12,) = reshape(%4, shape=(12,))
         %6: float32(2, 6) = reshape(%5, shape=(2, 6))
-        return %6""",
+        %7: float32(2, 6) = transpose(%6, axes=(0, 1))
+        %10: float32(6, 2) = transpose(%7, axes=(1, 0))
+        return %7, %10""",
     ) == [
         "const %2: float32(4, 3) = all [1]",
         "const %3: float32() = [0]",
         "%4: float32(4, 3) = add(%0, %3)",  # x + 0 stays: it turns -0 into 0
         "%5: float32(12,) = reshape(%4, shape=(12,))",
         "%6: float32(2, 6) = reshape(%4, shape=(2, 6))",
-        "return %6",
+        "%7: float32(6, 2) = transpose(%6, axes=(1, 0))",
+        "return %6, %7",
     ]
 
 

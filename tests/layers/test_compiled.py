@@ -7,7 +7,10 @@ import addax
 from addax import layers
 from tests.layers import test_against_keras, test_masks, test_merging, test_recurrent
 
-pytestmark = pytest.mark.filterwarnings("ignore:Layer 'flatten.*destroy the mask")  # behind Masking
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Layer 'flatten.*destroy the mask"),  # behind Masking
+    pytest.mark.usefixtures("eager_rounding"),
+]
 
 NAMES = sorted({case[0] for case in test_against_keras.CASES})
 

@@ -15,6 +15,9 @@ from workloads import WORKLOADS
 sys.path.pop(0)
 
 
+pytestmark = pytest.mark.usefixtures("eager_rounding")
+
+
 def trained(name: str, eager: bool, threads: int) -> str:
     """What two batches make of the weights and of the predictions, as a hash."""
     workload = WORKLOADS[name]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.samples import ErrorSample, Sample, given, inputs
+from tests.samples import ErrorSample, Sample, given, inputs, normal
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -36,6 +36,17 @@ def _row(label, key, shape, dtype, big=None):
     )
 
 
+def _dropout(x, key, rate):
+    """23 bits of an element as a float below 1, against the part to keep in float32."""
+    unit = (_random_bits(key, x.shape) >> 9).astype("float32") / np.float32(2**23)
+    return np.where(unit < np.float32(1 - rate), x / (1 - rate), 0.0) if rate < 1 else np.zeros_like(x)
+
+
+def _drop(label, shape, rate, key=(3, 2**32 - 1), big=None):
+    big = big and inputs(normal(*big), given(key, "uint32"))
+    return Sample("dropout", inputs(normal(*shape), given(key, "uint32")), _dropout, {"rate": rate}, label, big=big)
+
+
 SAMPLES: list[Sample] = [
     _row("words", (3, 2**32 - 1), (5, 7), "uint32"),
     _row("long", (1, 2), (70001,), "uint64", inputs(given((4, 5), "uint32"))),
@@ -53,6 +64,12 @@ SAMPLES: list[Sample] = [
         ("float64",),
         exact=True,
     ),
+    _drop("matrix", (5, 7), 0.3, big=(70001,)),
+    _drop("few", (3, 1, 47), 0.9),
+    _drop("none", (17,), 0.0),
+    _drop("all", (17,), 1.0),
+    _drop("scalar", (), 0.5, (0, 0)),
+    _drop("empty", (0, 3), 0.5),
 ]
 
 _KEY = np.zeros(2, "uint32")
@@ -61,4 +78,8 @@ ERRORS: list[ErrorSample] = [
     ErrorSample("random_bits", (np.zeros(2, "int32"),), TypeError, "key must be uint32", {"shape": ()}),
     ErrorSample("random_bits", (_KEY,), TypeError, "dtype must be uint8", {"shape": (2,), "dtype": "int32"}),
     ErrorSample("random_bits", (_KEY,), ValueError, "sizes must be >= 0", {"shape": (-1,)}),
+    ErrorSample("dropout", (np.ones(2), np.zeros(2, "int32")), TypeError, "key must be uint32"),
+    ErrorSample("dropout", (np.ones(2), np.zeros(3, "uint32")), ValueError, r"key must have shape \(2,\)"),
+    ErrorSample("dropout", (np.ones(2, "int32"), _KEY), TypeError, "expected a floating dtype"),
+    ErrorSample("dropout", (np.ones(2), _KEY), ValueError, "rate must lie between 0 and 1", {"rate": 1.5}),
 ]

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "graph/passes.h"
+#include "ops/movement.h"
 
 namespace addax {
 namespace {
@@ -45,6 +46,12 @@ class Algebra {
     return t.view({{}, {}, t.layout().offset}).item() == 1.0;
   }
 
+  static bool keeps_order(const Dims& axes, int rank) {
+    int i = 0;
+    while (i < axes.rank() && axes[i] == i) ++i;
+    return i == rank;
+  }
+
   // The input that the eqn's only result equals bit for bit; -1: none.
   int equal_input(const Eqn& e) const {
     if (e.out.size() != 1 || e.in.empty() || e.in[0] < 0) return -1;
@@ -54,6 +61,7 @@ class Algebra {
       if (is_one(x) && same_spec(e.in[1], out)) return e.in[1];
     }
     if (e.is("divide") && is_one(e.in[1]) && same_spec(x, out)) return x;
+    if (e.is("transpose")) return keeps_order(e.settings().as<TransposeAttrs>().axes, spec(x).shape.rank()) ? x : -1;
     const bool keeps = e.is("reshape") || e.is("broadcast_to") || e.is("cast") || e.is("stop_gradient");
     return keeps && same_spec(x, out) ? x : -1;
   }

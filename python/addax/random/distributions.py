@@ -151,6 +151,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None) -> Tensor:
                 f"dropout: noise_shape must have a size for each of the {x.ndim} axes. Received: {noise_shape}"
             )
         shape = tuple([d if n is None else int(n) for n, d in zip(noise_shape, x.shape, strict=True)])
+    if shape == x.shape:
+        return apply("dropout", x, key, rate=float(rate))
     mask = bits.bernoulli(key, keep, shape)
     return apply("where", mask, x / keep, scalar_like(0.0, x.dtype))
 
