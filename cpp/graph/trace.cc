@@ -1,7 +1,10 @@
 // What apply and variables tell a trace.
 #include "graph/trace.h"
 
+#include <algorithm>
+
 #include "addax/ops/elementwise.h"
+#include "graph/passes.h"
 
 namespace addax {
 
@@ -85,6 +88,15 @@ void Trace::note_custom_gradient() {
   if (outer_) outer_->note_custom_gradient();
 }
 
+bool Trace::has_assigned(const Values& since) const {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const uint64_t id = states_[i].variable->id();
+    const auto it = since.find(id);
+    if (values_.at(id).id() != (it == since.end() ? first_[i] : it->second).id()) return true;
+  }
+  return false;
+}
+
 void Trace::set_values(const Values& values) {
   // A variable that was first met since has its value from before the trace.
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -135,6 +147,57 @@ ClosedTrace Trace::close(Span<const Tensor> results) {
   }
   closed.graph = std::move(graph_);
   return closed;
+}
+
+JoinedBranches join(std::vector<ClosedTrace> branches) {
+  JoinedBranches joined;
+  std::unordered_map<uint64_t, size_t> places;  // tensor -> position among the joined inputs
+  const auto place = [&](const Tensor& t) {
+    const auto [it, fresh] = places.emplace(t.id(), joined.inputs.size());
+    if (fresh) joined.inputs.push_back(t);
+    return it->second;
+  };
+  for (const ClosedTrace& b : branches)
+    for (const auto& v : b.assigned)
+      if (std::find(joined.assigned.begin(), joined.assigned.end(), v) == joined.assigned.end())
+        joined.assigned.push_back(v);
+  std::vector<size_t> before;
+  for (const auto& v : joined.assigned) before.push_back(place(v->read()));
+  for (const ClosedTrace& b : branches)
+    for (const Tensor& t : b.captures) place(t);
+
+  for (ClosedTrace& b : branches) {
+    Graph& g = b.graph;
+    const size_t arguments = g.inputs.size() - b.assigned.size() - b.captures.size();
+    const size_t results = g.outputs.size() - b.assigned.size();
+    const auto assigned = [&](const std::shared_ptr<Variable>& v) {
+      return static_cast<size_t>(std::find(b.assigned.begin(), b.assigned.end(), v) - b.assigned.begin());
+    };
+    // Variables that have the same value come as one input.
+    std::vector<int> map = identity(g), given(joined.inputs.size(), -1);
+    const auto take = [&](size_t position, int var) {
+      int& at = given[position];
+      if (at < 0) at = var;
+      map[static_cast<size_t>(var)] = at;
+    };
+    for (size_t i = 0; i < b.assigned.size(); ++i) take(places.at(b.assigned[i]->read().id()), g.inputs[arguments + i]);
+    for (size_t i = 0; i < b.captures.size(); ++i)
+      take(places.at(b.captures[i].id()), g.inputs[arguments + b.assigned.size() + i]);
+    substitute(g, map);
+    for (size_t i = 0; i < given.size(); ++i)
+      if (given[i] < 0) given[i] = g.add_var(joined.inputs[i].shape(), joined.inputs[i].dtype());
+    std::vector<int> after;
+    for (size_t i = 0; i < joined.assigned.size(); ++i) {
+      const size_t own = assigned(joined.assigned[i]);
+      after.push_back(own < b.assigned.size() ? g.outputs[results + own] : given[before[i]]);
+    }
+    g.inputs.resize(arguments);
+    g.inputs.insert(g.inputs.end(), given.begin(), given.end());
+    g.outputs.resize(results);
+    g.outputs.insert(g.outputs.end(), after.begin(), after.end());
+    joined.graphs.push_back(std::move(g));
+  }
+  return joined;
 }
 
 }  // namespace addax

@@ -43,5 +43,6 @@ struct BodyRef {
   std::string text() const { return body ? body->text() : "none"; }
   friend bool operator==(const BodyRef& a, const BodyRef& b) { return a.body == b.body || a.text() == b.text(); }
 };
+using Bodies = std::vector<BodyRef>;
 
 }  // namespace addax

@@ -5,6 +5,7 @@
 // Python function and the sample row. tests/test_complete.py names whatever is missing.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <vector>
@@ -38,9 +39,9 @@ struct VjpContext {
   Span<const Tensor> in;
   Span<const Tensor> out;
   Span<const Tensor> grads;
-  uint32_t needs;  // bit i: input i wants a gradient
+  uint32_t needs;  // bit i: input i wants a gradient; bit 31: one from there on does
 
-  bool need(int i) const { return (needs >> i) & 1u; }
+  bool need(int i) const { return (needs >> std::min(i, 31)) & 1u; }
 };
 
 using Infer = void (*)(InferContext&);
