@@ -294,6 +294,11 @@ Tensors cond_vjp(const VjpContext& c) {
   return out;
 }
 
+bool cond_in_place(const Attrs& attrs, int output, int input) {
+  const Graph& g = graph_of(attrs.as<BranchAttrs>().bodies[0]);
+  return output >= g.results() && input == 1 + g.arguments() + output - g.results();
+}
+
 Tensors while_compose(Span<const Tensor> in, const Attrs& attrs) {
   const WhileAttrs& a = attrs.as<WhileAttrs>();
   if (a.maximum < 0)

@@ -45,7 +45,7 @@ ADDAX_API std::vector<std::string> pass_names();
 /// As the environment variable. Throws ValueError for an unknown name.
 ADDAX_API void set_passes(const std::string& setting);
 
-/// Takes the inputs away that none of the graphs reads; returns the positions of the others.
+/// Takes the arguments away that none of the graphs reads; returns the positions of the others.
 std::vector<size_t> drop_unread_inputs(std::vector<Graph>& graphs);
 /// Replaces vars throughout: everyone who reads `var` reads map[var]. map[var] == var elsewhere.
 void substitute(Graph& graph, const std::vector<int>& map);

@@ -23,8 +23,6 @@ struct Buffer {
 
 int64_t bytes_of(const Shape& shape, Dtype dtype) { return numel(shape) * size_of(dtype); }
 
-bool is_pointwise(const OpDef* op) { return op && op->fusion == Fusion::Pointwise; }
-
 }  // namespace
 
 class Planner {
@@ -184,9 +182,9 @@ class Planner {
       const bool aligned =
           is_whole(s.in[k]) && in.layout.shape == out.layout.shape && size_of(in.dtype) == size_of(out.dtype);
       const bool donated = s.op && ((s.op->donates >> output) & 1u) && static_cast<int>(k) == output;
-      const bool pointwise =
-          is_pointwise(s.op) && (!s.op->in_place || s.op->in_place(s.attrs, output, static_cast<int>(k)));
-      if (!aligned || !(donated || pointwise)) return false;
+      const bool in_place = s.op && (s.op->in_place ? s.op->in_place(s.attrs, output, static_cast<int>(k))
+                                                    : s.op->fusion == Fusion::Pointwise);
+      if (!aligned || !(donated || in_place)) return false;
     }
     return true;
   }
@@ -357,10 +355,12 @@ class Planner {
   std::vector<int> late_states_;
 };
 
-Plan::Plan(Graph graph, std::vector<State> states) : graph_(std::move(graph)), states_(std::move(states)) {
+Plan::Plan(Graph body) : graph_(std::move(body)) { Planner(*this).run(); }
+
+Plan::Plan(Graph graph, std::vector<State> states) : Plan(std::move(graph)) {
+  states_ = std::move(states);
   if (static_cast<int>(states_.size()) != graph_.states)
     fail<Error>("plan: ", states_.size(), " variables for ", graph_.states, " states");
-  Planner(*this).run();
 }
 
 Plan::~Plan() = default;

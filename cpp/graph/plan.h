@@ -45,6 +45,8 @@ class ADDAX_API Plan {
  public:
   /// `states[i]` holds the value of the graph's state i.
   Plan(Graph graph, std::vector<State> states);
+  /// Of a body, whose states lie where the caller says.
+  explicit Plan(Graph body);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;

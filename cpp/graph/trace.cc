@@ -151,50 +151,47 @@ ClosedTrace Trace::close(Span<const Tensor> results) {
 
 JoinedBranches join(std::vector<ClosedTrace> branches) {
   JoinedBranches joined;
-  std::unordered_map<uint64_t, size_t> places;  // tensor -> position among the joined inputs
-  const auto place = [&](const Tensor& t) {
-    const auto [it, fresh] = places.emplace(t.id(), joined.inputs.size());
-    if (fresh) joined.inputs.push_back(t);
-    return it->second;
+  const auto find = [](const auto& list, const auto& v) {
+    return static_cast<size_t>(std::find(list.begin(), list.end(), v) - list.begin());
   };
   for (const ClosedTrace& b : branches)
     for (const auto& v : b.assigned)
-      if (std::find(joined.assigned.begin(), joined.assigned.end(), v) == joined.assigned.end())
-        joined.assigned.push_back(v);
-  std::vector<size_t> before;
-  for (const auto& v : joined.assigned) before.push_back(place(v->read()));
+      if (find(joined.assigned, v) == joined.assigned.size()) joined.assigned.push_back(v);
+  Tensors before;
+  std::unordered_map<uint64_t, size_t> places;  // tensor -> position among the joined inputs
+  size_t captures = 0;
+  for (const auto& v : joined.assigned) places.emplace(before.emplace_back(v->read()).id(), 0);
   for (const ClosedTrace& b : branches)
-    for (const Tensor& t : b.captures) place(t);
+    for (const Tensor& t : b.captures)
+      if (places.emplace(t.id(), captures).second) ++captures, joined.inputs.push_back(t);
+  for (size_t i = before.size(); i-- > 0;) places[before[i].id()] = captures + i;
+  joined.inputs.insert(joined.inputs.end(), before.begin(), before.end());
 
   for (ClosedTrace& b : branches) {
     Graph& g = b.graph;
-    const size_t arguments = g.inputs.size() - b.assigned.size() - b.captures.size();
-    const size_t results = g.outputs.size() - b.assigned.size();
-    const auto assigned = [&](const std::shared_ptr<Variable>& v) {
-      return static_cast<size_t>(std::find(b.assigned.begin(), b.assigned.end(), v) - b.assigned.begin());
-    };
-    // Variables that have the same value come as one input.
-    std::vector<int> map = identity(g), given(joined.inputs.size(), -1);
+    const size_t own = b.assigned.size(), arguments = g.inputs.size() - own - b.captures.size();
+    const size_t results = g.outputs.size() - own;
+    // What a branch reads of several variables with one value comes as one input.
+    std::vector<int> map = identity(g), given(joined.inputs.size(), -1), after;
     const auto take = [&](size_t position, int var) {
       int& at = given[position];
       if (at < 0) at = var;
       map[static_cast<size_t>(var)] = at;
     };
-    for (size_t i = 0; i < b.assigned.size(); ++i) take(places.at(b.assigned[i]->read().id()), g.inputs[arguments + i]);
-    for (size_t i = 0; i < b.captures.size(); ++i)
-      take(places.at(b.captures[i].id()), g.inputs[arguments + b.assigned.size() + i]);
+    for (size_t i = 0; i < own; ++i) take(captures + find(joined.assigned, b.assigned[i]), g.inputs[arguments + i]);
+    for (size_t i = 0; i < b.captures.size(); ++i) take(places.at(b.captures[i].id()), g.inputs[arguments + own + i]);
     substitute(g, map);
     for (size_t i = 0; i < given.size(); ++i)
       if (given[i] < 0) given[i] = g.add_var(joined.inputs[i].shape(), joined.inputs[i].dtype());
-    std::vector<int> after;
     for (size_t i = 0; i < joined.assigned.size(); ++i) {
-      const size_t own = assigned(joined.assigned[i]);
-      after.push_back(own < b.assigned.size() ? g.outputs[results + own] : given[before[i]]);
+      const size_t at = find(b.assigned, joined.assigned[i]);
+      after.push_back(at < own ? g.outputs[results + at] : given[captures + i]);
     }
     g.inputs.resize(arguments);
     g.inputs.insert(g.inputs.end(), given.begin(), given.end());
     g.outputs.resize(results);
     g.outputs.insert(g.outputs.end(), after.begin(), after.end());
+    g.states = static_cast<int>(after.size());
     joined.graphs.push_back(std::move(g));
   }
   return joined;

@@ -26,8 +26,8 @@ struct ClosedTrace {
   Tensors captures;
 };
 
-/// Branches as bodies that take and give the same. Inputs of each graph: the arguments, then `inputs`. Outputs: the
-/// results, then the values of the variables that any branch assigns.
+/// Branches as bodies that take and give the same. Inputs of each graph: the arguments, then `inputs`, of which the
+/// last are the variables that any branch assigns: the states of all graphs.
 struct JoinedBranches {
   std::vector<Graph> graphs;
   std::vector<std::shared_ptr<Variable>> assigned;

@@ -117,6 +117,7 @@ void register_control(OpTable& table) {
   cond.infer = cond_infer;
   cond.vjp = cond_vjp;
   cond.flops = cond_flops;
+  cond.in_place = cond_in_place;
 
   OpDef& loop = table.add("control", "while_loop").attrs<WhileAttrs>();
   loop.max_inputs = -1;

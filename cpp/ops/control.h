@@ -47,6 +47,8 @@ struct WhileAttrs {
 /// Two scans: the forward one again, with what its gradient reads stacked as well (the pass `loops` makes one of the
 /// two), and one in the other direction over that.
 Tensors scan_vjp(const VjpContext& c);
+/// The bodies' states are updated in place.
+bool cond_in_place(const Attrs& attrs, int output, int input);
 /// A `cond` over the bodies' gradients, each of which computes its body again. Bodies save different values, and each
 /// would have to write zeros for those of all others.
 Tensors cond_vjp(const VjpContext& c);

@@ -79,7 +79,7 @@ struct OpDef {
   bool strided = false;   // kernel takes any strides; otherwise apply passes contiguous inputs
   uint32_t donates = 0;   // bit i: output i may reuse the storage of input i when nothing else holds it
   Fusion fusion = Fusion::Opaque;
-  // Pointwise: whether an output may be written over an input of its shape and size; null: always.
+  // Whether an output may be written over an input of its shape and size; null: if the row is Pointwise.
   bool (*in_place)(const Attrs& attrs, int output, int input) = nullptr;
   /// The arithmetic of one call.
   int64_t flops_of(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) const {

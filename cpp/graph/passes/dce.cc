@@ -1,4 +1,6 @@
 // Dead code: walks back from the outputs and keeps what they need.
+#include <algorithm>
+
 #include "graph/body.h"
 #include "graph/passes.h"
 #include "ops/control.h"
@@ -9,7 +11,8 @@ std::vector<size_t> drop_unread_inputs(std::vector<Graph>& graphs) {
   std::vector<char> read(graphs[0].inputs.size(), 0);
   for (const Graph& g : graphs) {
     const std::vector<int> uses = use_counts(g);
-    for (size_t i = 0; i < read.size(); ++i) read[i] |= uses[static_cast<size_t>(g.inputs[i])] > 0;
+    for (size_t i = 0; i < read.size(); ++i)
+      read[i] |= uses[static_cast<size_t>(g.inputs[i])] > 0 || static_cast<int>(i) >= g.arguments();
   }
   std::vector<size_t> kept;
   for (size_t i = 0; i < read.size(); ++i)
@@ -35,8 +38,12 @@ void trim(Eqn& e, const std::vector<char>& needed) {
     for (size_t k = 0; k < positions.size(); ++k) vars[first + k] = vars[first + positions[k]];
     vars.resize(first + positions.size());
   };
+  const size_t first = static_cast<size_t>(bodies[0].results());
+  const bool all_states = std::all_of(e.out.begin() + static_cast<ptrdiff_t>(first), e.out.end(),
+                                      [&](int v) { return needed[static_cast<size_t>(v)]; });
   if (results.size() < e.out.size())
     for (Graph& g : bodies) {
+      if (!all_states) g.states = 0;  // inputs like others
       keep(g.outputs, results, 0);
       g = eliminate_dead_code(std::move(g));
     }
