@@ -202,6 +202,7 @@ void bind_graph(py::module_& m) {
                                const PlanStats& s = plan.stats();
                                py::dict d;
                                d["arena_bytes"] = s.arena_bytes;
+                               d["body_bytes"] = s.body_bytes;
                                d["result_bytes"] = s.result_bytes;
                                d["const_bytes"] = s.const_bytes;
                                d["bytes_moved"] = s.bytes_moved;

@@ -33,6 +33,7 @@ class ADDAX_API GraphBody final : public Body {
 ADDAX_API BodyRef make_body(Graph graph);
 /// All bodies are graphs.
 inline const Graph& graph_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->graph(); }
+inline const Plan& plan_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->plan(); }
 /// Applies the graph's eqns to values of its inputs.
 Tensors call(const Graph& graph, Span<const Tensor> inputs);
 

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sstream>
 
+#include "graph/body.h"
 #include "graph/run.h"
 
 namespace addax {
@@ -329,7 +331,17 @@ class Planner {
     for (const int l : plan_.results_) stats.result_bytes += bytes_of(at(l).layout.shape, at(l).dtype);
     for (const Tensor& c : plan_.consts_) stats.const_bytes += c.nbytes();
     stats.steps = static_cast<int>(plan_.steps_.size());
+    std::set<const Body*> bodies;
+    const auto count = [&](const BodyRef& body) {
+      if (!body || !bodies.insert(body.body.get()).second) return;
+      const PlanStats& inner = plan_of(body).stats();
+      stats.body_bytes += inner.arena_bytes + inner.body_bytes;
+    };
     for (const Step& s : plan_.steps_) {
+      for (const auto& [name, value] : s.attrs.fields()) {
+        if (const auto* body = std::get_if<BodyRef>(&value)) count(*body);
+        if (const auto* list = std::get_if<Bodies>(&value)) std::for_each(list->begin(), list->end(), count);
+      }
       std::vector<Spec> in, out;
       for (const int l : s.in) {
         in.push_back(l < 0 ? Spec() : Spec{at(l).layout.shape, at(l).dtype});

@@ -44,7 +44,7 @@ def test_cond(passes, flag):  # noqa: F811
 @pytest.mark.parametrize("flag", FLAGS)
 def test_gradients_of_cond(passes, flag):  # noqa: F811
     def both(flag, x, w):
-        loss, dx, *dw = gradients(chosen)(flag, x, w)
+        loss, dx, *_ = gradients(chosen)(flag, x, w)
         return loss, dx  # a branch that does not read w has no gradient eagerly, and zeros if compiled
 
     assert eqns(same(both, flag, X, W), "cond") == 2
@@ -76,6 +76,7 @@ def test_only_the_chosen_branch_runs():
     seconds = [min(sum(plan.profile([ops.convert_to_tensor(f), x])) for _ in range(3)) for f in FLAGS]
     assert seconds[0] > 5 * seconds[1]
     assert plan.stats["flops"] > 40 * 2 * 256**3  # of the costliest
+    assert plan.stats["body_bytes"] >= 256**2 * 4
 
 
 def test_a_branch_that_is_not_taken_spoils_no_gradient():
@@ -101,7 +102,8 @@ def test_gradients_of_gradients(flag):
             total = ops.sum(grads[1] * grads[1])
         return tape.gradient(total, x)
 
-    same(second, flag, X.astype("float64"), W.astype("float64"))
+    args = [ops.convert_to_tensor(a) for a in (flag, X.astype("float64"), W.astype("float64"))]
+    np.testing.assert_allclose(addax.compile(second)(*args).numpy(), second(*args).numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("i", range(3))
@@ -133,7 +135,7 @@ def test_variables_and_randomness(passing):
 
         def no():
             v.assign(x)
-            return addax.layers.Dropout(0.5, seed=generator)(x, training=True) * read.value
+            return addax.random.dropout(x, 0.5, seed=generator) * read.value
 
         return ops.cond(flag, yes, no), v.value
 
@@ -177,14 +179,13 @@ def test_states_are_updated_in_place():
 
     @addax.compile
     def step(flag, x):
-        ops.cond(flag, lambda: v.assign_add(x), lambda: None)
-        return ops.sum(x)
+        return ops.cond(flag, lambda: ops.sum(v.assign_add(x)[:1]), lambda: ops.sum(x))
 
     x = ops.ones((100, 100))
     for flag, total in [(True, 1.0), (False, 1.0), (True, 2.0)]:
         step(np.array(flag), x)
         assert float(v.value[0, 0]) == total
-    assert "-> state[0]: float32(100, 100)" in str(step.plans[-1])
+    assert "-> result[0]: float32(), state[0]: float32(100, 100)" in str(step.plans[-1])
     assert step.plans[-1].stats["arena_bytes"] < 1000
 
 
@@ -211,7 +212,7 @@ def test_training_step_with_a_choice_of_clipping():
     assert trained() == trained(run_eagerly=True)
 
 
-def test_gradient_accumulation_adds_little():
+def test_gradient_accumulation_is_a_branch():
     addax.utils.set_random_seed(0)
     model = addax.Sequential([addax.layers.Input((8,)), addax.layers.Dense(64), addax.layers.Dense(1)])
     model.compile(addax.optimizers.Adam(gradient_accumulation_steps=3), "mse")
@@ -255,7 +256,9 @@ def test_gradients_of_their_own_are_kept():
         return ops.while_loop(lambda y: ops.sum(y) < 50, lambda y: straight_through(y) + 1, (x,), maximum_iterations=5)
 
     for i in range(3):
-        same(gradient, np.array(i), X)
+        args = [ops.convert_to_tensor(a) for a in (np.array(i), X)]
+        for got, want in zip(tensors(addax.compile(gradient)(*args)), tensors(gradient(*args)), strict=True):
+            np.testing.assert_array_equal(got.numpy(), want.numpy())
     assert eqns(same(lambda i, x: function(i, x), np.array(1), X), "cond") == 1
     assert eqns(same(lambda i, x: gradients(lambda i, x: loop(x)[0])(i, x), np.array(1), X), "while_loop") == 0
 
@@ -310,7 +313,9 @@ def test_a_loop_without_a_maximum_has_no_gradient():
         return tape.gradient(y, x)
 
     assert gradient(ops.ones(3)).tolist() == [4.0] * 3
-    with pytest.raises(ValueError, match="while_loop: there is no gradient.*`maximum_iterations`, or use scan or fori"):
+    with pytest.raises(
+        ValueError, match=r"while_loop: there is no gradient.*`maximum_iterations`, or use scan or fori"
+    ):
         addax.compile(gradient)(ops.ones(3))
 
 
@@ -390,7 +395,7 @@ def test_a_budget_of_memory_around_branches():
     plain = addax.compile(function)
     expected = [bits(plain(f, x)) for f in FLAGS]
     stats = plain.plans[-1].stats
-    budget = stats["arena_bytes"] + stats["result_bytes"] - 2 * 64 * 64 * 4
+    budget = stats["arena_bytes"] + stats["body_bytes"] + stats["result_bytes"] - 2 * 64 * 64 * 4
     tight = addax.compile(function, memory_budget=budget)
     assert [bits(tight(f, x)) for f in FLAGS] == expected
     assert tight.plans[-1].stats["flops"] > stats["flops"]
