@@ -428,7 +428,7 @@ Tensors vjp_of_compose(const VjpContext& c) {
   std::vector<size_t> positions;
   Tape tape(false);
   for (size_t i = 0; i < in.size(); ++i) {
-    if (!c.need(static_cast<int>(i))) continue;
+    if (!in[i] || !is_float(in[i].dtype()) || !c.need(static_cast<int>(i))) continue;
     // One tensor passed twice needs two identities, or each position would receive the gradient of both.
     for (size_t j = 0; j < i; ++j)
       if (in[j] && in[j].id() == in[i].id()) in[i] = reshape(in[i], in[i].shape());

@@ -123,6 +123,7 @@ void bind_graph(py::module_& m) {
            })
       .def(
           "values", [](const Trace& t) { return Values{t.values()}; }, "The values of all variables at this point.")
+      .def("has_assigned", [](const Trace& t, const Values& since) { return t.has_assigned(since.map); })
       .def("set_values", [](Trace& t, const Values& v) { t.set_values(v.map); })
       .def("merge_values", [](Trace& t, const Tensor& condition, const Values& yes,
                               const Values& no) { t.merge_values(condition, yes.map, no.map); })
@@ -142,6 +143,20 @@ void bind_graph(py::module_& m) {
                                   as_list(std::move(closed.captures)));
           },
           "Of a stopped body: (graph, variables that it assigns, tensors that it takes from outside).")
+      .def_static(
+          "join",
+          [](const std::vector<Trace*>& traces, const std::vector<py::sequence>& results) {
+            std::vector<ClosedTrace> closed;
+            for (size_t i = 0; i < traces.size(); ++i) {
+              const Tensors list = tensors_of(results[i]);
+              closed.push_back(traces[i]->close(list));
+            }
+            JoinedBranches joined = join(std::move(closed));
+            return py::make_tuple(py::cast(std::move(joined.graphs)), py::cast(std::move(joined.assigned)),
+                                  as_list(std::move(joined.inputs)));
+          },
+          py::arg("traces"), py::arg("results"),
+          "Of stopped bodies as branches: (graphs, variables that one assigns, tensors that they take from outside).")
       .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
       .def(
           "plan",
@@ -187,6 +202,7 @@ void bind_graph(py::module_& m) {
                                const PlanStats& s = plan.stats();
                                py::dict d;
                                d["arena_bytes"] = s.arena_bytes;
+                               d["body_bytes"] = s.body_bytes;
                                d["result_bytes"] = s.result_bytes;
                                d["const_bytes"] = s.const_bytes;
                                d["bytes_moved"] = s.bytes_moved;

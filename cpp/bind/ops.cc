@@ -82,6 +82,13 @@ class PyAttrs final : public AttrVisitor {
     if (PyObject* o = find(name))
       v = make_body(checked(name, "a Graph", o, [&] { return py::cast<Graph>(py::handle(o)); }));
   }
+  void field(const char* name, Bodies& v) override {
+    if (PyObject* o = find(name)) {
+      v.clear();
+      for (Graph& g : checked(name, "a list of Graphs", o, [&] { return py::cast<std::vector<Graph>>(py::handle(o)); }))
+        v.push_back(make_body(std::move(g)));
+    }
+  }
 
   Py_ssize_t used() const { return used_; }
 
@@ -161,7 +168,11 @@ py::object value_of(const AttrValue& value) {
           return py::str(std::string(name_of(v)));
         else if constexpr (std::is_same_v<T, BodyRef>)
           return v ? py::object(py::cast(graph_of(v))) : py::object(py::none());
-        else
+        else if constexpr (std::is_same_v<T, Bodies>) {
+          py::list graphs;
+          for (const BodyRef& body : v) graphs.append(py::cast(graph_of(body)));
+          return std::move(graphs);
+        } else
           return py::cast(v);
       },
       value);

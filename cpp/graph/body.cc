@@ -25,7 +25,6 @@ std::vector<Spec> specs(const Graph& g, const std::vector<int>& vars) {
 }  // namespace
 
 GraphBody::GraphBody(Graph graph) : graph_(std::move(graph)) {
-  if (graph_.states) fail<ValueError>("body: a graph with states cannot be a body; pass their values as inputs");
   for (const auto& c : graph_.consts)
     if (!has_text(c.second))
       fail<ValueError>("body: a const of ", c.second.numel(), " values has no text; pass it as an input");
@@ -37,7 +36,7 @@ GraphBody::GraphBody(Graph graph) : graph_(std::move(graph)) {
 }
 
 const Plan& GraphBody::plan() const {
-  std::call_once(planned_, [&] { plan_ = std::make_unique<Plan>(optimize(graph_), std::vector<State>()); });
+  std::call_once(planned_, [&] { plan_ = std::make_unique<Plan>(optimize(graph_)); });
   return *plan_;
 }
 

@@ -10,8 +10,8 @@ namespace addax {
 
 class ADDAX_API GraphBody final : public Body {
  public:
-  /// Throws ValueError for a graph with states, or with consts that have no text; what is large or changes is passed
-  /// to a body as an input.
+  /// States are inputs and results that are updated in place where the caller gives both one address. Throws ValueError
+  /// for a graph with consts that have no text; what is large is passed to a body as an input.
   explicit GraphBody(Graph graph);
 
   const Graph& graph() const { return graph_; }
@@ -33,6 +33,7 @@ class ADDAX_API GraphBody final : public Body {
 ADDAX_API BodyRef make_body(Graph graph);
 /// All bodies are graphs.
 inline const Graph& graph_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->graph(); }
+inline const Plan& plan_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->plan(); }
 /// Applies the graph's eqns to values of its inputs.
 Tensors call(const Graph& graph, Span<const Tensor> inputs);
 

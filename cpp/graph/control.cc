@@ -3,11 +3,15 @@
 // A scan's gradient: the body's own is traced once, over a step's inputs and the gradients of its results. Its eqns
 // that read no gradient are the step itself; what the others read of those is stacked by a forward scan. Views, and
 // what is the same in all steps, are made again instead.
+//
+// A cond's gradient computes the branch again, and that of a while_loop is a scan of conds.
 #include "ops/control.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "addax/autograd.h"
+#include "addax/ops/elementwise.h"
 #include "addax/ops/movement.h"
 #include "graph/body.h"
 #include "graph/passes.h"
@@ -51,9 +55,7 @@ class ScanGradient {
   bool is_sequence(size_t i) const { return i < sequences_; }
   bool is_carry(size_t i) const { return i >= sequences_ && i < sequences_ + carries_; }
   // Carries pass gradients from step to step whether or not the first value needs one.
-  bool wants(size_t i) const {
-    return is_float(c_.in[i].dtype()) && (is_carry(i) || c_.need(static_cast<int>(std::min<size_t>(i, 31))));
-  }
+  bool wants(size_t i) const { return is_float(c_.in[i].dtype()) && (is_carry(i) || c_.need(static_cast<int>(i))); }
 
   // One graph of a step and its gradient. Gradients of what is the same in all steps are summed up in carries of the
   // reverse scan: the sum so far is passed to the tape, which adds to it use by use, as it would without a scan.
@@ -217,8 +219,97 @@ class ScanGradient {
   Tensors forward_captures_;
 };
 
+// One step of a while_loop: the body if there is another step, else the carries as they are.
+BodyRef guarded(const BodyRef& body) {
+  Trace trace(Trace::Kind::Body);
+  Graph pass;
+  Tensors in;
+  for (const Spec& s : body->inputs()) {
+    in.push_back(trace.argument(s.shape, s.dtype));
+    pass.inputs.push_back(pass.add_var(s.shape, s.dtype));
+  }
+  pass.outputs.assign(pass.inputs.begin(), pass.inputs.begin() + static_cast<ptrdiff_t>(body->outputs().size()));
+  trace.start();
+  in.insert(in.begin(), cast(in[0], Dtype::Int32));
+  const Tensors out = apply(find_op("cond"), in, Attrs::of(BranchAttrs{{make_body(std::move(pass)), body}}));
+  trace.stop();
+  return make_body(trace.close(out).graph);
+}
+
 }  // namespace
 
 Tensors scan_vjp(const VjpContext& c) { return ScanGradient(c).run(); }
+
+Tensors cond_vjp(const VjpContext& c) {
+  const Bodies& bodies = c.attrs.as<BranchAttrs>().bodies;
+  std::vector<size_t> seeded, wanted;
+  for (size_t i = 0; i < c.out.size(); ++i)
+    if (c.grads[i] && is_float(c.out[i].dtype())) seeded.push_back(i);
+  for (size_t i = 1; i < c.in.size(); ++i)
+    if (is_float(c.in[i].dtype()) && c.need(static_cast<int>(i))) wanted.push_back(i);
+
+  std::deque<Trace> traces;
+  std::vector<Tensors> grads;
+  for (const BodyRef& body : bodies) {
+    Trace& trace = traces.emplace_back(Trace::Kind::Body);
+    Tensors inputs, sources, targets, seeds;
+    for (const Spec& s : body->inputs()) inputs.push_back(trace.argument(s.shape, s.dtype));
+    for (const size_t i : seeded) seeds.push_back(trace.argument(c.out[i].shape(), c.out[i].dtype()));
+    for (const size_t i : wanted) sources.push_back(inputs[i - 1]);
+    trace.start();
+    Tape tape(false);
+    for (const Tensor& t : sources) tape.watch(t);
+    tape.start();
+    const Tensors outputs = call(graph_of(body), inputs);
+    tape.stop();
+    for (const size_t i : seeded) targets.push_back(outputs[i]);
+    grads.push_back(tape.gradient(targets, sources, seeds, false));
+    trace.stop();
+  }
+
+  // A branch gives zeros where only another one has a gradient.
+  std::vector<size_t> defined;
+  for (size_t k = 0; k < wanted.size(); ++k)
+    if (std::any_of(grads.begin(), grads.end(), [&](const Tensors& g) { return g[k]; })) defined.push_back(k);
+  std::vector<ClosedTrace> closed;
+  for (size_t b = 0; b < bodies.size(); ++b) {
+    Tensors results;
+    for (const size_t k : defined) {
+      const Tensor& x = c.in[wanted[k]];
+      results.push_back(grads[b][k] ? grads[b][k] : zeros({x.shape(), x.dtype()}));
+    }
+    closed.push_back(traces[b].close(results));
+    closed.back().graph = eliminate_dead_code(std::move(closed.back().graph));
+  }
+  JoinedBranches joined = join(std::move(closed));
+
+  Tensors all(c.in.begin() + 1, c.in.end()), in = {c.in[0]};
+  for (const size_t i : seeded) all.push_back(c.grads[i]);
+  all.insert(all.end(), joined.inputs.begin(), joined.inputs.end());
+  for (const size_t i : drop_unread_inputs(joined.graphs)) in.push_back(all[i]);
+  BranchAttrs attrs;
+  for (Graph& g : joined.graphs) attrs.bodies.push_back(make_body(std::move(g)));
+  Tensors results = apply(c.op, in, Attrs::of(std::move(attrs))), out(c.in.size());
+  for (size_t k = 0; k < defined.size(); ++k) out[wanted[defined[k]]] = std::move(results[k]);
+  return out;
+}
+
+bool cond_in_place(const Attrs& attrs, int output, int input) {
+  const Graph& g = graph_of(attrs.as<BranchAttrs>().bodies[0]);
+  return output >= g.results() && input == 1 + g.arguments() + output - g.results();
+}
+
+Tensors while_compose(Span<const Tensor> in, const Attrs& attrs) {
+  const WhileAttrs& a = attrs.as<WhileAttrs>();
+  if (a.maximum < 0)
+    fail<ValueError>(
+        "while_loop: there is no gradient through a loop of a compiled function that may run any number of steps. Pass "
+        "`maximum_iterations`, or use scan or fori_loop");
+  LoopAttrs scan;
+  scan.body = guarded(a.body);
+  scan.length = a.maximum;
+  scan.carries = static_cast<int64_t>(a.body->outputs().size());
+  return apply(find_op("scan"), in, Attrs::of(scan));
+}
 
 }  // namespace addax

@@ -19,6 +19,25 @@ bool operator==(const Graph& a, const Graph& b) {
 
 size_t hash_of(const Graph& graph) { return std::hash<std::string>()(to_text(graph)); }
 
+std::vector<int> append(Graph& graph, const Graph& body, const std::vector<int>& inputs) {
+  std::vector<int> map(body.vars.size(), -1), outputs;
+  const auto at = [&](int v) -> int& { return map[static_cast<size_t>(v)]; };
+  const auto add = [&](int v) {
+    const Spec& s = body.vars[static_cast<size_t>(v)];
+    return at(v) = graph.add_var(s.shape, s.dtype);
+  };
+  for (size_t i = 0; i < inputs.size(); ++i) at(body.inputs[i]) = inputs[i];
+  for (const auto& [v, value] : body.consts) graph.consts.emplace_back(add(v), value);
+  for (Eqn e : body.eqns) {
+    for (int& v : e.in)
+      if (v >= 0) v = at(v);
+    for (int& v : e.out) v = add(v);
+    graph.eqns.push_back(std::move(e));
+  }
+  for (const int v : body.outputs) outputs.push_back(at(v));
+  return outputs;
+}
+
 std::vector<int> use_counts(const Graph& graph) {
   std::vector<int> uses(graph.vars.size(), 0);
   for (const Eqn& e : graph.eqns)

@@ -53,6 +53,9 @@ ADDAX_API size_t hash_of(const Graph& graph);
 /// Throws Error naming the eqn.
 ADDAX_API void verify(const Graph& graph);
 
+/// Adds the eqns of `body` with these vars as its inputs; returns the vars that are its outputs.
+std::vector<int> append(Graph& graph, const Graph& body, const std::vector<int>& inputs);
+
 /// Number of eqns that read each var; being an output counts as one more.
 std::vector<int> use_counts(const Graph& graph);
 

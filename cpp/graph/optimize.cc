@@ -15,10 +15,11 @@ struct Pass {
 };
 
 constexpr Pass kPasses[] = {
-    {"cse", merge_common_subexpressions}, {"loops", merge_loops},
-    {"algebra", simplify_algebra},        {"fold", fold_constants},
-    {"dce", eliminate_dead_code},         {"batch_norm", fold_batch_norm},
-    {"fuse", fuse_elementwise},           {"epilogue", join_epilogues},
+    {"branches", merge_branches},    {"cse", merge_common_subexpressions},
+    {"loops", merge_loops},          {"algebra", simplify_algebra},
+    {"fold", fold_constants},        {"dce", eliminate_dead_code},
+    {"batch_norm", fold_batch_norm}, {"fuse", fuse_elementwise},
+    {"epilogue", join_epilogues},
 };
 
 struct Setting {

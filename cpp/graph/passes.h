@@ -18,6 +18,8 @@ struct State;
 Graph eliminate_dead_code(Graph graph);
 /// Computes what stands there twice only once; equal small consts become one.
 Graph merge_common_subexpressions(Graph graph);
+/// Puts the body in the place of a cond whose bodies are equal.
+Graph merge_branches(Graph graph);
 /// Makes one scan of two over the same inputs.
 Graph merge_loops(Graph graph);
 /// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ...
@@ -45,6 +47,8 @@ ADDAX_API std::vector<std::string> pass_names();
 /// As the environment variable. Throws ValueError for an unknown name.
 ADDAX_API void set_passes(const std::string& setting);
 
+/// Takes the arguments away that none of the graphs reads; returns the positions of the others.
+std::vector<size_t> drop_unread_inputs(std::vector<Graph>& graphs);
 /// Replaces vars throughout: everyone who reads `var` reads map[var]. map[var] == var elsewhere.
 void substitute(Graph& graph, const std::vector<int>& map);
 /// Whether the eqn can be part of a `fused` one.

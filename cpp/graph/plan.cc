@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sstream>
 
+#include "graph/body.h"
 #include "graph/run.h"
 
 namespace addax {
@@ -22,8 +24,6 @@ struct Buffer {
 };
 
 int64_t bytes_of(const Shape& shape, Dtype dtype) { return numel(shape) * size_of(dtype); }
-
-bool is_pointwise(const OpDef* op) { return op && op->fusion == Fusion::Pointwise; }
 
 }  // namespace
 
@@ -184,9 +184,9 @@ class Planner {
       const bool aligned =
           is_whole(s.in[k]) && in.layout.shape == out.layout.shape && size_of(in.dtype) == size_of(out.dtype);
       const bool donated = s.op && ((s.op->donates >> output) & 1u) && static_cast<int>(k) == output;
-      const bool pointwise =
-          is_pointwise(s.op) && (!s.op->in_place || s.op->in_place(s.attrs, output, static_cast<int>(k)));
-      if (!aligned || !(donated || pointwise)) return false;
+      const bool in_place = s.op && (s.op->in_place ? s.op->in_place(s.attrs, output, static_cast<int>(k))
+                                                    : s.op->fusion == Fusion::Pointwise);
+      if (!aligned || !(donated || in_place)) return false;
     }
     return true;
   }
@@ -331,7 +331,17 @@ class Planner {
     for (const int l : plan_.results_) stats.result_bytes += bytes_of(at(l).layout.shape, at(l).dtype);
     for (const Tensor& c : plan_.consts_) stats.const_bytes += c.nbytes();
     stats.steps = static_cast<int>(plan_.steps_.size());
+    std::set<const Body*> bodies;
+    const auto count = [&](const BodyRef& body) {
+      if (!body || !bodies.insert(body.body.get()).second) return;
+      const PlanStats& inner = plan_of(body).stats();
+      stats.body_bytes += inner.arena_bytes + inner.body_bytes;
+    };
     for (const Step& s : plan_.steps_) {
+      for (const auto& [name, value] : s.attrs.fields()) {
+        if (const auto* body = std::get_if<BodyRef>(&value)) count(*body);
+        if (const auto* list = std::get_if<Bodies>(&value)) std::for_each(list->begin(), list->end(), count);
+      }
       std::vector<Spec> in, out;
       for (const int l : s.in) {
         in.push_back(l < 0 ? Spec() : Spec{at(l).layout.shape, at(l).dtype});
@@ -357,10 +367,12 @@ class Planner {
   std::vector<int> late_states_;
 };
 
-Plan::Plan(Graph graph, std::vector<State> states) : graph_(std::move(graph)), states_(std::move(states)) {
+Plan::Plan(Graph body) : graph_(std::move(body)) { Planner(*this).run(); }
+
+Plan::Plan(Graph graph, std::vector<State> states) : Plan(std::move(graph)) {
+  states_ = std::move(states);
   if (static_cast<int>(states_.size()) != graph_.states)
     fail<Error>("plan: ", states_.size(), " variables for ", graph_.states, " states");
-  Planner(*this).run();
 }
 
 Plan::~Plan() = default;

@@ -32,6 +32,7 @@ struct Step {
 
 struct PlanStats {
   int64_t arena_bytes = 0;   // what lives inside a run, at its largest, laid out
+  int64_t body_bytes = 0;    // arenas of the bodies of loops and branches, kept between runs
   int64_t result_bytes = 0;  // fresh memory for results, per run
   int64_t const_bytes = 0;
   int64_t bytes_moved = 0;  // read and written by all steps
@@ -45,6 +46,8 @@ class ADDAX_API Plan {
  public:
   /// `states[i]` holds the value of the graph's state i.
   Plan(Graph graph, std::vector<State> states);
+  /// Of a body, whose states lie where the caller says.
+  explicit Plan(Graph body);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "addax/ops/index.h"
 #include "core/copy.h"
@@ -86,9 +87,16 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
   return results;
 }
 
-void PlanRun::call(Span<void* const> arguments, Span<void* const> results) {
-  for (size_t i = 0; i < arguments.size(); ++i) move(arguments_[i], arguments[i]);
-  for (size_t i = 0; i < results.size(); ++i) move(results_[i], results[i]);
+void PlanRun::call(Span<void* const> in, Span<void* const> out) {
+  for (size_t i = 0; i < arguments_.size(); ++i) move(arguments_[i], in[i]);
+  for (size_t i = 0; i < results_.size(); ++i) move(results_[i], out[i]);
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const void* before = in[arguments_.size() + i];
+    void* const after = out[results_.size() + i];
+    const Spec& spec = plan_.graph_.vars[static_cast<size_t>(plan_.graph_.inputs[arguments_.size() + i])];
+    if (before != after) std::memcpy(after, before, static_cast<size_t>(numel(spec.shape) * size_of(spec.dtype)));
+    move(states_[i], after);
+  }
   run_steps(nullptr);
 }
 

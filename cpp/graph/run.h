@@ -16,8 +16,8 @@ class PlanRun {
 
   /// `seconds`: receives the time of each step, if given.
   Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr);
-  /// Of a plan without states, with the addresses of contiguous arguments and results.
-  void call(Span<void* const> arguments, Span<void* const> results);
+  /// Of a body, with the addresses of contiguous inputs and outputs. A state's may be the same.
+  void call(Span<void* const> in, Span<void* const> out);
 
  private:
   // A view whose address changes from run to run, and its distance from the base in bytes.

@@ -7,7 +7,7 @@
 //     return %3, state %1
 //   }
 //
-// The body of a loop stands among its eqn's settings as a graph of its own.
+// The bodies of loops and branches stand among their eqn's settings as graphs of their own.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -302,6 +302,16 @@ class Reader {
       Reader body(r.text_, r.at_);
       v = make_body(body.graph());
       r.at_ = body.at();
+    }
+    void field(const char* n, Bodies& v) override {
+      name(n);
+      r.expect("[");
+      while (!r.accept("]")) {
+        Reader body(r.text_, r.at_);
+        v.push_back(make_body(body.graph()));
+        r.at_ = body.at();
+        r.accept(",");
+      }
     }
   };
 

@@ -1,7 +1,10 @@
 // What apply and variables tell a trace.
 #include "graph/trace.h"
 
+#include <algorithm>
+
 #include "addax/ops/elementwise.h"
+#include "graph/passes.h"
 
 namespace addax {
 
@@ -85,6 +88,15 @@ void Trace::note_custom_gradient() {
   if (outer_) outer_->note_custom_gradient();
 }
 
+bool Trace::has_assigned(const Values& since) const {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const uint64_t id = states_[i].variable->id();
+    const auto it = since.find(id);
+    if (values_.at(id).id() != (it == since.end() ? first_[i] : it->second).id()) return true;
+  }
+  return false;
+}
+
 void Trace::set_values(const Values& values) {
   // A variable that was first met since has its value from before the trace.
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -135,6 +147,54 @@ ClosedTrace Trace::close(Span<const Tensor> results) {
   }
   closed.graph = std::move(graph_);
   return closed;
+}
+
+JoinedBranches join(std::vector<ClosedTrace> branches) {
+  JoinedBranches joined;
+  const auto find = [](const auto& list, const auto& v) {
+    return static_cast<size_t>(std::find(list.begin(), list.end(), v) - list.begin());
+  };
+  for (const ClosedTrace& b : branches)
+    for (const auto& v : b.assigned)
+      if (find(joined.assigned, v) == joined.assigned.size()) joined.assigned.push_back(v);
+  Tensors before;
+  std::unordered_map<uint64_t, size_t> places;  // tensor -> position among the joined inputs
+  size_t captures = 0;
+  for (const auto& v : joined.assigned) places.emplace(before.emplace_back(v->read()).id(), 0);
+  for (const ClosedTrace& b : branches)
+    for (const Tensor& t : b.captures)
+      if (places.emplace(t.id(), captures).second) ++captures, joined.inputs.push_back(t);
+  for (size_t i = before.size(); i-- > 0;) places[before[i].id()] = captures + i;
+  joined.inputs.insert(joined.inputs.end(), before.begin(), before.end());
+
+  for (ClosedTrace& b : branches) {
+    Graph& g = b.graph;
+    const size_t own = b.assigned.size(), arguments = g.inputs.size() - own - b.captures.size();
+    const size_t results = g.outputs.size() - own;
+    // What a branch reads of several variables with one value comes as one input.
+    std::vector<int> map = identity(g), given(joined.inputs.size(), -1), after;
+    const auto take = [&](size_t position, int var) {
+      int& at = given[position];
+      if (at < 0) at = var;
+      map[static_cast<size_t>(var)] = at;
+    };
+    for (size_t i = 0; i < own; ++i) take(captures + find(joined.assigned, b.assigned[i]), g.inputs[arguments + i]);
+    for (size_t i = 0; i < b.captures.size(); ++i) take(places.at(b.captures[i].id()), g.inputs[arguments + own + i]);
+    substitute(g, map);
+    for (size_t i = 0; i < given.size(); ++i)
+      if (given[i] < 0) given[i] = g.add_var(joined.inputs[i].shape(), joined.inputs[i].dtype());
+    for (size_t i = 0; i < joined.assigned.size(); ++i) {
+      const size_t at = find(b.assigned, joined.assigned[i]);
+      after.push_back(at < own ? g.outputs[results + at] : given[captures + i]);
+    }
+    g.inputs.resize(arguments);
+    g.inputs.insert(g.inputs.end(), given.begin(), given.end());
+    g.outputs.resize(results);
+    g.outputs.insert(g.outputs.end(), after.begin(), after.end());
+    g.states = static_cast<int>(after.size());
+    joined.graphs.push_back(std::move(g));
+  }
+  return joined;
 }
 
 }  // namespace addax

@@ -26,6 +26,14 @@ struct ClosedTrace {
   Tensors captures;
 };
 
+/// Branches as bodies that take and give the same. Inputs of each graph: the arguments, then `inputs`, of which the
+/// last are the variables that any branch assigns: the states of all graphs.
+struct JoinedBranches {
+  std::vector<Graph> graphs;
+  std::vector<std::shared_ptr<Variable>> assigned;
+  Tensors inputs;
+};
+
 class ADDAX_API Trace final : public Tracer {
  public:
   /// A body is traced within another trace. What was recording before does not hear it.
@@ -50,6 +58,8 @@ class ADDAX_API Trace final : public Tracer {
   /// The values of all variables as they are at this point of the trace.
   using Values = std::unordered_map<uint64_t, Tensor>;
   const Values& values() const { return values_; }
+  /// Whether a variable has been assigned since it had these values.
+  bool has_assigned(const Values& since) const;
   /// Goes back to earlier values, to trace another branch from there.
   void set_values(const Values& values);
   /// Where two branches meet: each variable has its value of `yes` where the 0-d bool `condition` holds, else that of
@@ -76,6 +86,9 @@ class ADDAX_API Trace final : public Tracer {
   bool active_ = false;
   bool custom_gradient_ = false;
 };
+
+/// The bodies of a choice among `branches`. Variables are read now.
+ADDAX_API JoinedBranches join(std::vector<ClosedTrace> branches);
 
 /// While it lives, this thread does not trace: what is computed now is computed, and variables have their real values.
 class SuspendTrace {

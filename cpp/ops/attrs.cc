@@ -18,6 +18,7 @@ struct Collector final : AttrVisitor {
   void field(const char* name, Dtype& v) override { values.emplace_back(name, v); }
   void field(const char* name, Dims& v) override { values.emplace_back(name, v); }
   void field(const char* name, BodyRef& v) override { values.emplace_back(name, v); }
+  void field(const char* name, Bodies& v) override { values.emplace_back(name, v); }
 };
 
 }  // namespace
@@ -41,7 +42,11 @@ std::string text_of(const AttrValue& value) {
           out << std::setprecision(17) << v;
         else if constexpr (std::is_same_v<T, BodyRef>)
           out << v.text();
-        else
+        else if constexpr (std::is_same_v<T, Bodies>) {
+          out << '[';
+          for (size_t i = 0; i < v.size(); ++i) out << (i ? ", " : "") << v[i].text();
+          out << ']';
+        } else
           out << v;
       },
       value);

@@ -7,7 +7,7 @@
 //     bool average = false;
 //     template <class F> void fields(F&& f) { f("window", window); f("strides", strides); f("average", average); }
 //   };
-// A field is a bool, int64_t, double, std::string, Dtype, Dims or BodyRef. Its initial value is its default.
+// A field is a bool, int64_t, double, std::string, Dtype, Dims, BodyRef or Bodies. Its initial value is its default.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@
 
 namespace addax {
 
-using AttrValue = std::variant<bool, int64_t, double, std::string, Dtype, Dims, BodyRef>;
+using AttrValue = std::variant<bool, int64_t, double, std::string, Dtype, Dims, BodyRef, Bodies>;
 
 /// Sees each field of an attribute struct in order of declaration.
 class ADDAX_API AttrVisitor {
@@ -36,6 +36,7 @@ class ADDAX_API AttrVisitor {
   virtual void field(const char* name, Dtype& value) = 0;
   virtual void field(const char* name, Dims& value) = 0;
   virtual void field(const char* name, BodyRef& value) = 0;
+  virtual void field(const char* name, Bodies& value) = 0;
 };
 
 class ADDAX_API AttrsBase {

@@ -21,7 +21,7 @@ class ADDAX_API Body {
   class Run {
    public:
     virtual ~Run() = default;
-    /// Reads contiguous values at `in` and writes the results to `out`, which overlaps no input.
+    /// Reads contiguous values at `in` and writes the results to `out`. Only states of the body may lie in both.
     virtual void call(Span<void* const> in, Span<void* const> out) = 0;
   };
 
@@ -43,5 +43,6 @@ struct BodyRef {
   std::string text() const { return body ? body->text() : "none"; }
   friend bool operator==(const BodyRef& a, const BodyRef& b) { return a.body == b.body || a.text() == b.text(); }
 };
+using Bodies = std::vector<BodyRef>;
 
 }  // namespace addax

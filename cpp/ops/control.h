@@ -22,8 +22,37 @@ struct LoopAttrs {
   }
 };
 
+/// Inputs: which body, an int32 that is taken as the closest index there is, then what all bodies take. Outputs: the
+/// results of that body alone.
+struct BranchAttrs {
+  Bodies bodies;
+  template <class F>
+  void fields(F&& f) {
+    f("bodies", bodies);
+  }
+};
+
+/// Inputs: the carries, then what is the same in all steps; the body takes both and gives the next carries. The first
+/// carry is a bool: whether there is another step. Outputs: the last carries.
+struct WhileAttrs {
+  BodyRef body;
+  int64_t maximum = -1;  // steps; -1: any number
+  template <class F>
+  void fields(F&& f) {
+    f("body", body);
+    f("maximum", maximum);
+  }
+};
+
 /// Two scans: the forward one again, with what its gradient reads stacked as well (the pass `loops` makes one of the
 /// two), and one in the other direction over that.
 Tensors scan_vjp(const VjpContext& c);
+/// The bodies' states are updated in place.
+bool cond_in_place(const Attrs& attrs, int output, int input);
+/// A `cond` over the bodies' gradients, each of which computes its body again. Bodies save different values, and each
+/// would have to write zeros for those of all others.
+Tensors cond_vjp(const VjpContext& c);
+/// A scan of `maximum` steps, each of which is a `cond`. Throws ValueError without a maximum.
+Tensors while_compose(Span<const Tensor> in, const Attrs& attrs);
 
 }  // namespace addax

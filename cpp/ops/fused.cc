@@ -69,6 +69,7 @@ Attrs cast_to(std::string_view dtype) {
     void field(const char*, Dtype& v) override { v = to; }
     void field(const char*, Dims&) override {}
     void field(const char*, BodyRef&) override {}
+    void field(const char*, Bodies&) override {}
   } set(dtype_from(std::string(dtype)));
   std::shared_ptr<AttrsBase> attrs = find_op("cast").default_attrs.clone();
   attrs->visit(set);

@@ -5,6 +5,7 @@
 // Python function and the sample row. tests/test_complete.py names whatever is missing.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <vector>
@@ -38,9 +39,9 @@ struct VjpContext {
   Span<const Tensor> in;
   Span<const Tensor> out;
   Span<const Tensor> grads;
-  uint32_t needs;  // bit i: input i wants a gradient
+  uint32_t needs;  // bit i: input i wants a gradient; bit 31: one from there on does
 
-  bool need(int i) const { return (needs >> i) & 1u; }
+  bool need(int i) const { return (needs >> std::min(i, 31)) & 1u; }
 };
 
 using Infer = void (*)(InferContext&);
@@ -78,7 +79,7 @@ struct OpDef {
   bool strided = false;   // kernel takes any strides; otherwise apply passes contiguous inputs
   uint32_t donates = 0;   // bit i: output i may reuse the storage of input i when nothing else holds it
   Fusion fusion = Fusion::Opaque;
-  // Pointwise: whether an output may be written over an input of its shape and size; null: always.
+  // Whether an output may be written over an input of its shape and size; null: if the row is Pointwise.
   bool (*in_place)(const Attrs& attrs, int output, int input) = nullptr;
   /// The arithmetic of one call.
   int64_t flops_of(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) const {

@@ -183,9 +183,9 @@ def test_the_new_value_of_a_state_is_no_epilogue():
 
 
 def test_unknown_passes():
-    with pytest.raises(ValueError, match="there is no pass 'fast'; expected one of cse"):
+    with pytest.raises(ValueError, match="there is no pass 'fast'; expected one of branches"):
         after("fast", "return %0")
-    with pytest.raises(ValueError, match=r"expected none or a list of -cse.* got '-fast'"):
+    with pytest.raises(ValueError, match=r"expected none or a list of -branches.* got '-fast'"):
         engine.set_passes("-fast")
 
 

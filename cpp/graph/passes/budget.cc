@@ -153,7 +153,7 @@ bool lower_peak(Graph& g) {
 
 int64_t planned_bytes(const Graph& g, const std::vector<State>& states) {
   const PlanStats stats = Plan(g, states).stats();
-  return stats.arena_bytes + stats.result_bytes;
+  return stats.arena_bytes + stats.body_bytes + stats.result_bytes;
 }
 
 // The largest values at the peak, for a message.

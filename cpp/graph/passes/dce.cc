@@ -1,7 +1,62 @@
 // Dead code: walks back from the outputs and keeps what they need.
+#include <algorithm>
+
+#include "graph/body.h"
 #include "graph/passes.h"
+#include "ops/control.h"
 
 namespace addax {
+
+std::vector<size_t> drop_unread_inputs(std::vector<Graph>& graphs) {
+  std::vector<char> read(graphs[0].inputs.size(), 0);
+  for (const Graph& g : graphs) {
+    const std::vector<int> uses = use_counts(g);
+    for (size_t i = 0; i < read.size(); ++i)
+      read[i] |= uses[static_cast<size_t>(g.inputs[i])] > 0 || static_cast<int>(i) >= g.arguments();
+  }
+  std::vector<size_t> kept;
+  for (size_t i = 0; i < read.size(); ++i)
+    if (read[i]) kept.push_back(i);
+  for (Graph& g : graphs) {
+    std::vector<int> inputs;
+    for (const size_t i : kept) inputs.push_back(g.inputs[i]);
+    g.inputs = std::move(inputs);
+  }
+  return kept;
+}
+
+namespace {
+
+// Of a cond: only the results that are needed, and the inputs that they take.
+void trim(Eqn& e, const std::vector<char>& needed) {
+  std::vector<Graph> bodies;
+  for (const BodyRef& body : e.settings().as<BranchAttrs>().bodies) bodies.push_back(graph_of(body));
+  std::vector<size_t> results;
+  for (size_t i = 0; i < e.out.size(); ++i)
+    if (needed[static_cast<size_t>(e.out[i])]) results.push_back(i);
+  const auto keep = [](std::vector<int>& vars, const std::vector<size_t>& positions, size_t first) {
+    for (size_t k = 0; k < positions.size(); ++k) vars[first + k] = vars[first + positions[k]];
+    vars.resize(first + positions.size());
+  };
+  const size_t first = static_cast<size_t>(bodies[0].results());
+  const bool all_states = std::all_of(e.out.begin() + static_cast<ptrdiff_t>(first), e.out.end(),
+                                      [&](int v) { return needed[static_cast<size_t>(v)]; });
+  if (results.size() < e.out.size())
+    for (Graph& g : bodies) {
+      if (!all_states) g.states = 0;  // inputs like others
+      keep(g.outputs, results, 0);
+      g = eliminate_dead_code(std::move(g));
+    }
+  const std::vector<size_t> inputs = drop_unread_inputs(bodies);
+  if (results.size() == e.out.size() && inputs.size() + 1 == e.in.size()) return;
+  keep(e.out, results, 0);
+  keep(e.in, inputs, 1);
+  BranchAttrs attrs;
+  for (Graph& g : bodies) attrs.bodies.push_back(make_body(std::move(g)));
+  e.attrs = Attrs::of(std::move(attrs));
+}
+
+}  // namespace
 
 Graph eliminate_dead_code(Graph g) {
   std::vector<char> needed(g.vars.size(), 0);
@@ -12,6 +67,7 @@ Graph eliminate_dead_code(Graph g) {
     bool alive = false;
     for (const int v : e.out) alive = alive || needed[static_cast<size_t>(v)];
     if (!alive) continue;
+    if (e.is("cond")) trim(e, needed);
     for (const int v : e.in)
       if (v >= 0) needed[static_cast<size_t>(v)] = 1;
     kept.push_back(std::move(e));

@@ -11,21 +11,8 @@ namespace {
 
 // Both graphs over the inputs of the first; the outputs of the second follow those of the first.
 Graph side_by_side(Graph a, const Graph& b) {
-  std::vector<int> map(b.vars.size(), -1);
-  const auto at = [&](int v) -> int& { return map[static_cast<size_t>(v)]; };
-  const auto add = [&](int v) {
-    const Spec& s = b.vars[static_cast<size_t>(v)];
-    return at(v) = a.add_var(s.shape, s.dtype);
-  };
-  for (size_t i = 0; i < b.inputs.size(); ++i) at(b.inputs[i]) = a.inputs[i];
-  for (const auto& [v, value] : b.consts) a.consts.emplace_back(add(v), value);
-  for (Eqn e : b.eqns) {
-    for (int& v : e.in)
-      if (v >= 0) v = at(v);
-    for (int& v : e.out) v = add(v);
-    a.eqns.push_back(std::move(e));
-  }
-  for (const int v : b.outputs) a.outputs.push_back(at(v));
+  const std::vector<int> outputs = append(a, b, a.inputs);
+  a.outputs.insert(a.outputs.end(), outputs.begin(), outputs.end());
   return a;
 }
 

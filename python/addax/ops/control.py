@@ -1,14 +1,15 @@
 """Control flow: cond, switch, loops, map and scan, as plain Python over eager tensors.
 
-On placeholders a branch or body is run once, for its shapes. In a function being compiled, `cond` and `switch` compute
-all branches and choose among the results, `while_loop` is written out, and loops over a known number of steps become
-one eqn (`run_steps`).
+On placeholders a branch or body is run once, for its shapes. In a function being compiled, `cond`, `switch` and
+`while_loop` over values that are known only when it runs become one eqn with bodies (`_branch`, `_repeated`), and so do
+loops over a known number of steps (`run_steps`).
 `custom_gradient` is in `addax.autograd`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from addax.ops import symbolic
 from addax.ops.convert import as_tensor, cast
 from addax.ops.core import is_symbolic
 from addax.ops.creation import arange
+from addax.ops.elementwise import clip
 from addax.ops.joining import concatenate, stack
 from addax.ops.keras_tensor import any_symbolic_tensors
 from addax.ops.movement import broadcast_to, flip, reshape
@@ -33,8 +35,7 @@ def _tensors(structure: Any) -> Any:
 def cond(pred, true_fn, false_fn):
     """Calls one of two functions.
 
-    In a compiled function whose `pred` is known only when it runs, both are computed, and the results and the values
-    that they assign to variables are chosen by `pred`.
+    A compiled function whose `pred` is known only when it runs traces both and runs one of them.
 
     Args:
         pred: A bool or a 0-d bool tensor.
@@ -43,6 +44,9 @@ def cond(pred, true_fn, false_fn):
 
     Returns:
         What the function returned.
+
+    Raises:
+        ValueError: In a compiled function, if the results have different shapes or dtypes.
 
     Example:
 
@@ -54,50 +58,80 @@ def cond(pred, true_fn, false_fn):
         tree.assert_same_structure(result, other)
         return _tensors(result)
     if is_symbolic(pred) and engine.is_tracing():
-        return _chosen(pred, true_fn, false_fn)
+        index = cast(engine.apply("logical_not", _flag(pred)), "int32")
+        return _branch(index, [true_fn, false_fn], "cond: both branches", ["`true_fn`", "`false_fn`"])
     return true_fn() if pred else false_fn()
 
 
-def _chosen(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
-    """Both branches of a traced function, from the same values of variables, and a choice where they meet."""
+def _flag(x: Any) -> Tensor:
+    return reshape.__wrapped__(cast(as_tensor(x), "bool"), ())
+
+
+def _branch(index: Tensor, functions: list, what: str, names: list) -> Any:
+    """The result of the function at `index` of a traced function: one eqn, which runs only that.
+
+    All are computed, and the results chosen, if a tape records and one calls a function with a gradient of its own,
+    which no graph tells.
+    """
+    traces, results = [], []
+    for function in functions:
+        trace = engine.Trace(body=True)
+        trace.start()
+        try:
+            results.append(_tensors(function()))
+        finally:
+            trace.stop()
+        traces.append(trace)
+    for name, result in zip(names[1:], results[1:], strict=True):
+        tree.assert_same_structure(results[0], result)
+        for a, b in zip(tree.flatten(results[0]), tree.flatten(result), strict=True):
+            if _spec(a) != _spec(b):
+                raise ValueError(
+                    f"{what} must return the same shapes and dtypes. Received: {_text(a)} from {names[0]} and "
+                    f"{_text(b)} from {name}"
+                )
+    if engine.is_recording() and any(trace.has_custom_gradient for trace in traces):
+        return _chosen(index, functions)
+    graphs, variables, inputs = engine.Trace.join(traces, [_given(result) for result in results])
+    return _unpacked(engine.apply("cond", index, *inputs, bodies=graphs), results[0], variables)
+
+
+def _chosen(index: Tensor, functions: list) -> Any:
+    """All functions of a traced function, from the same values of variables, and a choice where they meet."""
     trace = engine.active_trace()
-    pred = reshape.__wrapped__(cast(pred, "bool"), ())
     before = trace.values()
-    yes = true_fn()
-    after_yes = trace.values()
-    trace.set_values(before)
-    no = false_fn()
-    after_no = trace.values()
-    trace.merge_values(pred, after_yes, after_no)
-    tree.assert_same_structure(yes, no)
+    result = _tensors(functions[0]())
+    for i, function in enumerate(functions[1:], 1):
+        after = trace.values()
+        trace.set_values(before)
+        other = _tensors(function())
+        later = engine.apply("greater_equal", index, as_tensor(i, "int32"))
+        trace.merge_values(later, trace.values(), after)
+        result = tree.map_structure(
+            lambda a, b, later=later: None if a is None else engine.apply("where", later, b, a), result, other
+        )
+    return result
 
-    def choose(a: Any, b: Any) -> Any:
-        if a is None and b is None:
-            return None
-        a, b = as_tensor(a), as_tensor(b)
-        if a.shape != b.shape or a.dtype != b.dtype:
-            raise ValueError(
-                f"cond: both branches must return the same shapes and dtypes. Received: {a.dtype}{a.shape} from "
-                f"`true_fn` and {b.dtype}{b.shape} from `false_fn`"
-            )
-        return engine.apply("where", pred, a, b)
 
-    return tree.map_structure(choose, yes, no)
+def _unpacked(results: Any, structure: Any, variables: list) -> Any:
+    """The first results in that structure; the others are assigned to the variables."""
+    left = iter(results if isinstance(results, tuple) else (results,))
+    result = tree.map_structure(lambda x: None if x is None else next(left), structure)
+    for v in variables:
+        v.assign(next(left))
+    return result
 
 
 @op("core.Switch", inputs="index branches operands")
 def _switch(index, branches, operands):
     if is_symbolic(index) and symbolic.is_active():
         return _tensors(branches[0](*operands))
+    last = len(branches) - 1
     if is_symbolic(index) and engine.is_tracing():
-        return _switched(index, list(branches), operands)
-    return branches[max(0, min(int(index), len(branches) - 1))](*operands)
-
-
-def _switched(index: Tensor, branches: list, operands: tuple) -> Any:
-    if len(branches) == 1:
-        return branches[0](*operands)
-    return _chosen(index <= 0, lambda: branches[0](*operands), lambda: _switched(index - 1, branches[1:], operands))
+        index = cast(clip.__wrapped__(reshape.__wrapped__(index, ()), 0, last), "int32")
+        functions = [lambda f=f: f(*operands) for f in branches]
+        return _branch(index, functions, "switch: all branches", [f"branch {i}" for i in range(last + 1)])
+    return branches[max(0, min(int(index), last))](*operands)
 
 
 def switch(index, branches, *operands):
@@ -110,6 +144,9 @@ def switch(index, branches, *operands):
 
     Returns:
         What the function returned.
+
+    Raises:
+        ValueError: In a compiled function, if the results have different shapes or dtypes.
 
     Example:
 
@@ -128,10 +165,13 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         body: Called with the loop variables; returns their new values.
         loop_vars: The first values: a tuple or list, or one value.
         maximum_iterations: The most iterations; `None`: no limit. A compiled function whose condition is known only
-            when it runs needs one, and computes the body that often.
+            when it runs has no gradient through a loop without a limit.
 
     Returns:
         The last values of the loop variables.
+
+    Raises:
+        ValueError: In a compiled function, if a loop variable changes its shape or dtype.
 
     Example:
 
@@ -145,8 +185,9 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         if _any_symbolic(values) and symbolic.is_active():
             break
         go = cond(*values)
-        if is_symbolic(go):
-            values = _written_out(cond, body, values, go, maximum_iterations, done)
+        if is_symbolic(go) and engine.is_tracing():
+            most = None if maximum_iterations is None else maximum_iterations - done
+            values = _repeated(cond, body, tuple(_tensors(values)), _flag(go), most)
             break
         if not go:
             break
@@ -159,18 +200,61 @@ def _as_tuple(result: Any) -> tuple:
     return tuple(result) if isinstance(result, (tuple, list)) else (result,)
 
 
-def _written_out(cond: Callable, body: Callable, values: tuple, go: Any, most: int | None, done: int) -> tuple:
-    """A loop of a traced function whose condition is known only when it runs: every iteration that there can be."""
-    if most is None:
-        raise RuntimeError(
-            "while_loop: the condition of a loop in a compiled function depends on a symbolic tensor, so how often it "
-            "runs is not known. Pass `maximum_iterations`, which is then how often the body is computed"
-        )
-    values = tuple(_tensors(values))
-    for i in range(done, most):
-        values = _chosen(go, lambda v=values: _as_tuple(_tensors(body(*v))), lambda v=values: v)
-        if i + 1 < most:
-            go = engine.apply("logical_and", go, cond(*values))
+def _repeated(cond: Callable, body: Callable, values: tuple, go: Tensor, most: int | None) -> tuple:
+    """A loop of a traced function whose condition is known only when it runs: one eqn, which runs until it is false.
+
+    It is written out if it has a maximum, and a tape records and a function has a gradient of its own, or the condition
+    assigns variables: it is not asked again after the last iteration.
+    """
+    trace = engine.Trace(body=True)
+    trace.argument((), "bool")
+    before = tree.map_structure(lambda x: None if x is None else trace.argument(x.shape, x.dtype), values)
+    trace.start()
+    try:
+        after = _kept(values, body(*before))
+        since = trace.values()
+        again = _flag(cond(*after))
+    finally:
+        trace.stop()
+    custom = trace.has_custom_gradient and engine.is_recording()
+    if most is not None and (custom or trace.has_assigned(since)):
+        return _written_out(cond, body, values, go, most)
+    graph, variables, captured = trace.close([again, *_given(after)])
+    results = engine.apply(
+        "while_loop",
+        *(go, *_given(values), *[v.read() for v in variables], *captured),
+        body=graph,
+        maximum=-1 if most is None else most,
+    )
+    return _unpacked(results, (go, *values), variables)[1:]
+
+
+def _kept(values: tuple, result: Any) -> tuple:
+    """The new values of the loop variables."""
+    after = _as_tuple(_tensors(result))
+    tree.assert_same_structure(values, after)
+    for a, b in zip(tree.flatten(values), tree.flatten(after), strict=True):
+        if _spec(a) != _spec(b):
+            raise ValueError(
+                "while_loop: in a compiled function a loop variable must keep its shape and dtype. Received: "
+                f"{_text(a)} that becomes {_text(b)}"
+            )
+    return after
+
+
+def _written_out(cond: Callable, body: Callable, values: tuple, go: Tensor, most: int) -> tuple:
+    def step(values: tuple, last: bool) -> tuple:
+        after = _kept(values, body(*values))
+        return _flag(False if last else cond(*after)), *after
+
+    def rest(values: tuple, last: bool) -> tuple:
+        return _flag(False), *values
+
+    for i in range(most):
+        index = cast(engine.apply("logical_not", go), "int32")
+        branches = [partial(f, values, i + 1 == most) for f in (step, rest)]
+        go, *after = _branch(index, branches, "while_loop: all iterations", ["an earlier one", "another"])
+        values = tuple(after)
     return values
 
 
@@ -281,11 +365,7 @@ def _loop(f: Callable, carry: Any, n: int, rows: Any, reverse: bool) -> tuple[An
         carries=len(carries) + len(variables),
         reverse=reverse,
     )
-    results = iter(results if isinstance(results, tuple) else (results,))
-    output = tree.map_structure(lambda x: None if x is None else next(results), output)
-    after = tree.map_structure(lambda x: None if x is None else next(results), after)
-    for v in variables:
-        v.assign(next(results))
+    output, after = _unpacked(results, (output, after), variables)
     return after, output
 
 
@@ -293,8 +373,12 @@ def _given(structure: Any) -> list:
     return [x for x in tree.flatten(structure) if x is not None]
 
 
-def _spec(x: Tensor) -> tuple:
-    return x.shape, x.dtype
+def _spec(x: Tensor | None) -> tuple | None:
+    return None if x is None else (x.shape, x.dtype)
+
+
+def _text(x: Tensor | None) -> str:
+    return "None" if x is None else f"{x.dtype}{x.shape}"
 
 
 def _any_symbolic(structure: Any) -> bool:
