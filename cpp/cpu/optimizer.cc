@@ -1,4 +1,4 @@
-// CPU kernels of the optimizer family: one pass over memory; 16-bit floats are computed in float.
+// CPU kernels of the optimizer family: one pass over memory for all variables; 16-bit floats are computed in float.
 #include "ops/optimizer.h"
 
 #include <algorithm>
@@ -12,39 +12,53 @@ namespace addax::cpu::ADDAX_ISA {
 namespace {
 
 constexpr int64_t kTile = 1024;
-constexpr int64_t kBlock = 16 * kTile;
+constexpr int64_t kBlock = 16;  // tiles
 
-double scalar(const View& v) {
+/// The scalar that stands so many places before the end of the inputs.
+double scalar(const KernelArgs& k, size_t from_end) {
+  const View& v = k.in[k.in.size() - from_end];
   return with_any(v.dtype, [&](auto t) { return convert<double>(*v.as<const decltype(t)>()); });
 }
 
-/// Runs body(n, in, out) over tiles: pointers to `States` states and the gradient, and to the new states. An output may
-/// be the memory of the state in its place, and nothing else.
+/// Runs body(n, in, out) over the tiles of all variables: pointers to `States` states and the gradient, and to the new
+/// states. An output may be the memory of the state in its place, and nothing else. Every variable is cut from its own
+/// start, so that its bits do not depend on the others.
 template <int States, class Body>
 void update(const KernelArgs& k, const Body& body) {
+  const size_t variables = k.out.size() / States;
+  const auto tiles_of = [&](size_t v) { return (k.out[v * States].numel() + kTile - 1) / kTile; };
+  int64_t total = 0;
+  for (size_t v = 0; v < variables; ++v) total += tiles_of(v);
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
-    Source<C> in[States + 1];
-    Target<C> out[States];
-    for (size_t i = 0; i <= States; ++i) in[i] = float_source<C>(k.in[i]);
-    for (size_t i = 0; i < States; ++i) out[i] = float_target<C>(k.out[i]);
-    parallel_for(k.in[0].numel(), kBlock, [&](int64_t begin, int64_t end) {
+    parallel_for(total, kBlock, [&](int64_t begin, int64_t end) {
       alignas(64) C tiles[States + 1][kTile];
-      const C* from[States + 1];
-      C* to[States];
-      for (int64_t at = begin; at < end; at += kTile) {
-        const int64_t n = std::min(kTile, end - at);
-        for (int i = 0; i <= States; ++i) from[i] = in[i].read(at, 1, n, tiles[i]);
-        for (int i = 0; i < States; ++i) to[i] = out[i].open(at, tiles[i]);
-        body(n, from, to);
-        for (int i = 0; i < States; ++i) out[i].commit(at, n, to[i]);
+      int64_t first = 0;  // tile of the variable
+      for (size_t v = 0; v < variables && first < end; first += tiles_of(v++)) {
+        const int64_t from = std::max(begin, first), to = std::min(end, first + tiles_of(v));
+        if (from >= to) continue;
+        Source<C> in[States + 1];
+        Target<C> out[States];
+        for (size_t i = 0; i < States; ++i) in[i] = float_source<C>(k.in[v * States + i]);
+        for (size_t i = 0; i < States; ++i) out[i] = float_target<C>(k.out[v * States + i]);
+        in[States] = float_source<C>(k.in[variables * States + v]);
+        const int64_t size = k.out[v * States].numel();
+        for (int64_t tile = from - first; tile < to - first; ++tile) {
+          const int64_t at = tile * kTile, n = std::min(kTile, size - at);
+          const C* old[States + 1];
+          C* made[States];
+          for (int i = 0; i <= States; ++i) old[i] = in[i].read(at, 1, n, tiles[i]);
+          for (int i = 0; i < States; ++i) made[i] = out[i].open(at, tiles[i]);
+          body(n, old, made);
+          for (int i = 0; i < States; ++i) out[i].commit(at, n, made[i]);
+        }
       }
     });
   });
 }
 
 void sgd_update(const KernelArgs& k) {
-  const double rate = scalar(k.in[2]);
+  const double rate = scalar(k, 1);
   update<1>(k, [&](int64_t n, auto* const* in, auto* const* out) {
     using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
     const C lr = static_cast<C>(rate), *p = in[0], *g = in[1];
@@ -56,7 +70,7 @@ void sgd_update(const KernelArgs& k) {
 
 void sgd_momentum_update(const KernelArgs& k) {
   const auto& a = k.attrs.as<MomentumAttrs>();
-  const double rate = scalar(k.in[3]);
+  const double rate = scalar(k, 1);
   update<2>(k, [&](int64_t n, auto* const* in, auto* const* out) {
     using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
     const C lr = static_cast<C>(rate), momentum = static_cast<C>(a.momentum);
@@ -84,7 +98,7 @@ struct AdamStep {
 
 void adam_update(const KernelArgs& k) {
   const auto& a = k.attrs.as<AdamAttrs>();
-  const AdamStep s(a, scalar(k.in[4]), scalar(k.in[5]));
+  const AdamStep s(a, scalar(k, 2), scalar(k, 1));
   update<3>(k, [&](int64_t n, auto* const* in, auto* const* out) {
     using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
     const C alpha = static_cast<C>(s.alpha), decay = static_cast<C>(s.decay), epsilon = static_cast<C>(a.epsilon);
@@ -103,7 +117,7 @@ void adam_update(const KernelArgs& k) {
 
 void adam_amsgrad_update(const KernelArgs& k) {
   const auto& a = k.attrs.as<AdamAttrs>();
-  const AdamStep s(a, scalar(k.in[5]), scalar(k.in[6]));
+  const AdamStep s(a, scalar(k, 2), scalar(k, 1));
   update<4>(k, [&](int64_t n, auto* const* in, auto* const* out) {
     using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
     const C alpha = static_cast<C>(s.alpha), decay = static_cast<C>(s.decay), epsilon = static_cast<C>(a.epsilon);
@@ -124,7 +138,7 @@ void adam_amsgrad_update(const KernelArgs& k) {
 
 void rmsprop_update(const KernelArgs& k) {
   const auto& a = k.attrs.as<RmspropAttrs>();
-  const double rate = scalar(k.in[3]);
+  const double rate = scalar(k, 1);
   update<2>(k, [&](int64_t n, auto* const* in, auto* const* out) {
     using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
     const C lr = static_cast<C>(rate), rho = static_cast<C>(a.rho), gain = static_cast<C>(1 - a.rho);
@@ -141,7 +155,7 @@ void rmsprop_update(const KernelArgs& k) {
 
 void rmsprop_full_update(const KernelArgs& k) {
   const auto& a = k.attrs.as<RmspropFullAttrs>();
-  const double rate = scalar(k.in[5]);
+  const double rate = scalar(k, 1);
   update<4>(k, [&](int64_t n, auto* const* in, auto* const* out) {
     using C = std::remove_pointer_t<std::remove_reference_t<decltype(out[0])>>;
     const C lr = static_cast<C>(rate), rho = static_cast<C>(a.rho), gain = static_cast<C>(1 - a.rho);

@@ -28,6 +28,8 @@ Graph fold_constants(Graph graph);
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
 Graph join_epilogues(Graph graph);
+/// Optimizer updates that differ in nothing but their variables become one eqn over all of them.
+Graph join_updates(Graph graph);
 
 /// Computes values again for the backward part of a graph that would be held through its peak of memory, until a plan
 /// of it takes at most `budget` bytes for arena and results. Throws ValueError with the least that was found. Bits

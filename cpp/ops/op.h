@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -56,6 +57,9 @@ using ViewRule = bool (*)(const Layout& in, const Shape& out_shape, const Attrs&
 /// Multiplications and additions, each counted once.
 using Flops = int64_t (*)(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs);
 
+/// For `OpDef::donates`.
+inline constexpr int kAllOutputs = std::numeric_limits<int>::max();
+
 enum class Fusion : uint8_t { Pointwise, View, Reduce, Opaque };
 
 /// Which values the gradient reads: the tape keeps only these alive.
@@ -76,7 +80,7 @@ struct OpDef {
   ViewRule view = nullptr;
   Flops flops = nullptr;  // null: one for each element of the first output
   bool strided = false;   // kernel takes any strides; otherwise apply passes contiguous inputs
-  uint32_t donates = 0;   // bit i: output i may reuse the storage of input i when nothing else holds it
+  int donates = 0;  // so many outputs may reuse the storage of the input in their place, when nothing else holds it
   Fusion fusion = Fusion::Opaque;
   // Pointwise: whether an output may be written over an input of its shape and size; null: always.
   bool (*in_place)(const Attrs& attrs, int output, int input) = nullptr;

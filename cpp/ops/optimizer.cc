@@ -1,5 +1,6 @@
-// optimizer: one row per fused update of a parameter and its state. The state comes first, outputs are the new state in
-// the same places, written in place where the caller gives the old one up. No gradients.
+// optimizer: one row per fused update of parameters and their states. The inputs are the states of each variable, its
+// parameter first, then a gradient for each variable, then the scalars. Outputs are the new states in the same places,
+// written in place where the caller gives the old ones up. No gradients.
 #include "ops/optimizer.h"
 
 #include "ops/families.h"
@@ -8,41 +9,52 @@
 namespace addax {
 namespace {
 
-/// `States` tensors and the gradient of one shape and dtype, then the learning rate and, for `Step`, the step.
+/// Variables of `States` tensors each, all of one dtype, then the learning rate and, for `Step`, the step.
 template <int States, bool Step>
 void update_infer(InferContext& c) {
-  const Tensor& param = c.in[0];
-  if (!is_float(param.dtype())) fail<DtypeError>(c.op.name, ": expected a floating parameter, got ", param.dtype());
-  for (size_t i = 1; i <= States; ++i) {
-    const Tensor& t = c.in[i];
-    const char* what = i == States ? "the gradient" : "each state";
+  const size_t scalars = 1 + Step, variables = (c.in.size() - scalars) / (States + 1);
+  if (c.in.size() != variables * (States + 1) + scalars)
+    fail<ValueError>(c.op.name, ": expected ", States, " states and a gradient for each variable, and ", scalars,
+                     Step ? " scalars" : " scalar", " behind them; got ", c.in.size(), " inputs");
+  const Dtype dtype = c.in[0].dtype();
+  if (!is_float(dtype)) fail<DtypeError>(c.op.name, ": expected a floating parameter, got ", dtype);
+  for (size_t i = 0; i < variables * (States + 1); ++i) {
+    const bool gradient = i >= variables * States;
+    const Tensor &param = c.in[gradient ? (i - variables * States) * States : i / States * States], &t = c.in[i];
+    const char* what = gradient ? "the gradient" : "each state";
     if (t.shape() != param.shape())
       fail<ShapeError>(c.op.name, ": ", what, " must have the parameter's shape ", param.shape(), ", got ", t.shape(),
                        " as input ", i);
-    if (t.dtype() != param.dtype())
-      fail<DtypeError>(c.op.name, ": ", what, " must have the parameter's dtype ", param.dtype(), ", got ", t.dtype(),
+    if (t.dtype() != dtype)
+      fail<DtypeError>(c.op.name, ": ", what, " must have the parameter's dtype ", dtype, ", got ", t.dtype(),
                        " as input ", i, "; cast with addax.ops.cast");
   }
-  const Tensor& rate = c.in[States + 1];
+  const Tensor& rate = c.in[c.in.size() - scalars];
   if (rate.rank() != 0 || !is_float(rate.dtype()))
     fail<ValueError>(c.op.name, ": the learning rate must be a floating tensor of shape (), got ", rate.dtype(), " ",
                      rate.shape());
   if constexpr (Step) {
-    const Tensor& step = c.in[States + 2];
+    const Tensor& step = c.in[c.in.size() - 1];
     if (step.rank() != 0 || !is_int(step.dtype()))
       fail<ValueError>(c.op.name, ": the step must be an integer tensor of shape (), got ", step.dtype(), " ",
                        step.shape());
   }
-  for (int i = 0; i < States; ++i) c.out(param.shape(), param.dtype());
+  for (size_t i = 0; i < variables * States; ++i) c.out(c.in[i].shape(), dtype);
 }
 
 template <int States, bool Step>
 OpDef& row(OpTable& table, const char* name) {
   OpDef& op = table.add("optimizer", name);
-  op.min_inputs = op.max_inputs = States + 2 + Step;
+  op.min_inputs = States + 2 + Step;
+  op.max_inputs = -1;
   op.infer = update_infer<States, Step>;
   op.differentiable = false;
-  op.donates = (1u << States) - 1;
+  op.donates = kAllOutputs;
+  op.flops = [](Span<const Spec>, Span<const Spec> out, const Attrs&) {
+    int64_t values = 0;
+    for (const Spec& s : out) values += numel(s.shape);
+    return values;
+  };
   return op;
 }
 

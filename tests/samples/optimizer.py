@@ -59,6 +59,23 @@ def _row(op, reference, states, attrs=(), label="", step=False):
     return Sample(op, make(3, 7), reference, dict(attrs), label, big=make(70_000), gradient=())
 
 
+def _joined(op, reference, states, attrs=(), step=False):
+    """Three variables, which a kernel cuts into tiles together."""
+
+    def make(*shapes):
+        gradients = [normal(*shape) for shape in shapes]
+        return inputs(*(s(*shape) for shape in shapes for s in states), *gradients, RATE, *([STEP] if step else []))
+
+    def each(*all_inputs, **attrs):
+        k = len(states)
+        values, gradients, scalars = all_inputs[: 3 * k], all_inputs[3 * k : 3 * k + 3], all_inputs[3 * k + 3 :]
+        results = [reference(*values[i * k : i * k + k], gradients[i], *scalars, **attrs) for i in range(3)]
+        return tuple(r for result in results for r in (result if isinstance(result, tuple) else (result,)))
+
+    big = make((70_000,), (5,), (300, 90))
+    return Sample(op, make((3, 7), (), (4,)), each, dict(attrs), "joined", big=big, gradient=())
+
+
 SAMPLES: list[Sample] = [
     _row("sgd_update", _sgd, [normal]),
     _row("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
@@ -73,6 +90,12 @@ SAMPLES: list[Sample] = [
          {"centered": True}, "centered"),
     _row("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, lambda *s: uniform(-0.5, 0.5, *s)],
          {"momentum": 0.5, "centered": True}, "both"),
+    _joined("sgd_update", _sgd, [normal]),
+    _joined("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
+    _joined("adam_update", _adam, [normal, normal, squares], {"weight_decay": 0.1}, step=True),
+    _joined("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], step=True),
+    _joined("rmsprop_update", _rmsprop, [normal, squares]),
+    _joined("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}),
 ]  # fmt: skip
 
 _P, _LR, _STEP = np.zeros(3), np.float32(0.1), np.int32(1)
@@ -86,4 +109,7 @@ ERRORS: list[ErrorSample] = [
                 "the gradient must have the parameter's dtype float64, got float32"),
     ErrorSample("adam_update", (_P, _P, _P, _P, _LR, np.float32(1)), ValueError, "the step must be an integer tensor"),
     ErrorSample("sgd_update", (_P, _P, np.zeros(1, "float32")), ValueError, "the learning rate must be"),
+    ErrorSample("sgd_update", (_P, _P, _P, _LR), ValueError, "expected 1 states and a gradient for each variable"),
+    ErrorSample("sgd_update", (_P, np.zeros(2), _P, _P, _LR), ValueError,
+                r"the gradient must have the parameter's shape \(2,\), got \(3,\) as input 3"),
 ]  # fmt: skip
