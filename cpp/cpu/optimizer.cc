@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
-#include "cpu/kernels.h"
+#include "cpu/indices.h"
 #include "cpu/simd/convert.h"
 #include "ops/op.h"
 
@@ -20,6 +22,52 @@ double scalar(const KernelArgs& k, size_t from_end) {
   return with_any(v.dtype, [&](auto t) { return convert<double>(*v.as<const decltype(t)>()); });
 }
 
+/// The gradient that scatter_add(zeros, indices, updates) would make, tile by tile. The updates of each row are summed
+/// in their order, and a 16-bit sum is rounded once.
+class ScatteredGradient {
+ public:
+  ScatteredGradient(const char* name, const View& param, const View& indices, const View& updates)
+      : updates_(updates),
+        columns_(product(param.shape, static_cast<int>(indices.shape.back()), param.rank())),
+        positions_(Indices(name, param, indices, 0, static_cast<int>(indices.shape.back()))),
+        ends_(param.numel() / columns_, name),
+        order_(positions_.size(), name) {
+    const int64_t* p = positions_.data();
+    const int64_t n = positions_.size(), rows = param.numel() / columns_;
+    std::fill_n(ends_.get(), rows, 0);
+    for (int64_t j = 0; j < n; ++j) ++ends_[p[j]];
+    for (int64_t row = 0, before = 0; row < rows; ++row) before += std::exchange(ends_[row], before);
+    for (int64_t j = 0; j < n; ++j) order_[ends_[p[j]]++] = j;
+  }
+
+  template <class C>
+  const C* read(int64_t at, int64_t n, C* sums) const {
+    const Source<C> updates = float_source<C>(updates_);
+    alignas(64) C tile[kTile];
+    std::fill_n(sums, n, C(0));
+    for (int64_t row = at / columns_, j = row ? ends_[row - 1] : 0; row * columns_ < at + n; ++row) {
+      const int64_t first = row * columns_, begin = std::max(at, first),
+                    count = std::min(at + n, first + columns_) - begin;
+      for (C* to = sums + (begin - at); j < ends_[row]; ++j) {
+        const C* from = updates.read(order_[j] * columns_ + begin - first, 1, count, tile);
+        for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+      }
+    }
+    if (!updates.direct) {
+      alignas(64) char rounded[kTile * sizeof(Float16)];  // or the other type of 16 bits
+      float_target<C>(updates_).store(sums, n, rounded, 0);
+      updates.load(rounded, 0, 1, n, sums);
+    }
+    return sums;
+  }
+
+ private:
+  const View& updates_;
+  int64_t columns_;
+  Positions positions_;
+  Scratch<int64_t> ends_, order_;  // the updates of a row are order_[those before its end]
+};
+
 /// Runs body(n, in, out) over the tiles of all variables: pointers to `States` states and the gradient, and to the new
 /// states. An output may be the memory of the state in its place, and nothing else. Every variable is cut from its own
 /// start, so that its bits do not depend on the others.
@@ -29,6 +77,8 @@ void update(const KernelArgs& k, const Body& body) {
   const auto tiles_of = [&](size_t v) { return (k.out[v * States].numel() + kTile - 1) / kTile; };
   int64_t total = 0;
   for (size_t v = 0; v < variables; ++v) total += tiles_of(v);
+  std::optional<ScatteredGradient> scattered;
+  if (is_int(k.in[States].dtype)) scattered.emplace(k.op.name, k.in[0], k.in[States], k.in[States + 1]);
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
     parallel_for(total, kBlock, [&](int64_t begin, int64_t end) {
@@ -37,17 +87,18 @@ void update(const KernelArgs& k, const Body& body) {
       for (size_t v = 0; v < variables && first < end; first += tiles_of(v++)) {
         const int64_t from = std::max(begin, first), to = std::min(end, first + tiles_of(v));
         if (from >= to) continue;
-        Source<C> in[States + 1];
+        Source<C> in[States + 1] = {};
         Target<C> out[States];
         for (size_t i = 0; i < States; ++i) in[i] = float_source<C>(k.in[v * States + i]);
         for (size_t i = 0; i < States; ++i) out[i] = float_target<C>(k.out[v * States + i]);
-        in[States] = float_source<C>(k.in[variables * States + v]);
+        if (!scattered) in[States] = float_source<C>(k.in[variables * States + v]);
         const int64_t size = k.out[v * States].numel();
         for (int64_t tile = from - first; tile < to - first; ++tile) {
           const int64_t at = tile * kTile, n = std::min(kTile, size - at);
           const C* old[States + 1];
           C* made[States];
-          for (int i = 0; i <= States; ++i) old[i] = in[i].read(at, 1, n, tiles[i]);
+          for (int i = 0; i < States; ++i) old[i] = in[i].read(at, 1, n, tiles[i]);
+          old[States] = scattered ? scattered->read(at, n, tiles[States]) : in[States].read(at, 1, n, tiles[States]);
           for (int i = 0; i < States; ++i) made[i] = out[i].open(at, tiles[i]);
           body(n, old, made);
           for (int i = 0; i < States; ++i) out[i].commit(at, n, made[i]);
@@ -183,11 +234,17 @@ void rmsprop_full_update(const KernelArgs& k) {
 
 void register_optimizer(KernelSink& sink) {
   sink.set("sgd_update", sgd_update);
+  sink.set("sgd_update_rows", sgd_update);
   sink.set("sgd_momentum_update", sgd_momentum_update);
+  sink.set("sgd_momentum_update_rows", sgd_momentum_update);
   sink.set("adam_update", adam_update);
+  sink.set("adam_update_rows", adam_update);
   sink.set("adam_amsgrad_update", adam_amsgrad_update);
+  sink.set("adam_amsgrad_update_rows", adam_amsgrad_update);
   sink.set("rmsprop_update", rmsprop_update);
+  sink.set("rmsprop_update_rows", rmsprop_update);
   sink.set("rmsprop_full_update", rmsprop_full_update);
+  sink.set("rmsprop_full_update_rows", rmsprop_full_update);
 }
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -15,10 +15,15 @@ struct Pass {
 };
 
 constexpr Pass kPasses[] = {
-    {"cse", merge_common_subexpressions}, {"loops", merge_loops},
-    {"algebra", simplify_algebra},        {"fold", fold_constants},
-    {"dce", eliminate_dead_code},         {"fuse", fuse_elementwise},
-    {"epilogue", join_epilogues},         {"join", join_updates},
+    {"cse", merge_common_subexpressions},
+    {"loops", merge_loops},
+    {"algebra", simplify_algebra},
+    {"fold", fold_constants},
+    {"dce", eliminate_dead_code},
+    {"fuse", fuse_elementwise},
+    {"epilogue", join_epilogues},
+    {"rows", scatter_in_updates},
+    {"join", join_updates},
 };
 
 struct Setting {

@@ -28,6 +28,8 @@ Graph fold_constants(Graph graph);
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
 Graph join_epilogues(Graph graph);
+/// An optimizer update that alone reads scatter_add(zeros, ...) takes that in.
+Graph scatter_in_updates(Graph graph);
 /// Optimizer updates that differ in nothing but their variables become one eqn over all of them.
 Graph join_updates(Graph graph);
 

@@ -1,10 +1,13 @@
 // optimizer: one row per fused update of parameters and their states. The inputs are the states of each variable, its
 // parameter first, then a gradient for each variable, then the scalars. Outputs are the new states in the same places,
 // written in place where the caller gives the old ones up. No gradients.
+//
+// The rows `..._rows` update one variable, whose gradient stands as the indices and updates of a scatter_add to zeros.
 #include "ops/optimizer.h"
 
+#include "addax/ops/index.h"
 #include "ops/families.h"
-#include "ops/op.h"
+#include "ops/vjp.h"
 
 namespace addax {
 namespace {
@@ -58,15 +61,57 @@ OpDef& row(OpTable& table, const char* name) {
   return op;
 }
 
+// A gradient that is scatter_add(zeros, indices, updates), of one variable.
+template <int States, bool Step>
+void update_rows_infer(InferContext& c) {
+  const Tensors scattered = {c.in[0], c.in[States], c.in[States + 1]};
+  InferContext gradient{c.op, Attrs(), scattered, {}};
+  ADDAX_OP(scatter_add).infer(gradient);
+  Tensors in(c.in.begin(), c.in.end());
+  in.erase(in.begin() + States);
+  in[States] = Tensor::placeholder(c.in[0].shape(), c.in[0].dtype());
+  InferContext dense{c.op, c.attrs, in, {}};
+  update_infer<States, Step>(dense);
+  c.outputs = std::move(dense.outputs);
+}
+
+template <int States>
+Tensors compose_rows(const OpDef& dense, Span<const Tensor> in, const Attrs& attrs) {
+  Tensors args(in.begin(), in.end());
+  args.erase(args.begin() + States);
+  args[States] = scatter_add(zeros_like(in[0]), in[States], in[States + 1]);
+  return apply(dense, args, attrs);
+}
+
+/// The row of dense gradients and that of scattered ones.
+template <const char* Name, int States, bool Step, class RuleAttrs = void>
+void rule(OpTable& table, const char* name_of_rows) {
+  OpDef& dense = row<States, Step>(table, Name);
+  OpDef& rows = row<States, Step>(table, name_of_rows);
+  rows.max_inputs = ++rows.min_inputs;
+  rows.infer = update_rows_infer<States, Step>;
+  rows.compose = [](Span<const Tensor> in, const Attrs& attrs) {
+    return compose_rows<States>(find_op(Name), in, attrs);
+  };
+  if constexpr (!std::is_void_v<RuleAttrs>) {
+    dense.attrs<RuleAttrs>();
+    rows.attrs<RuleAttrs>();
+  }
+}
+
+constexpr char kSgd[] = "sgd_update", kMomentum[] = "sgd_momentum_update", kAdam[] = "adam_update",
+               kAmsgrad[] = "adam_amsgrad_update", kRmsprop[] = "rmsprop_update",
+               kRmspropFull[] = "rmsprop_full_update";
+
 }  // namespace
 
 void register_optimizer(OpTable& table) {
-  row<1, false>(table, "sgd_update");
-  row<2, false>(table, "sgd_momentum_update").attrs<MomentumAttrs>();
-  row<3, true>(table, "adam_update").attrs<AdamAttrs>();
-  row<4, true>(table, "adam_amsgrad_update").attrs<AdamAttrs>();
-  row<2, false>(table, "rmsprop_update").attrs<RmspropAttrs>();
-  row<4, false>(table, "rmsprop_full_update").attrs<RmspropFullAttrs>();
+  rule<kSgd, 1, false>(table, "sgd_update_rows");
+  rule<kMomentum, 2, false, MomentumAttrs>(table, "sgd_momentum_update_rows");
+  rule<kAdam, 3, true, AdamAttrs>(table, "adam_update_rows");
+  rule<kAmsgrad, 4, true, AdamAttrs>(table, "adam_amsgrad_update_rows");
+  rule<kRmsprop, 2, false, RmspropAttrs>(table, "rmsprop_update_rows");
+  rule<kRmspropFull, 4, false, RmspropFullAttrs>(table, "rmsprop_full_update_rows");
 }
 
 }  // namespace addax

@@ -239,6 +239,30 @@ def test_updates_that_differ_do_not_join(other):
     assert len(joined(lines)) == 4
 
 
+ROWS = """graph(%0: int32(2, 4, 1), %1: float32(2, 4, 3), state %2: float32(5, 3), state %3: float32(5, 3), \
+state %4: float32()) {{
+const %5: float32(5, 3) = all [{}]
+%6: float32(5, 3) = scatter_add(%5, %0, %1)
+%7: float32(5, 3), %8: float32(5, 3) = sgd_momentum_update(%2, %3, %6, %4, momentum=0.5, nesterov=false)
+return {}state %7, state %8, state %4
+}}"""
+
+
+def test_rows():
+    graph = engine.run_pass("rows", engine.Graph.parse(ROWS.format(0, "")))
+    graph.verify()
+    assert [line.strip() for line in str(graph).splitlines()[1:-2]] == [
+        "%5: float32(5, 3), %6: float32(5, 3) = "
+        "sgd_momentum_update_rows(%2, %3, %0, %1, %4, momentum=0.5, nesterov=false)"
+    ]
+
+
+@pytest.mark.parametrize("values", [(1, ""), (-0.0, ""), (0, "%6, ")], ids=["ones", "negative zeros", "read twice"])
+def test_gradients_that_stay_dense(values):
+    graph = engine.Graph.parse(ROWS.format(*values))
+    assert engine.run_pass("rows", graph) == graph
+
+
 def mlp(optimizer) -> addax.Sequential:
     addax.utils.set_random_seed(3)
     layers = addax.layers
@@ -285,6 +309,42 @@ def test_joined_updates_are_in_place_and_change_nothing(name):
     assert together.count("copy(") == apart.count("copy(")
     small = sum(4 * w.numpy().size for w in model.weights if w.numpy().size < 16384)
     assert plans[1].stats["arena_bytes"] <= plans[0].stats["arena_bytes"] + small
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_embeddings_train_without_a_dense_gradient(name, dtype):
+    """On any number of threads, to the bits of the dense update."""
+    weights, plans = set(), []
+    for setting, threads in (("-rows", 1), ("", 1), ("", 2), ("", 4)):
+        engine.set_passes(setting)
+        addax.config.set_num_threads(threads)
+        try:
+            addax.utils.set_random_seed(3)
+            layers = addax.layers
+            model = addax.Sequential(
+                [
+                    layers.Input((7,), dtype="int32"),
+                    layers.Embedding(2000, 50, dtype=dtype),
+                    layers.GlobalAveragePooling1D(dtype=dtype),
+                    layers.Dense(1, dtype=dtype),
+                ]
+            )
+            model.compile(OPTIMIZERS[name](), "mse")
+            rng = np.random.default_rng(0)
+            model.fit(rng.integers(0, 300, (64, 7)), rng.normal(size=(64, 1)), verbose=0)
+        finally:
+            engine.set_passes("")
+        plans.append(step_plan(model))
+        weights.add(b"".join(w.numpy().tobytes() for w in (*model.variables, *model.optimizer.variables)))
+    assert len(weights) == 1
+    dense, rows = plans[:2]
+    if name != "accumulation":  # which reads the gradient itself
+        assert "_update_rows(" in str(rows)
+        table = 2000 * 50 * addax.ops.zeros((), dtype).numpy().itemsize
+        updates = 32 * 7 * 50 * 8  # copied, since the mean's gradient is a view
+        assert rows.stats["arena_bytes"] <= dense.stats["arena_bytes"] - table + updates + 1024
+        assert str(rows).count("copy(") <= str(dense).count("copy(") + 1
 
 
 def test_unknown_passes():
