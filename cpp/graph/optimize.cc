@@ -78,14 +78,14 @@ void substitute(Graph& graph, const std::vector<int>& map) {
   for (int& v : graph.outputs) v = map[static_cast<size_t>(v)];
 }
 
-Graph optimize(Graph graph) {
+Graph optimize(Graph graph, std::string_view without) {
   std::set<std::string> off;
   {
     const std::lock_guard<std::mutex> lock(setting().mutex);
     off = setting().off;
   }
   for (const Pass& p : kPasses)
-    if (!off.count(p.name)) graph = p.run(std::move(graph));
+    if (!off.count(p.name) && p.name != without) graph = p.run(std::move(graph));
   return graph;
 }
 
