@@ -161,8 +161,7 @@ void bind_graph(py::module_& m) {
       .def(
           "plan",
           [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
-            graph = optimize(std::move(graph));
-            if (budget) graph = fit_memory(std::move(graph), *budget, t.states());
+            graph = budget ? fit_memory(std::move(graph), *budget, t.states()) : optimize(std::move(graph));
             return std::make_unique<Plan>(std::move(graph), t.states());
           },
           py::arg("graph"), py::arg("memory_budget") = py::none(),

@@ -5,133 +5,15 @@
 
 #include <atomic>
 #include <cstring>
-#include <limits>
 
 #include "addax/device.h"
 #include "core/copy.h"
 #include "cpu/bits.h"
-#include "cpu/kernels.h"
+#include "cpu/indices.h"
 #include "cpu/packed.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
-
-constexpr int64_t kGrain = 64 * 1024;  // bytes of one piece of work
-
-int64_t product(const Shape& shape, int first, int last) {
-  int64_t n = 1;
-  for (int i = first; i < last; ++i) n *= shape[i];
-  return n;
-}
-
-// Reads n indices into an axis of `size`, `step` apart, as positions; with `more`, as the next digit of what `to`
-// holds. False if one is out of range.
-using Reader = bool (*)(const void* indices, int64_t step, int64_t n, int64_t size, bool more, int64_t* to);
-
-template <class T>
-bool read_indices(const void* indices, int64_t step, int64_t n, int64_t size, bool more, int64_t* __restrict to) {
-  const T* __restrict from = static_cast<const T*>(indices);
-  int64_t outside = 0;  // negative once an index is out of range
-  auto position = [&](int64_t i) {
-    int64_t index;
-    if constexpr (std::is_same_v<T, uint64_t>)
-      index = static_cast<int64_t>(std::min<uint64_t>(from[i], std::numeric_limits<int64_t>::max()));
-    else
-      index = static_cast<int64_t>(from[i]);
-    const int64_t place = index + (index < 0 ? size : 0);
-    outside |= place | (size - 1 - place);
-    return place;
-  };
-  if (more)
-    for (int64_t i = 0; i < n; ++i) to[i] = to[i] * size + position(i * step);
-  else if (step == 1)
-    for (int64_t i = 0; i < n; ++i) to[i] = position(i);
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = position(i * step);
-  return outside >= 0;
-}
-
-Reader reader_of(Dtype dtype) {
-  return with_any(dtype, [](auto tag) -> Reader {
-    using T = decltype(tag);
-    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
-      return read_indices<T>;
-    else
-      return nullptr;  // refused by infer
-  });
-}
-
-// Input 1: rows of k indices, which address axes `first_axis`, ... of input 0. A row is one row-major position among
-// them.
-class Indices {
- public:
-  Indices(const KernelArgs& args, int first_axis, int k)
-      : name_(args.op.name),
-        dtype_(args.in[1].dtype),
-        packed_(args.in[1], name_),
-        reader_(reader_of(dtype_)),
-        first_axis_(first_axis),
-        sizes_(args.in[0].shape.begin() + first_axis, args.in[0].shape.begin() + first_axis + k),
-        count_(args.in[1].numel() / k) {}
-
-  int64_t size() const { return count_; }
-  /// Positions [begin, begin + n); false if an index is out of range.
-  bool read(int64_t begin, int64_t n, int64_t* to) const {
-    const int k = sizes_.rank();
-    bool inside = true;
-    for (int d = 0; d < k; ++d)
-      inside &= reader_(packed_.as<char>() + (begin * k + d) * size_of(dtype_), k, n, sizes_[d], d > 0, to);
-    return inside;
-  }
-  /// Reads all on the pool and throws IndexError for the first index out of range; keeps the positions in `to` unless
-  /// null.
-  void read_all(int64_t* to) const {
-    std::atomic<bool> bad{false};
-    parallel_for(count_, kGrain / 8, [&](int64_t begin, int64_t end) {
-      int64_t buffer[kChunk];
-      for (int64_t i = begin; i < end; i += kChunk)
-        if (!read(i, std::min(kChunk, end - i), to ? to + i : buffer)) bad = true;
-    });
-    if (bad) report();
-  }
-  [[noreturn]] void report() const {
-    for (int64_t i = 0;; ++i)
-      for (int d = 0; d < sizes_.rank(); ++d) {
-        const void* at = packed_.as<char>() + (i * sizes_.rank() + d) * size_of(dtype_);
-        int64_t position;
-        if (reader_(at, 1, 1, sizes_[d], false, &position)) continue;
-        const int64_t n = sizes_[d], index = position < 0 ? position - n : position;
-        if (n == 0) fail<IndexError>(name_, ": index ", index, " into axis ", first_axis_ + d, ", which is empty");
-        fail<IndexError>(name_, ": index ", index, " is out of range for axis ", first_axis_ + d, " of size ", n,
-                         "; expected ", -n, " to ", n - 1);
-      }
-  }
-
-  static constexpr int64_t kChunk = 512;
-
- private:
-  const char* name_;
-  Dtype dtype_;
-  Packed packed_;
-  Reader reader_;
-  int first_axis_;
-  Shape sizes_;
-  int64_t count_;
-};
-
-// The positions of all rows, checked.
-class Positions {
- public:
-  explicit Positions(const Indices& indices) : count_(indices.size()), positions_(count_, "indices") {
-    indices.read_all(positions_.get());
-  }
-  int64_t size() const { return count_; }
-  const int64_t* data() const { return positions_.get(); }
-
- private:
-  int64_t count_;
-  Scratch<int64_t> positions_;
-};
 
 // ---- reading
 
@@ -176,7 +58,7 @@ void gather(char* dst, const char* src, int64_t outer, int64_t axis, const Posit
 void take_kernel(const KernelArgs& args) {
   const View &x = args.in[0], &out = args.out[0];
   const int axis = normalize_axis(args.attrs.as<AlongAxisAttrs>().axis, x.rank(), "take");
-  const Positions positions(Indices(args, axis, 1));
+  const Positions positions(Indices(args.op.name, x, args.in[1], axis, 1));
   gather(out.as<char>(), x.as<char>(), product(x.shape, 0, axis), x.shape[axis], positions,
          product(x.shape, axis + 1, x.rank()) * size_of(x.dtype));
 }
@@ -184,7 +66,7 @@ void take_kernel(const KernelArgs& args) {
 void gather_nd_kernel(const KernelArgs& args) {
   const View &x = args.in[0], &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(Indices(args, 0, k));
+  const Positions positions(Indices(args.op.name, args.in[0], args.in[1], 0, k));
   gather(out.as<char>(), x.as<char>(), 1, 0, positions, product(x.shape, k, x.rank()) * size_of(x.dtype));
 }
 
@@ -213,7 +95,7 @@ struct AlongAxis {
 void take_along_axis_kernel(const KernelArgs& args) {
   const View &x = args.in[0], &out = args.out[0];
   const int axis = normalize_axis(args.attrs.as<AlongAxisAttrs>().axis, x.rank(), "take_along_axis");
-  const Indices indices(args, axis, 1);
+  const Indices indices(args.op.name, args.in[0], args.in[1], axis, 1);
   const AlongAxis along{x.shape[axis], out.shape[axis], product(x.shape, axis + 1, x.rank())};
   std::atomic<bool> bad{false};
   with_bytes(x.dtype, [&](auto tag) {
@@ -305,7 +187,7 @@ void accumulate(const View& out, const View& updates, const char* what, Add&& ad
 void scatter_add_kernel(const KernelArgs& args) {
   const View &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(Indices(args, 0, k));
+  const Positions positions(Indices(args.op.name, args.in[0], args.in[1], 0, k));
   const int64_t columns = product(out.shape, k, out.rank());
   copy_to_output(args.in[0], out);
   accumulate(out, args.in[2], "scatter_add", [&](auto* sums, const auto* updates) {
@@ -322,7 +204,7 @@ void scatter_add_kernel(const KernelArgs& args) {
 void scatter_kernel(const KernelArgs& args) {
   const View &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(Indices(args, 0, k));
+  const Positions positions(Indices(args.op.name, args.in[0], args.in[1], 0, k));
   const int64_t bytes = product(out.shape, k, out.rank()) * size_of(out.dtype);
   copy_to_output(args.in[0], out);
   const Packed packed(args.in[2], "scatter");
@@ -337,7 +219,7 @@ void scatter_kernel(const KernelArgs& args) {
 void scatter_add_along_axis_kernel(const KernelArgs& args) {
   const View& out = args.out[0];
   const int axis = normalize_axis(args.attrs.as<AlongAxisAttrs>().axis, out.rank(), "scatter_add_along_axis");
-  const Indices indices(args, axis, 1);
+  const Indices indices(args.op.name, args.in[0], args.in[1], axis, 1);
   indices.read_all(nullptr);  // the output may be x itself: check before writing
   copy_to_output(args.in[0], out);
   const int64_t outer = product(out.shape, 0, axis), m = args.in[1].shape[axis];

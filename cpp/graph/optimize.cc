@@ -19,7 +19,8 @@ constexpr Pass kPasses[] = {
     {"loops", merge_loops},          {"algebra", simplify_algebra},
     {"fold", fold_constants},        {"dce", eliminate_dead_code},
     {"batch_norm", fold_batch_norm}, {"fuse", fuse_elementwise},
-    {"epilogue", join_epilogues},
+    {"epilogue", join_epilogues},    {"rows", scatter_in_updates},
+    {"join", join_updates},
 };
 
 struct Setting {
@@ -74,14 +75,14 @@ void substitute(Graph& graph, const std::vector<int>& map) {
   for (int& v : graph.outputs) v = map[static_cast<size_t>(v)];
 }
 
-Graph optimize(Graph graph) {
+Graph optimize(Graph graph, std::string_view without) {
   std::set<std::string> off;
   {
     const std::lock_guard<std::mutex> lock(setting().mutex);
     off = setting().off;
   }
   for (const Pass& p : kPasses)
-    if (!off.count(p.name)) graph = p.run(std::move(graph));
+    if (!off.count(p.name) && p.name != without) graph = p.run(std::move(graph));
   return graph;
 }
 

@@ -32,14 +32,18 @@ Graph fold_batch_norm(Graph graph);
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
 Graph join_epilogues(Graph graph);
+/// An optimizer update that alone reads scatter_add(zeros, ...) takes that in.
+Graph scatter_in_updates(Graph graph);
+/// Optimizer updates that differ in nothing but their variables become one eqn over all of them.
+Graph join_updates(Graph graph);
 
-/// Computes values again for the backward part of a graph that would be held through its peak of memory, until a plan
-/// of it takes at most `budget` bytes for arena and results. Throws ValueError with the least that was found. Bits
-/// stay. Nothing may merge eqns after it.
+/// Runs the passes, then computes values again for the backward part of the graph that would be held through its peak
+/// of memory, until a plan of it takes at most `budget` bytes for arena and results. Throws ValueError with the least
+/// that was found. Bits stay. Nothing may merge eqns after it.
 ADDAX_API Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states);
 
-/// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all).
-ADDAX_API Graph optimize(Graph graph);
+/// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all) and one more, if named.
+ADDAX_API Graph optimize(Graph graph, std::string_view without = {});
 /// One pass by name, one of pass_names(). Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.

@@ -183,7 +183,7 @@ class Planner {
       const Location &in = at(s.in[k]), &out = at(s.out[static_cast<size_t>(output)]);
       const bool aligned =
           is_whole(s.in[k]) && in.layout.shape == out.layout.shape && size_of(in.dtype) == size_of(out.dtype);
-      const bool donated = s.op && ((s.op->donates >> output) & 1u) && static_cast<int>(k) == output;
+      const bool donated = s.op && output < s.op->donates && static_cast<int>(k) == output;
       const bool in_place = s.op && (s.op->in_place ? s.op->in_place(s.attrs, output, static_cast<int>(k))
                                                     : s.op->fusion == Fusion::Pointwise);
       if (!aligned || !(donated || in_place)) return false;

@@ -51,8 +51,8 @@ SmallVector<View, 8> views_of(Span<const Tensor> tensors) {
 using Outputs = SmallVector<Tensor, kFewOutputs>;
 
 bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& out) {
-  return ((op.donates >> i) & 1u) && input && input.is_unique() && !input.storage()->read_only &&
-         input.is_contiguous() && input.dtype() == out.dtype && input.shape() == out.shape;
+  return i < op.donates && input && input.is_unique() && !input.storage()->read_only && input.is_contiguous() &&
+         input.dtype() == out.dtype && input.shape() == out.shape;
 }
 
 void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may_donate, Outputs& out) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -57,6 +58,9 @@ using ViewRule = bool (*)(const Layout& in, const Shape& out_shape, const Attrs&
 /// Multiplications and additions, each counted once.
 using Flops = int64_t (*)(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs);
 
+/// For `OpDef::donates`.
+inline constexpr int kAllOutputs = std::numeric_limits<int>::max();
+
 enum class Fusion : uint8_t { Pointwise, View, Reduce, Opaque };
 
 /// Which values the gradient reads: the tape keeps only these alive.
@@ -77,7 +81,7 @@ struct OpDef {
   ViewRule view = nullptr;
   Flops flops = nullptr;  // null: one for each element of the first output
   bool strided = false;   // kernel takes any strides; otherwise apply passes contiguous inputs
-  uint32_t donates = 0;   // bit i: output i may reuse the storage of input i when nothing else holds it
+  int donates = 0;  // so many outputs may reuse the storage of the input in their place, when nothing else holds it
   Fusion fusion = Fusion::Opaque;
   // Whether an output may be written over an input of its shape and size; null: if the row is Pointwise.
   bool (*in_place)(const Attrs& attrs, int output, int input) = nullptr;

@@ -182,6 +182,174 @@ def test_the_new_value_of_a_state_is_no_epilogue():
     assert engine.run_pass("epilogue", graph) == graph
 
 
+JOIN = """graph(%0: float32(3,), %1: float32(2, 2), %2: float32(3,), %3: float64(2,), state %4: float32(3,), \
+state %5: float32(2, 2), state %6: float32(3,), state %7: float64(2,), state %8: float32(), state %9: float32()) {{
+{}
+return %10, %11, %12, %13, state %4, state %5, state %6, state %7, state %8, state %9
+}}"""
+UPDATES = [
+    "%10: float32(3,) = sgd_update(%4, %0, %8)",
+    "%11: float32(2, 2) = sgd_update(%5, %1, %8)",
+    "%12: float32(3,) = sgd_update(%6, %2, %8)",
+    "%13: float64(2,) = sgd_update(%7, %3, %8)",  # of another dtype
+]
+
+
+def joined(lines: list[str]) -> list[str]:
+    """The eqns after the pass."""
+    graph = engine.run_pass("join", engine.Graph.parse(JOIN.format("\n".join(lines))))
+    graph.verify()
+    return [line.strip() for line in str(graph).splitlines()[1:-2]]
+
+
+def test_join():
+    assert joined(UPDATES) == [
+        "%10: float32(3,), %11: float32(2, 2), %12: float32(3,) = sgd_update(%4, %5, %6, %0, %1, %2, %8)",
+        "%13: float64(2,) = sgd_update(%7, %3, %8)",
+    ]
+
+
+def test_join_of_several_states():
+    text = (
+        "graph(%0: float32(3,), %1: float32(), state %2: float32(3,), state %3: float32(3,), state %4: float32(), "
+        "state %5: float32(), state %6: float32()) {\n"
+        "%7: float32(3,), %8: float32(3,) = sgd_momentum_update(%2, %3, %0, %6, momentum=0.5, nesterov=true)\n"
+        "%9: float32(), %10: float32() = sgd_momentum_update(%4, %5, %1, %6, momentum=0.5, nesterov=true)\n"
+        "return state %7, state %8, state %9, state %10, state %6\n}"
+    )
+    (line,) = str(engine.run_pass("join", engine.Graph.parse(text))).splitlines()[1:-2]
+    assert line.strip() == (
+        "%7: float32(3,), %8: float32(3,), %9: float32(), %10: float32() = "
+        "sgd_momentum_update(%2, %3, %4, %5, %0, %1, %6, momentum=0.5, nesterov=true)"
+    )
+
+
+def test_updates_join_behind_their_readers():
+    """Who reads a new value stays in front of the updates that follow."""
+    read = "%14: float32(2, 2) = add(%11, %11)"
+    assert joined([*UPDATES[:2], read, UPDATES[2].replace("%2", "%0"), UPDATES[3]]) == [
+        "%10: float32(3,), %11: float32(2, 2) = sgd_update(%4, %5, %0, %1, %8)",
+        "%12: float32(2, 2) = add(%11, %11)",
+        "%13: float32(3,) = sgd_update(%6, %0, %8)",
+        "%14: float64(2,) = sgd_update(%7, %3, %8)",
+    ]
+
+
+@pytest.mark.parametrize("other", ["sgd_update(%6, %2, %9)", "rmsprop_update(%6, %6, %2, %8, rho=0.9, epsilon=0)"])
+def test_updates_that_differ_do_not_join(other):
+    second = ", %15: float32(3,)" if "rms" in other else ""
+    lines = [UPDATES[0], f"%12: float32(3,){second} = {other}", UPDATES[3], "%11: float32(2, 2) = add(%5, %1)"]
+    assert len(joined(lines)) == 4
+
+
+ROWS = """graph(%0: int32(2, 4, 1), %1: float32(2, 4, 3), state %2: float32(5, 3), state %3: float32(5, 3), \
+state %4: float32()) {{
+const %5: float32(5, 3) = all [{}]
+%6: float32(5, 3) = scatter_add(%5, %0, %1)
+%7: float32(5, 3), %8: float32(5, 3) = sgd_momentum_update(%2, %3, %6, %4, momentum=0.5, nesterov=false)
+return {}state %7, state %8, state %4
+}}"""
+
+
+def test_rows():
+    graph = engine.run_pass("rows", engine.Graph.parse(ROWS.format(0, "")))
+    graph.verify()
+    assert [line.strip() for line in str(graph).splitlines()[1:-2]] == [
+        "%5: float32(5, 3), %6: float32(5, 3) = "
+        "sgd_momentum_update_rows(%2, %3, %0, %1, %4, momentum=0.5, nesterov=false)"
+    ]
+
+
+@pytest.mark.parametrize("values", [(1, ""), (-0.0, ""), (0, "%6, ")], ids=["ones", "negative zeros", "read twice"])
+def test_gradients_that_stay_dense(values):
+    graph = engine.Graph.parse(ROWS.format(*values))
+    assert engine.run_pass("rows", graph) == graph
+
+
+def mlp(optimizer) -> addax.Sequential:
+    addax.utils.set_random_seed(3)
+    layers = addax.layers
+    model = addax.Sequential([layers.Input((30,)), layers.Dense(64), layers.Dense(300), layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    rng = np.random.default_rng(0)
+    model.fit(rng.normal(size=(64, 30)), rng.normal(size=(64, 1)), verbose=0)
+    return model
+
+
+def step_plan(model):
+    """The plan of the compiled training step."""
+    (plan,) = model._steps["train_step"].plans
+    return plan
+
+
+OPTIMIZERS = {
+    "sgd": lambda: addax.optimizers.SGD(0.01),
+    "momentum": lambda: addax.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+    "adam": lambda: addax.optimizers.Adam(),
+    "amsgrad": lambda: addax.optimizers.Adam(amsgrad=True, use_ema=True),
+    "adamw": lambda: addax.optimizers.AdamW(weight_decay=0.01),
+    "rmsprop": lambda: addax.optimizers.RMSprop(),
+    "rmsprop full": lambda: addax.optimizers.RMSprop(momentum=0.9, centered=True),
+    "accumulation": lambda: addax.optimizers.Adam(gradient_accumulation_steps=2),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_joined_updates_are_in_place_and_change_nothing(name):
+    plans, weights = [], []
+    for setting in ("-join", ""):
+        engine.set_passes(setting)
+        try:
+            model = mlp(OPTIMIZERS[name]())
+        finally:
+            engine.set_passes("")
+        plans.append(step_plan(model))
+        weights.append([w.numpy().tobytes() for w in (*model.variables, *model.optimizer.variables)])
+    assert weights[0] == weights[1]
+    apart, together = (str(plan) for plan in plans)
+    assert len([line for line in apart.splitlines() if "_update" in line]) == 6
+    assert len([line for line in together.splitlines() if "_update" in line]) == 2  # one is large
+    assert together.count("copy(") == apart.count("copy(")
+    small = sum(4 * w.numpy().size for w in model.weights if w.numpy().size < 16384)
+    assert plans[1].stats["arena_bytes"] <= plans[0].stats["arena_bytes"] + small
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_embeddings_train_without_a_dense_gradient(name, dtype):
+    """On any number of threads, to the bits of the dense update."""
+    weights, plans = set(), []
+    for setting, threads in (("-rows", 1), ("", 1), ("", 2), ("", 4)):
+        engine.set_passes(setting)
+        addax.config.set_num_threads(threads)
+        try:
+            addax.utils.set_random_seed(3)
+            layers = addax.layers
+            model = addax.Sequential(
+                [
+                    layers.Input((7,), dtype="int32"),
+                    layers.Embedding(2000, 50, dtype=dtype),
+                    layers.GlobalAveragePooling1D(dtype=dtype),
+                    layers.Dense(1, dtype=dtype),
+                ]
+            )
+            model.compile(OPTIMIZERS[name](), "mse")
+            rng = np.random.default_rng(0)
+            model.fit(rng.integers(0, 300, (64, 7)), rng.normal(size=(64, 1)), verbose=0)
+        finally:
+            engine.set_passes("")
+        plans.append(step_plan(model))
+        weights.add(b"".join(w.numpy().tobytes() for w in (*model.variables, *model.optimizer.variables)))
+    assert len(weights) == 1
+    dense, rows = plans[:2]
+    if name != "accumulation":  # which reads the gradient itself
+        assert "_update_rows(" in str(rows)
+        table = 2000 * 50 * addax.ops.zeros((), dtype).numpy().itemsize
+        updates = 32 * 7 * 50 * 8  # copied, since the mean's gradient is a view
+        assert rows.stats["arena_bytes"] <= dense.stats["arena_bytes"] - table + updates + 1024
+        assert str(rows).count("copy(") <= str(dense).count("copy(") + 1
+
+
 def test_unknown_passes():
     with pytest.raises(ValueError, match="there is no pass 'fast'; expected one of branches"):
         after("fast", "return %0")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.samples import ErrorSample, Sample, given, inputs, normal, uniform
+from tests.samples import ErrorSample, Sample, given, inputs, integers, normal, uniform
 
 
 def _sgd(p, g, lr):
@@ -59,6 +59,43 @@ def _row(op, reference, states, attrs=(), label="", step=False):
     return Sample(op, make(3, 7), reference, dict(attrs), label, big=make(70_000), gradient=())
 
 
+def _joined(op, reference, states, attrs=(), step=False):
+    """Three variables, which a kernel cuts into tiles together."""
+
+    def make(*shapes):
+        gradients = [normal(*shape) for shape in shapes]
+        return inputs(*(s(*shape) for shape in shapes for s in states), *gradients, RATE, *([STEP] if step else []))
+
+    def each(*all_inputs, **attrs):
+        k = len(states)
+        values, gradients, scalars = all_inputs[: 3 * k], all_inputs[3 * k : 3 * k + 3], all_inputs[3 * k + 3 :]
+        results = [reference(*values[i * k : i * k + k], gradients[i], *scalars, **attrs) for i in range(3)]
+        return tuple(r for result in results for r in (result if isinstance(result, tuple) else (result,)))
+
+    big = make((70_000,), (5,), (300, 90))
+    return Sample(op, make((3, 7), (), (4,)), each, dict(attrs), "joined", big=big, gradient=())
+
+
+def _scattered(op, reference, states, attrs=(), step=False):
+    """A table whose gradient is told as updates of some rows, several of one among them, and one counted from the
+    end."""
+
+    def make(shape, points, low):
+        rest = shape[points[-1] :]
+        gradient = [integers(low, 3, *points), normal(*points[:-1], *rest)]
+        return inputs(*(s(*shape) for s in states), *gradient, RATE, *([STEP] if step else []))
+
+    def dense(*all_inputs, **attrs):
+        k = len(states)
+        gradient = np.zeros_like(all_inputs[0])
+        np.add.at(gradient, tuple(np.moveaxis(all_inputs[k], -1, 0)), all_inputs[k + 1])
+        return reference(*all_inputs[:k], gradient, *all_inputs[k + 2 :], **attrs)
+
+    small, big = make((5, 3, 4), (2, 4, 2), -2), make((800, 90), (1, 3000, 1), -700)
+    # A 16-bit sum of updates is rounded before it counts.
+    return Sample(f"{op}_rows", small, dense, dict(attrs), big=big, gradient=(), tolerance={"float16": 4e-3})
+
+
 SAMPLES: list[Sample] = [
     _row("sgd_update", _sgd, [normal]),
     _row("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
@@ -73,9 +110,22 @@ SAMPLES: list[Sample] = [
          {"centered": True}, "centered"),
     _row("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, lambda *s: uniform(-0.5, 0.5, *s)],
          {"momentum": 0.5, "centered": True}, "both"),
+    _joined("sgd_update", _sgd, [normal]),
+    _joined("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
+    _joined("adam_update", _adam, [normal, normal, squares], {"weight_decay": 0.1}, step=True),
+    _joined("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], step=True),
+    _joined("rmsprop_update", _rmsprop, [normal, squares]),
+    _joined("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}),
+    _scattered("sgd_update", _sgd, [normal]),
+    _scattered("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
+    _scattered("adam_update", _adam, [normal, normal, squares], {"weight_decay": 0.1}, step=True),
+    _scattered("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], step=True),
+    _scattered("rmsprop_update", _rmsprop, [normal, squares]),
+    _scattered("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}),
 ]  # fmt: skip
 
 _P, _LR, _STEP = np.zeros(3), np.float32(0.1), np.int32(1)
+_AT = np.zeros((2, 1), "int32")
 ERRORS: list[ErrorSample] = [
     *(ErrorSample(op, (_P,) * states + (np.zeros(2), _LR) + ((_STEP,) if step else ()), ValueError,
                   r"the gradient must have the parameter's shape \(3,\), got \(2,\)")
@@ -86,4 +136,15 @@ ERRORS: list[ErrorSample] = [
                 "the gradient must have the parameter's dtype float64, got float32"),
     ErrorSample("adam_update", (_P, _P, _P, _P, _LR, np.float32(1)), ValueError, "the step must be an integer tensor"),
     ErrorSample("sgd_update", (_P, _P, np.zeros(1, "float32")), ValueError, "the learning rate must be"),
+    *(ErrorSample(f"{op}_rows", (_P,) * states + (_AT, _P, _LR) + ((_STEP,) if step else ()), ValueError,
+                  r"updates have shape \(3,\), but x \(3,\) at indices \(2, 1\) has \(2,\)")
+      for op, states, step in (("sgd_update", 1, False), ("sgd_momentum_update", 2, False), ("adam_update", 3, True),
+                               ("adam_amsgrad_update", 4, True), ("rmsprop_update", 2, False),
+                               ("rmsprop_full_update", 4, False))),
+    ErrorSample("sgd_update_rows", (_P, _AT + 3, np.zeros(2), _LR), IndexError,
+                "sgd_update_rows: index 3 is out of range for axis 0 of size 3"),
+    ErrorSample("sgd_update_rows", (_P, _AT, np.zeros(2), np.zeros(2)), ValueError, "the learning rate must be"),
+    ErrorSample("sgd_update", (_P, _P, _P, _LR), ValueError, "expected 1 states and a gradient for each variable"),
+    ErrorSample("sgd_update", (_P, np.zeros(2), _P, _P, _LR), ValueError,
+                r"the gradient must have the parameter's shape \(2,\), got \(3,\) as input 3"),
 ]  # fmt: skip

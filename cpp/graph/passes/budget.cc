@@ -177,10 +177,12 @@ std::string largest(const Graph& g) {
 }  // namespace
 
 Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states) {
-  int64_t least = planned_bytes(graph, states);
+  Graph best = optimize(graph);
+  int64_t least = planned_bytes(best, states);
   const int64_t without = least;
-  Graph best = graph;
-  constexpr int kPatience = 48;  // steps without a better plan after which the search ends
+  if (least <= budget) return best;
+  graph = optimize(std::move(graph), "join");  // joined updates hold all gradients: computing them again gains nothing
+  constexpr int kPatience = 48;                // steps without a better plan after which the search ends
   for (int since = 0; since < kPatience && least > budget && lower_peak(graph); ++since) {
     const int64_t bytes = planned_bytes(graph, states);
     if (bytes >= least) continue;
