@@ -89,6 +89,30 @@ class CompiledFunction:
         entry, tensors = self._entry(args, kwargs)
         return entry.pack(entry.plan.run(tensors))
 
+    def run_beside(self, data: Any, work: Callable[[], None]) -> Any:
+        """Calls the function, and does other work in this thread meanwhile.
+
+        What the work reads of variables waits for the call, so all is as if the work were done after it.
+
+        Args:
+            data: The argument.
+            work: The work.
+
+        Returns:
+            What the call returned.
+        """
+        if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+            result = self._fn(data)
+            work()
+            return result
+        entry, tensors = self._entry((data,), {})
+        run = entry.plan.start(tensors)
+        try:
+            work()
+        finally:
+            results = run.finish()
+        return entry.pack(results)
+
     def run_rows(self, rows: Rows) -> Any:
         """Calls the function with one batch after the other, all whole ones but the first in one native call.
 

@@ -142,7 +142,7 @@ class PyDatasetAdapter(DataAdapter):
         else:
             indices = iter(range(self._num_batches))
         for batch in self._fetch(indices):
-            yield convert_batch(check_batch(batch), self._class_weight)
+            yield convert_batch(check_batch(batch), self._class_weight, copy=True)
 
     def _fetch(self, indices: Iterator[int]) -> Iterator[Any]:
         if self._dataset.workers <= 1 and not self._dataset.use_multiprocessing:
