@@ -431,7 +431,7 @@ class Trainer:
         Args:
             x: Inputs: an array (the first axis is the samples) or a nested structure of arrays, of NumPy or any library
                 that converts to it; or a `PyDataset`, generator or iterable of batches `(x,)`, `(x, y)` or
-                `(x, y, sample_weight)`.
+                `(x, y, sample_weight)`. Their batches are drawn in this thread while the step before runs.
             y: Targets, in the structure of the outputs; not for datasets.
             batch_size: Samples in a batch, 32 if `None`; not for datasets.
             epochs: The number of the epoch to stop at.
@@ -802,6 +802,8 @@ class Trainer:
 
 def _run(step: Callable, batch: tuple, iterator: EpochIterator) -> Any:
     """Runs a step on a batch, and draws the next one meanwhile."""
+    if iterator.adapter.in_memory:
+        return step(batch)
     if isinstance(step, CompiledFunction):
         return step.run_beside(batch, iterator.draw_ahead)
     result = step(batch)

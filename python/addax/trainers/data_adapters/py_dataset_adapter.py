@@ -18,7 +18,8 @@ class PyDataset:
     """Data that gives its batches by number. Subclasses write `__getitem__` and `num_batches` (or `__len__`).
 
     Args:
-        workers: How many batches are prepared at a time; 1 prepares each when it is needed, in the thread that trains.
+        workers: How many batches are prepared at a time; 1 prepares each while the step before runs, in the thread that
+            trains.
         use_multiprocessing: Whether workers are processes rather than threads. The dataset must then be picklable.
         max_queue_size: How many batches may be prepared ahead.
 
