@@ -192,7 +192,7 @@ void bind_graph(py::module_& m) {
             return run;
           },
           py::arg("arguments"), py::keep_alive<0, 1>(),
-          "Starts a run that goes on beside this thread; one too short for that has ended already.")
+          "Starts a run that goes on beside this thread, or runs here while another one does.")
       .def(
           "profile",
           [](const Plan& plan, const py::sequence& list) {

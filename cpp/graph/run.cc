@@ -161,13 +161,6 @@ Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t sta
   return results;
 }
 
-namespace {
-
-// Below this, in operations and bytes, a step takes no longer than waking a thread.
-constexpr int64_t kBesideAbove = 1 << 23;
-
-}  // namespace
-
 StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(plan), lease_(plan) {
   plan.check(arguments);
   bound_ = lease_->bind(arguments);
@@ -176,8 +169,6 @@ StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(p
 }
 
 bool StartedRun::start() {
-  const PlanStats& stats = plan_.stats();
-  if (stats.flops + stats.bytes_moved < kBesideAbove) return false;
   done_ = false;
   const bool started = start_on_helper([this] { run(); }, done_);
   if (!started) done_ = true;

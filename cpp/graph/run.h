@@ -72,7 +72,7 @@ class ADDAX_API StartedRun final : public Pending {
   StartedRun(const StartedRun&) = delete;
   StartedRun& operator=(const StartedRun&) = delete;
 
-  /// False, and nothing has begun, if the plan is too small for that or another run goes on already.
+  /// False, and nothing has begun, while another run goes on.
   bool start();
   /// Runs all steps in this thread.
   void run();

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("addax.compiled")
 
 _PLANS_KEPT = 32
+# In operations and bytes: less takes no longer than to wake a thread.
+_LONG = 1 << 23
 _builds = 0
 
 
@@ -40,6 +42,7 @@ class _Entry:
 
     def __init__(self, plan: engine.Plan, structure: Any, leaves: list):
         self.plan = plan
+        self.is_long = plan.stats["flops"] + plan.stats["bytes_moved"] >= _LONG
         self._structure = structure  # None: the function returned a single tensor
         self._leaves = leaves  # per leaf: the mark of a result, or what was returned
         #: The keys of a flat dict of tensors, such as logs, each with the number of its leaf.
@@ -106,6 +109,10 @@ class CompiledFunction:
             work()
             return result
         entry, tensors = self._entry((data,), {})
+        if not entry.is_long:
+            results = entry.plan.run(tensors)
+            work()
+            return entry.pack(results)
         run = entry.plan.start(tensors)
         try:
             work()
