@@ -30,8 +30,13 @@ Variable::Variable(const Tensor& value, bool trainable)
         "the function's arguments or on other variables; create it before");
 }
 
+Tensor& Variable::value() const {
+  if (pending_) pending_->wait();
+  return value_;
+}
+
 Tensor& Variable::slot() const {
-  return active_tracer ? active_tracer->value_of(const_cast<Variable&>(*this)) : value_;
+  return active_tracer ? active_tracer->value_of(const_cast<Variable&>(*this)) : value();
 }
 
 Tensor Variable::read() const {

@@ -6,13 +6,14 @@
 #include "bind/bind.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
+#include "graph/run.h"
 #include "graph/trace.h"
 
 namespace addax::bind {
 namespace {
 
-// Work below this is done before another thread could take the lock.
-constexpr int64_t kReleaseGilAbove = 1 << 16;
+// Whether other threads get the lock while the plan runs. Less work is done before one could take it.
+bool is_long(const Plan& plan) { return plan.stats().bytes_moved + plan.stats().flops >= 1 << 16; }
 
 Tensors tensors_of(const py::sequence& list) {
   Tensors out;
@@ -35,8 +36,7 @@ py::list as_list(Tensors tensors) {
 
 py::list run(const Plan& plan, const py::sequence& list) {
   const Tensors arguments = tensors_of(list);
-  const PlanStats& stats = plan.stats();
-  if (stats.bytes_moved + stats.flops < kReleaseGilAbove) return as_list(plan.run(arguments));
+  if (!is_long(plan)) return as_list(plan.run(arguments));
   Tensors results;
   {
     py::gil_scoped_release release;
@@ -167,6 +167,18 @@ void bind_graph(py::module_& m) {
           py::arg("graph"), py::arg("memory_budget") = py::none(),
           "A plan of the finished graph, after the passes; of at most `memory_budget` bytes for arena and results.");
 
+  py::class_<StartedRun>(m, "StartedRun", "A run of a plan that goes on beside the thread that started it.")
+      .def(
+          "finish",
+          [](StartedRun& run) {
+            {
+              // Variables are given their values under the lock: others may be looking for them.
+              py::gil_scoped_release release;
+              run.wait();
+            }
+            return as_list(run.finish());
+          },
+          "Waits for the end; returns the results.");
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))
       .def(
@@ -182,6 +194,19 @@ void bind_graph(py::module_& m) {
           },
           py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
           "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
+      .def(
+          "start",
+          [](const Plan& plan, const py::sequence& list) {
+            const Tensors arguments = tensors_of(list);
+            auto run = std::make_unique<StartedRun>(plan, arguments);
+            if (run->start()) return run;
+            std::optional<py::gil_scoped_release> release;
+            if (is_long(plan)) release.emplace();
+            run->run();
+            return run;
+          },
+          py::arg("arguments"), py::keep_alive<0, 1>(),
+          "Starts a run that goes on beside this thread, or runs here while another one does.")
       .def(
           "profile",
           [](const Plan& plan, const py::sequence& list) {

@@ -68,8 +68,12 @@ class ADDAX_API Plan {
   std::string text() const;
 
  private:
+  // Throws if the arguments are not what was planned for.
+  void check(Span<const Tensor> arguments) const;
+
   friend class PlanRun;
   friend class PlanLease;
+  friend class StartedRun;
   friend class Planner;
 
   Graph graph_;

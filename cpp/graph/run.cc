@@ -7,6 +7,7 @@
 
 #include "addax/ops/index.h"
 #include "core/copy.h"
+#include "core/helper.h"
 
 namespace addax {
 
@@ -55,7 +56,7 @@ void PlanRun::move(Base& base, void* address) {
   for (const Patch& p : base.patches) views_[p.view].data = static_cast<char*>(address) + p.offset;
 }
 
-Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds) {
+PlanRun::Bound PlanRun::bind(Span<const Tensor> arguments) {
   Tensors held;  // arguments in order, and states that this plan only reads, stay alive until the end
   held.reserve(arguments.size() + states_.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -63,7 +64,7 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
     move(arguments_[i], held.back().raw());
   }
   for (size_t i = 0; i < states_.size(); ++i) {
-    Tensor& value = plan_.states_[i].variable->value_;
+    Tensor& value = plan_.states_[i].variable->value();
     if (plan_.assigned_[i]) {
       // Whoever read the value before keeps it as it was.
       if (!value.is_unique() || value.storage()->read_only || value.storage()->foreign) {
@@ -83,8 +84,13 @@ Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds)
     results.push_back(Tensor::empty(l.layout.shape, l.dtype, "compiled function"));
     move(results_[i], results.back().raw());
   }
+  return {std::move(held), std::move(results)};
+}
+
+Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds) {
+  Bound bound = bind(arguments);
   run_steps(seconds);
-  return results;
+  return std::move(bound.results);
 }
 
 void PlanRun::call(Span<void* const> in, Span<void* const> out) {
@@ -131,7 +137,7 @@ PlanLease::~PlanLease() {
   plan_.idle_.push_back(std::move(run_));
 }
 
-Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) const {
+void Plan::check(Span<const Tensor> arguments) const {
   if (static_cast<int>(arguments.size()) != graph_.arguments())
     fail<ValueError>("compiled function: expected ", graph_.arguments(), " tensors, got ", arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -143,6 +149,10 @@ Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) co
       fail<DtypeError>("compiled function: argument ", i, " was traced with dtype ", spec.dtype, ", got ",
                        arguments[i].dtype());
   }
+}
+
+Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) const {
+  check(arguments);
   return PlanLease(*this)->run(arguments, seconds);
 }
 
@@ -157,6 +167,49 @@ Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t sta
     results = run(arguments);
   }
   return results;
+}
+
+StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(plan), lease_(plan) {
+  plan.check(arguments);
+  bound_ = lease_->bind(arguments);
+  for (size_t i = 0; i < plan.states_.size(); ++i)
+    if (plan.assigned_[i]) plan.states_[i].variable->pending_ = this;
+}
+
+bool StartedRun::start() {
+  done_ = false;
+  const bool started = start_on_helper([this] { run(); }, done_);
+  if (!started) done_ = true;
+  return started;
+}
+
+void StartedRun::run() {
+  try {
+    lease_->run_steps();
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+}
+
+StartedRun::~StartedRun() {
+  wait();
+  release();
+}
+
+void StartedRun::wait() {
+  if (!done_) wait_for_helper(done_);
+}
+
+void StartedRun::release() {
+  for (const State& s : plan_.states_)
+    if (s.variable->pending_ == this) s.variable->pending_ = nullptr;
+}
+
+Tensors StartedRun::finish() {
+  wait();
+  release();
+  if (error_) std::rethrow_exception(error_);
+  return std::move(bound_.results);
 }
 
 }  // namespace addax

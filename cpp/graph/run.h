@@ -1,10 +1,13 @@
 // One run of a plan at a time: its arena, and the kernels' arguments with addresses filled in. A plan keeps idle ones.
 #pragma once
 
+#include <atomic>
+#include <exception>
 #include <vector>
 
 #include "graph/plan.h"
 #include "ops/kernel.h"
+#include "ops/record.h"
 
 namespace addax {
 
@@ -14,7 +17,14 @@ class PlanRun {
   PlanRun(const PlanRun&) = delete;
   PlanRun& operator=(const PlanRun&) = delete;
 
-  /// `seconds`: receives the time of each step, if given.
+  /// What a run reads and must be kept until its end, and what it will return.
+  struct Bound {
+    Tensors held, results;
+  };
+  /// Points the kernels to arguments, states and results.
+  Bound bind(Span<const Tensor> arguments);
+  /// Runs what is bound. `seconds`: receives the time of each step, if given.
+  void run_steps(std::vector<double>* seconds = nullptr);
   Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr);
   /// Of a body, with the addresses of contiguous inputs and outputs. A state's may be the same.
   void call(Span<void* const> in, Span<void* const> out);
@@ -31,7 +41,6 @@ class PlanRun {
   };
 
   void move(Base& base, void* address);
-  void run_steps(std::vector<double>* seconds);
 
   const Plan& plan_;
   Tensor arena_;
@@ -52,6 +61,33 @@ class PlanLease {
  private:
   const Plan& plan_;
   std::unique_ptr<PlanRun> run_;
+};
+
+/// A run that goes on beside the thread that started it. Variables that it assigns wait for it when somebody wants
+/// their values, so that nobody can tell it from a run that has ended.
+class ADDAX_API StartedRun final : public Pending {
+ public:
+  StartedRun(const Plan& plan, Span<const Tensor> arguments);
+  ~StartedRun() override;
+  StartedRun(const StartedRun&) = delete;
+  StartedRun& operator=(const StartedRun&) = delete;
+
+  /// False, and nothing has begun, while another run goes on.
+  bool start();
+  /// Runs all steps in this thread.
+  void run();
+  void wait() override;
+  /// Gives the values back to the variables, after the end. Throws what a kernel threw.
+  Tensors finish();
+
+ private:
+  void release();
+
+  const Plan& plan_;
+  PlanLease lease_;
+  PlanRun::Bound bound_;
+  std::exception_ptr error_;
+  std::atomic<bool> done_{true};
 };
 
 }  // namespace addax

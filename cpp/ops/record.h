@@ -23,6 +23,14 @@ class ADDAX_API Tracer : public Recorder {
   virtual void note_custom_gradient() {}
 };
 
+/// A run that writes the values of variables while other work goes on.
+class ADDAX_API Pending {
+ public:
+  virtual ~Pending() = default;
+  /// Returns once they are written.
+  virtual void wait() = 0;
+};
+
 /// The recorder of this thread; null when nothing records.
 ADDAX_API extern thread_local Recorder* active_recorder;
 /// The trace of this thread; null when nothing is traced.

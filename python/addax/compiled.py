@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("addax.compiled")
 
 _PLANS_KEPT = 32
+# In operations and bytes: less takes no longer than to wake a thread.
+_LONG = 1 << 23
 _builds = 0
 
 
@@ -40,6 +42,7 @@ class _Entry:
 
     def __init__(self, plan: engine.Plan, structure: Any, leaves: list):
         self.plan = plan
+        self.is_long = plan.stats["flops"] + plan.stats["bytes_moved"] >= _LONG
         self._structure = structure  # None: the function returned a single tensor
         self._leaves = leaves  # per leaf: the mark of a result, or what was returned
         #: The keys of a flat dict of tensors, such as logs, each with the number of its leaf.
@@ -88,6 +91,34 @@ class CompiledFunction:
             return self._fn(*args, **kwargs)
         entry, tensors = self._entry(args, kwargs)
         return entry.pack(entry.plan.run(tensors))
+
+    def run_beside(self, data: Any, work: Callable[[], None]) -> Any:
+        """Calls the function, and does other work in this thread meanwhile.
+
+        What the work reads of variables waits for the call, so all is as if the work were done after it.
+
+        Args:
+            data: The argument.
+            work: The work.
+
+        Returns:
+            What the call returned.
+        """
+        if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+            result = self._fn(data)
+            work()
+            return result
+        entry, tensors = self._entry((data,), {})
+        if not entry.is_long:
+            results = entry.plan.run(tensors)
+            work()
+            return entry.pack(results)
+        run = entry.plan.start(tensors)
+        try:
+            work()
+        finally:
+            results = run.finish()
+        return entry.pack(results)
 
     def run_rows(self, rows: Rows) -> Any:
         """Calls the function with one batch after the other, all whole ones but the first in one native call.

@@ -9,6 +9,7 @@
 namespace addax {
 
 class Attrs;
+class Pending;
 
 /// Functions that read variables can be traced if the variables are owned by a std::shared_ptr.
 class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
@@ -36,10 +37,14 @@ class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
   friend ADDAX_API void update(std::string_view op, Span<Variable* const> state, Span<const Tensor> inputs,
                                const Attrs& attrs);
   friend class PlanRun;
+  friend class StartedRun;
+  // The value here, once no run is writing it.
+  Tensor& value() const;
   // Where the value is: here, or in the trace that this thread writes.
   Tensor& slot() const;
 
   mutable Tensor value_;
+  mutable Pending* pending_ = nullptr;  // set while a run goes on that assigns the value
   Shape shape_;
   Dtype dtype_;
   uint64_t id_;

@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Iterator
 
 from addax import config
 from addax.trainers.data_adapters import DataAdapter, Rows
+
+
+class _Pass:
+    """The batches of a pass, of which some can be drawn before they are asked for.
+
+    They are always drawn in the thread that trains: a source finds the random state and whatever else belongs to its
+    thread as it would find it without this.
+    """
+
+    def __init__(self, batches: Iterator[tuple]):
+        self._batches = batches
+        self._drawn: deque[tuple | Exception | None] = deque()
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def draw(self) -> None:
+        """Draws a batch, unless the end has been drawn. An error is kept until its batch is asked for."""
+        if self._drawn and not isinstance(self._drawn[-1], tuple):
+            return
+        try:
+            self._drawn.append(next(self._batches, None))
+        except Exception as error:
+            self._drawn.append(error)
+
+    def next(self) -> tuple | None:
+        """The next batch; `None` after the last one."""
+        if not self._drawn:
+            return next(self._batches, None)
+        drawn = self._drawn.popleft()
+        if not isinstance(drawn, Exception):
+            return drawn
+        try:
+            raise drawn
+        finally:
+            del drawn  # its traceback holds this frame
+
+    def close(self) -> None:
+        """Ends it, with the workers that prepare batches."""
+        if hasattr(self._batches, "close"):
+            self._batches.close()
 
 
 class EpochIterator:
@@ -34,7 +76,8 @@ class EpochIterator:
         self._steps = steps
         self._steps_per_execution = steps_per_execution
         self._goes_on = repeats and steps is not None
-        self._pass: Iterator[tuple] | None = None
+        self._pass: _Pass | None = None
+        self._left: int | None = None  # how many batches the epoch will still ask for, if a number limits it
 
     @property
     def num_batches(self) -> int | None:
@@ -81,26 +124,35 @@ class EpochIterator:
 
     def _batches(self, number: int) -> Iterator[tuple]:
         if self._pass is None or (self.adapter.restarts and not self._goes_on):
-            self._pass = self.adapter.batches(number)
+            self._pass = _Pass(self.adapter.batches(number))
         limit = self._limit()
         step = 0
         while limit is None or step < limit:
-            batch = next(self._pass, None)
+            batch = self._pass.next()
             if batch is None and self._goes_on and self.adapter.restarts:
                 # Not the number of an epoch, so that the second pass has an order of its own.
-                self._pass = self.adapter.batches((1 << 31) + (number << 16) + step)
-                batch = next(self._pass, None)
+                self._pass = _Pass(self.adapter.batches((1 << 31) + (number << 16) + step))
+                batch = self._pass.next()
             if batch is None:
                 self.is_exhausted = not self.adapter.restarts
                 if limit is not None:
                     warn_of_missing_data()
                 return
-            yield batch
             step += 1
+            self._left = None if limit is None else limit - step
+            yield batch
+
+    def draw_ahead(self) -> None:
+        """Draws a batch that the epoch will ask for, while a step runs. No more than a group of them waits."""
+        if self._pass is None:
+            return
+        most = self._steps_per_execution if self._left is None else min(self._steps_per_execution, self._left)
+        if len(self._pass) < most:
+            self._pass.draw()
 
     def close(self) -> None:
         """Ends a pass that was left half way, with the workers that prepare its batches."""
-        if self._pass is not None and hasattr(self._pass, "close"):
+        if self._pass is not None:
             self._pass.close()
         self._pass = None
 

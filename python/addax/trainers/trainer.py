@@ -431,7 +431,7 @@ class Trainer:
         Args:
             x: Inputs: an array (the first axis is the samples) or a nested structure of arrays, of NumPy or any library
                 that converts to it; or a `PyDataset`, generator or iterable of batches `(x,)`, `(x, y)` or
-                `(x, y, sample_weight)`.
+                `(x, y, sample_weight)`. Their batches are drawn in this thread while the step before runs.
             y: Targets, in the structure of the outputs; not for datasets.
             batch_size: Samples in a batch, 32 if `None`; not for datasets.
             epochs: The number of the epoch to stop at.
@@ -505,7 +505,7 @@ class Trainer:
                 callbacks.on_epoch_begin(epoch)
                 for first, last, batches in iterator.epoch(epoch):
                     callbacks.on_train_batch_begin(first)
-                    logs = _run_all(train, batches)
+                    logs = _run_all(train, batches, iterator)
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
@@ -606,7 +606,7 @@ class Trainer:
         with _closing(iterator):
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_test_batch_begin(first)
-                logs = _run_all(test, batches)
+                logs = _run_all(test, batches, iterator)
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break
@@ -677,7 +677,7 @@ class Trainer:
             for first, last, batches in iterator.epoch(0):
                 callbacks.on_predict_batch_begin(first)
                 for batch in batches:
-                    structure = predict(batch)
+                    structure = _run(predict, batch, iterator)
                     parts.append([_to_numpy(leaf) for leaf in tree.flatten(structure)])
                 callbacks.on_predict_batch_end(last, {"outputs": structure})
                 if self.stop_predicting:
@@ -800,12 +800,23 @@ class Trainer:
         return values[0] if len(values) == 1 else values
 
 
-def _run_all(step: Callable, batches: list[tuple] | Rows) -> Any:
+def _run(step: Callable, batch: tuple, iterator: EpochIterator) -> Any:
+    """Runs a step on a batch, and draws the next one meanwhile."""
+    if iterator.adapter.in_memory:
+        return step(batch)
+    if isinstance(step, CompiledFunction):
+        return step.run_beside(batch, iterator.draw_ahead)
+    result = step(batch)
+    iterator.draw_ahead()  # the order of what steps and sources do is the same for any step
+    return result
+
+
+def _run_all(step: Callable, batches: list[tuple] | Rows, iterator: EpochIterator) -> Any:
     """Runs a step on each batch; returns what the last one returned."""
     if isinstance(batches, Rows) and isinstance(step, CompiledFunction):
         return step.run_rows(batches)
     for batch in batches:
-        logs = step(batch)
+        logs = _run(step, batch, iterator)
     return logs
 
 

@@ -32,6 +32,8 @@ class ArrayDataAdapter(DataAdapter):
         ValueError: If sizes differ, an array does not hold numbers, or arguments contradict each other.
     """
 
+    in_memory = True
+
     def __init__(
         self,
         x: Any,

@@ -51,6 +51,8 @@ class DataAdapter(ABC):
 
     #: Whether a pass can be started again; if not, the next epoch goes on where the last one ended.
     restarts = True
+    #: Whether a batch is cut from arrays in memory, which takes too little time to be done while a step runs.
+    in_memory = False
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterator[tuple]:

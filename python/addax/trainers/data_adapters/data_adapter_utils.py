@@ -82,12 +82,13 @@ def is_array_structure(x: Any) -> bool:
     return bool(leaves) and all(is_array(leaf) for leaf in leaves)
 
 
-def to_tensor(x: Any, what: str) -> engine.Tensor:
+def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
     """An array as a tensor; floats become `floatx()`, integers and bools stay.
 
     Args:
         x: An array of any library, a pandas object, a number or nested list of numbers.
         what: What it is, for the error: `"x"`.
+        copy: Whether the tensor has memory of its own, else it may share that of an array.
 
     Raises:
         ValueError: If it does not hold numbers.
@@ -101,6 +102,8 @@ def to_tensor(x: Any, what: str) -> engine.Tensor:
             )
         if array.dtype.kind == "f" and array.dtype != np.dtype(config.floatx()):
             array = array.astype(config.floatx())
+        elif copy:
+            array = array.copy()
         return engine.tensor(array)
     if x.dtype.startswith(("float", "bfloat")) and x.dtype != config.floatx():
         return ops.cast(x, config.floatx())

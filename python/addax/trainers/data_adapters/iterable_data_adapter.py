@@ -61,7 +61,7 @@ class IterableDataAdapter(DataAdapter):
             epoch: Not used: the data has its own order.
         """
         for batch in iter(self._data) if self.restarts else self._iterator:
-            yield convert_batch(check_batch(batch), self._class_weight)
+            yield convert_batch(check_batch(batch), self._class_weight, copy=True)
 
 
 def check_batch(batch: Any) -> tuple:
@@ -81,8 +81,9 @@ def check_batch(batch: Any) -> tuple:
     )
 
 
-def convert_batch(batch: tuple, class_weight: dict[int, float] | None) -> tuple:
-    """A batch as tensors, with the weights of its classes."""
+def convert_batch(batch: tuple, class_weight: dict[int, float] | None, copy: bool = False) -> tuple:
+    """A batch as tensors, with the weights of its classes. A copy stays as it is when a source writes its next batch
+    into the same arrays."""
     if class_weight is not None:
         x, y, sample_weight = utils.unpack_x_y_sample_weight(batch)
         if sample_weight is not None:
@@ -91,7 +92,7 @@ def convert_batch(batch: tuple, class_weight: dict[int, float] | None) -> tuple:
     names = ("x", "y", "sample_weight")
     return tuple(
         [
-            tree.map_structure(lambda a, name=name: None if a is None else utils.to_tensor(a, name), part)
+            tree.map_structure(lambda a, name=name: None if a is None else utils.to_tensor(a, name, copy), part)
             for name, part in zip(names, batch, strict=False)
         ]
     )

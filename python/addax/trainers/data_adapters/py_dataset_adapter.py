@@ -18,7 +18,8 @@ class PyDataset:
     """Data that gives its batches by number. Subclasses write `__getitem__` and `num_batches` (or `__len__`).
 
     Args:
-        workers: How many batches are prepared at a time; 1 prepares each when it is needed, in the thread that trains.
+        workers: How many batches are prepared at a time; 1 prepares each while the step before runs, in the thread that
+            trains.
         use_multiprocessing: Whether workers are processes rather than threads. The dataset must then be picklable.
         max_queue_size: How many batches may be prepared ahead.
 
@@ -142,7 +143,7 @@ class PyDatasetAdapter(DataAdapter):
         else:
             indices = iter(range(self._num_batches))
         for batch in self._fetch(indices):
-            yield convert_batch(check_batch(batch), self._class_weight)
+            yield convert_batch(check_batch(batch), self._class_weight, copy=True)
 
     def _fetch(self, indices: Iterator[int]) -> Iterator[Any]:
         if self._dataset.workers <= 1 and not self._dataset.use_multiprocessing:
