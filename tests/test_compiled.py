@@ -335,3 +335,18 @@ def test_structures_of_results():
     assert list(flat) == ["b", "a"] and float(flat["a"]) == 2.0
     nested = addax.compile(lambda x: {"b": x, "a": {"c": x + 1}})(addax.ops.ones(()))
     assert float(nested["a"]["c"]) == 2.0
+
+
+def test_gradients_end_at_an_assigned_value():
+    v = addax.Variable(2.0)
+
+    def gradient(x):
+        def f(x):
+            v.assign(x * 3)
+            return v.value * x
+
+        return addax.grad(f)(x)
+
+    assert (
+        gradient(ops.convert_to_tensor(2.0)).item() == addax.compile(gradient)(ops.convert_to_tensor(2.0)).item() == 6
+    )

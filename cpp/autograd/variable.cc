@@ -2,6 +2,7 @@
 #include "addax/variable.h"
 
 #include "addax/autograd.h"
+#include "addax/ops/elementwise.h"
 #include "autograd/watch.h"
 #include "ops/op.h"
 #include "ops/record.h"
@@ -9,16 +10,8 @@
 namespace addax {
 namespace {
 
-// The value in memory of the engine's own: nobody outside can change it, and an optimizer may update it in place.
-Tensor owned(const Tensor& value) {
-  if (value.is_placeholder()) return value;
-  const bool foreign = value.storage()->read_only || value.storage()->foreign;
-  if (!foreign) return value.contiguous().detach();
-  const Tensor source = value.contiguous();
-  Tensor copy = Tensor::empty(value.shape(), value.dtype(), "variable");
-  std::copy_n(source.data<char>(), source.nbytes(), copy.data<char>());
-  return copy;
-}
+// Nobody outside can change it, no tape knows it, and an optimizer may update it in place.
+Tensor owned(const Tensor& value) { return value.is_placeholder() ? stop_gradient(value) : value.owned(); }
 
 }  // namespace
 

@@ -13,7 +13,10 @@ namespace addax::bind {
 namespace {
 
 // Whether other threads get the lock while the plan runs. Less work is done before one could take it.
-bool is_long(const Plan& plan) { return plan.stats().bytes_moved + plan.stats().flops >= 1 << 16; }
+bool is_long(const Plan& plan) {
+  const PlanStats& s = plan.stats();
+  return s.has_bodies || s.bytes_moved + s.flops >= 1 << 16;
+}
 
 Tensors tensors_of(const py::sequence& list) {
   Tensors out;
@@ -37,12 +40,12 @@ py::list as_list(Tensors tensors) {
 py::list run(const Plan& plan, const py::sequence& list) {
   const Tensors arguments = tensors_of(list);
   if (!is_long(plan)) return as_list(plan.run(arguments));
-  Tensors results;
+  StartedRun started(plan, arguments);  // under the lock: others may give its variables their values
   {
     py::gil_scoped_release release;
-    results = plan.run(arguments);
+    started.run();
   }
-  return as_list(std::move(results));
+  return as_list(started.finish());
 }
 
 // What a compiled function tells its calls apart by. Tensors go into `text` by shape and dtype, all that is no tensor

@@ -291,6 +291,7 @@ void bind_tensor(py::module_& m) {
       .def_property_readonly("id", &Tensor::id)
       .def_property_readonly("T", [](const Tensor& x) { return transpose(x); })
       .def("detach", &Tensor::detach, "The same values, unknown to any tape.")
+      .def("owned", &Tensor::owned, "The same values, contiguous, in memory that nobody outside can change.")
       .def(
           "astype", [](const Tensor& x, const std::string& d) { return cast(x, dtype_from(d)); }, py::arg("dtype"))
       .def("reshape",

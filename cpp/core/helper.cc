@@ -18,9 +18,9 @@ class Helper {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (done_) return false;
+      if (!thread_) thread_ = new std::thread([this] { loop(); });
       job_ = std::move(job);
       done_ = &done;
-      if (!thread_) thread_ = new std::thread([this] { loop(); });
     }
     news_.notify_one();
     return true;

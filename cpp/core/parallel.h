@@ -28,6 +28,8 @@ class FunctionRef<R(A...)> {
 /// Calls body(begin, end) for [0, n) cut into pieces of `block`, on any thread in any order. The cut depends on n and
 /// block only, never on the number of threads: a body whose result depends only on its own range gives the same bits on
 /// any number of threads. Calls from inside a body run inline. An exception in a body is rethrown here.
-void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t begin, int64_t end)> body);
+/// `long_pieces`: that each takes longer than waking a thread is known; else the time of the first one tells.
+void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t begin, int64_t end)> body,
+                  bool long_pieces = false);
 
 }  // namespace addax

@@ -153,6 +153,14 @@ Tensor Tensor::contiguous() const {
 Tensor Tensor::view(const Layout& layout) const { return make(impl_->storage, layout, impl_->dtype); }
 Tensor Tensor::detach() const { return view(impl_->layout); }
 
+Tensor Tensor::owned() const {
+  const Tensor source = contiguous();
+  if (!storage()->read_only && !storage()->foreign) return source.detach();
+  Tensor copy = empty(shape(), dtype(), "copy");
+  std::copy_n(source.data<char>(), source.nbytes(), copy.data<char>());
+  return copy;
+}
+
 Tensor Tensor::ghost() const {
   auto* impl = new TensorImpl;
   impl->layout = Layout::contiguous(impl_->layout.shape);

@@ -32,6 +32,7 @@ thread_local bool inside_body = false;
 struct Job {
   FunctionRef<void(int64_t, int64_t)> body;
   int64_t n, block, pieces;
+  bool long_pieces;
   std::atomic<int64_t> next{0};
   std::atomic<bool> failed{false};
   std::exception_ptr error;
@@ -100,7 +101,9 @@ class ThreadPool {
     start_workers();
     job_.store(&job);
     generation_.fetch_add(1);
-    if (asleep_.load() > 0) {
+    if (asleep_.load() > 0 && job.long_pieces) {
+      wake(job.pieces - 1);
+    } else if (asleep_.load() > 0) {
       const auto start = Clock::now();
       job.step();
       if (job.left() * (Clock::now() - start) > kWorthWaking) wake(job.left());
@@ -256,14 +259,14 @@ void set_num_threads(int n) {
   pool().resize(n);
 }
 
-void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> body) {
+void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> body, bool long_pieces) {
   if (n <= 0) return;
   if (block < 1) block = 1;
   if (n <= block) {
     body(0, n);
     return;
   }
-  Job job{body, n, block, (n + block - 1) / block, {}, {}, {}, {}};
+  Job job{body, n, block, (n + block - 1) / block, long_pieces, {}, {}, {}, {}};
   if (inside_body)
     job.work();
   else

@@ -23,6 +23,7 @@ using scalar::tanh;
 
 constexpr int64_t kSequences = 3 * kTileRows;  // of a block at most
 constexpr int64_t kConvertWork = 1 << 15;      // elements
+constexpr int64_t kLongWork = 1 << 19;         // multiply-adds of a sequence that take longer than waking a thread
 
 // ---- arguments
 
@@ -121,13 +122,17 @@ struct Walk {
   }
 };
 
-/// f(first sequence, sequences) for every block. The taller a block, the better its products run, so there are no more
-/// than threads ask for: the one cut that looks at their number, which it may because no row knows its block.
+/// f(first sequence, sequences) for every block of sequences. The taller a block, the better its products run, so there
+/// are no more than threads ask for: the one cut that looks at their number, which it may because no row knows its
+/// block.
 template <class F>
-void each_block(int64_t batch, F&& f) {
+void each_block(const Walk& walk, F&& f) {
+  const int64_t batch = walk.batch;
+  const bool long_blocks = walk.time * walk.units * walk.units >= kLongWork;
   const int64_t blocks = std::max(ceil_div(batch, kSequences), std::min<int64_t>(num_threads(), ceil_div(batch, 4)));
-  parallel_for(batch, ceil_div(batch, std::max<int64_t>(1, blocks)),
-               [&](int64_t begin, int64_t end) { f(begin, end - begin); });
+  parallel_for(
+      batch, ceil_div(batch, std::max<int64_t>(1, blocks)), [&](int64_t begin, int64_t end) { f(begin, end - begin); },
+      long_blocks);
 }
 
 // out (batch * time, columns), rows `step` apart, = x kernel.
@@ -162,7 +167,7 @@ void simple_rnn(const KernelArgs& args) {
     const Mask mask(args, 5, walk.time, name);
     const PackedMatrix<C> recurrent({weights.get(), n, 1}, n, n, name);
     const Output<C> y(args.out[0], name), last(args.out[1], name);
-    each_block(walk.batch, [&](int64_t begin, int64_t rows) {
+    each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(2 * rows * n, name);
       C *const h = memory.get(), *const next = h + rows * n;
       std::copy_n(first.get() + begin * n, rows * n, h);
@@ -201,7 +206,7 @@ void simple_rnn_grad(const KernelArgs& args) {
     const Mask mask(args, 4, walk.time, name);
     const PackedMatrix<C> recurrent(Matrix<C>{weights.get(), n, 1}.transposed(), n, n, name);
     const Output<C> all(args.out[0], name), first(args.out[1], name);
-    each_block(walk.batch, [&](int64_t begin, int64_t rows) {
+    each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(2 * rows * n, name);
       C *const dh = memory.get(), *const dz = dh + rows * n;
       std::copy_n(last.get() + begin * n, rows * n, dh);
@@ -256,7 +261,7 @@ void lstm(const KernelArgs& args) {
         bias(args.in[5], name);
     const Mask mask(args, 6, walk.time, name);
     const PackedMatrix<C> recurrent({weights.get(), 4 * n, 1}, n, 4 * n, name);
-    each_block(walk.batch, [&](int64_t begin, int64_t rows) {
+    each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(5 * rows * n, name);
       C *const h = memory.get(), *const z = h + rows * n;
       std::copy_n(first_h.get() + begin * n, rows * n, h);
@@ -311,7 +316,7 @@ void lstm_grad(const KernelArgs& args) {
     const Mask mask(args, 7, walk.time, name);
     const PackedMatrix<C> recurrent(Matrix<C>{weights.get(), 4 * n, 1}.transposed(), 4 * n, n, name);
     const Output<C> all(args.out[0], name), first_dh(args.out[1], name), first_dc(args.out[2], name);
-    each_block(walk.batch, [&](int64_t begin, int64_t rows) {
+    each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(6 * rows * n, name);
       C *const dh = memory.get(), *const dc = dh + rows * n, *const dz = dc + rows * n;
       std::copy_n(last_dh.get() + begin * n, rows * n, dh);
@@ -392,7 +397,7 @@ void gru(const KernelArgs& args) {
     const PackedMatrix<C> recurrent({weights.get(), 3 * n, 1}, n, columns, name);
     std::optional<PackedMatrix<C>> of_reset;
     if (!after) of_reset.emplace(Matrix<C>{weights.get() + 2 * n, 3 * n, 1}, n, n, name);
-    each_block(walk.batch, [&](int64_t begin, int64_t rows) {
+    each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(rows * (2 * n + columns), name);
       C *const h = memory.get(), *const reset = h + rows * n, *const from_h = reset + rows * n;
       std::copy_n(first.get() + begin * n, rows * n, h);
@@ -473,7 +478,7 @@ void gru_grad(const KernelArgs& args) {
     std::optional<PackedMatrix<C>> of_reset;
     if (!after) of_reset.emplace(Matrix<C>{weights.get() + 2 * n, 3 * n, 1}.transposed(), n, n, name);
     const Output<C> all(args.out[0], name), out(args.out[1], name);
-    each_block(walk.batch, [&](int64_t begin, int64_t rows) {
+    each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(rows * 5 * n, name);
       C *const dh = memory.get(), *const dz = dh + rows * n, *const reset = dz + rows * 3 * n;
       std::copy_n(last.get() + begin * n, rows * n, dh);

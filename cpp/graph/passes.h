@@ -59,6 +59,8 @@ void substitute(Graph& graph, const std::vector<int>& map);
 bool can_fuse(const Graph& graph, const Eqn& eqn);
 /// Eqns of one shape, in order, as one `fused` eqn that reads `in` and gives `out`.
 Eqn fused_eqn(const Graph& graph, const std::vector<const Eqn*>& members, std::vector<int> in, std::vector<int> out);
+/// Whether the tensor repeats one element, and that is `value`. Zeros differ by sign.
+bool is_all(const Tensor& tensor, double value);
 /// The identity map.
 std::vector<int> identity(const Graph& graph);
 

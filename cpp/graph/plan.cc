@@ -334,6 +334,7 @@ class Planner {
     std::set<const Body*> bodies;
     const auto count = [&](const BodyRef& body) {
       if (!body || !bodies.insert(body.body.get()).second) return;
+      stats.has_bodies = true;
       const PlanStats& inner = plan_of(body).stats();
       stats.body_bytes += inner.arena_bytes + inner.body_bytes;
     };

@@ -38,6 +38,7 @@ struct PlanStats {
   int64_t bytes_moved = 0;  // read and written by all steps
   int64_t flops = 0;
   int steps = 0;
+  bool has_bodies = false;  // of loops and branches; how long they run is not known
 };
 
 class PlanRun;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <system_error>
 
 #include "addax/ops/index.h"
 #include "core/copy.h"
@@ -178,7 +179,11 @@ StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(p
 
 bool StartedRun::start() {
   done_ = false;
-  const bool started = start_on_helper([this] { run(); }, done_);
+  bool started = false;
+  try {
+    started = start_on_helper([this] { run(); }, done_);
+  } catch (const std::system_error&) {  // no more threads are to be had
+  }
   if (!started) done_ = true;
   return started;
 }

@@ -46,9 +46,10 @@ int Trace::id_of(const Tensor& t) {
     return v;
   }
   if (t.is_placeholder())
-    fail<Error>("trace: a symbolic tensor of shape ", t.shape(), " and dtype ", t.dtype(),
-                " comes from outside of the function being traced; pass it as an argument, or keep no tensors of an "
-                "earlier trace in attributes");
+    fail<Error>(
+        "trace: a symbolic tensor of shape ", t.shape(), " and dtype ", t.dtype(),
+        " comes from outside of the function being traced, or from a branch or loop body that has ended; pass it "
+        "as an argument, return it from the body, and keep no tensors of a trace in attributes");
   const int v = graph_.add_var(t.shape(), t.dtype());
   graph_.consts.emplace_back(v, t);
   ids_.emplace(t.id(), v);

@@ -2,6 +2,7 @@
 #include "ops/control.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "ops/families.h"
 #include "ops/vjp.h"
@@ -50,9 +51,15 @@ void scan_infer(InferContext& c) {
   }
 }
 
+/// `steps` times `flops`, at most what fits.
+int64_t repeated(int64_t steps, int64_t flops) {
+  int64_t product = 0;
+  return __builtin_mul_overflow(steps, flops, &product) ? std::numeric_limits<int64_t>::max() / 4 : product;
+}
+
 int64_t scan_flops(Span<const Spec>, Span<const Spec>, const Attrs& attrs) {
   const LoopAttrs& a = attrs.as<LoopAttrs>();
-  return a.length * a.body->flops();
+  return repeated(a.length, a.body->flops());
 }
 
 bool is(const Spec& spec, const Shape& shape, Dtype dtype) { return spec.shape == shape && spec.dtype == dtype; }
@@ -99,7 +106,7 @@ void while_infer(InferContext& c) {
 
 int64_t while_flops(Span<const Spec>, Span<const Spec>, const Attrs& attrs) {
   const WhileAttrs& a = attrs.as<WhileAttrs>();
-  return (a.maximum < 0 ? 1 : a.maximum) * a.body->flops();
+  return repeated(a.maximum < 0 ? 1 : a.maximum, a.body->flops());
 }
 
 }  // namespace

@@ -18,13 +18,14 @@ using namespace addax;
 
 namespace {
 
-int64_t sum_to(int64_t n, int64_t block) {
+int64_t sum_to(int64_t n, int64_t block, bool long_pieces = false) {
   std::atomic<int64_t> total{0};
-  parallel_for(n, block, [&](int64_t begin, int64_t end) {
+  const auto add = [&](int64_t begin, int64_t end) {
     int64_t part = 0;
     for (int64_t i = begin; i < end; ++i) part += i;
     total += part;
-  });
+  };
+  parallel_for(n, block, add, long_pieces);
   return total;
 }
 
@@ -54,6 +55,16 @@ TEST_CASE("pieces cover the range once, whatever the number of threads") {
 TEST_CASE("many short jobs in a row") {
   const Threads threads(4);
   for (int i = 0; i < 2000; ++i) CHECK(sum_to(64, 8) == 2016);
+}
+
+TEST_CASE("jobs for sleeping workers") {
+  const Threads threads(4);
+  for (const bool long_pieces : {false, true})
+    for (const int64_t block : {8, 500, 40000}) {
+      sum_to(64, 8);
+      usleep(2000);
+      CHECK(sum_to(100000, block, long_pieces) == 4999950000);
+    }
 }
 
 TEST_CASE("an exception reaches the caller and the pool goes on") {

@@ -366,6 +366,8 @@ def test_statistics_count_a_loop_once_or_to_its_maximum():
     once = flops(None)
     assert math.isclose(flops(10), 10 * once, rel_tol=0.2) and flops(1) == once
 
+    assert flops(2**62) > 2**60
+
 
 def test_errors():
     with pytest.raises(
@@ -378,6 +380,9 @@ def test_errors():
         addax.compile(lambda x: ops.while_loop(lambda x: ops.sum(x) < 1, lambda x: x[1:], (x,)))(X)
     with pytest.raises(KeyError, match="mine"):
         addax.compile(lambda p, x: ops.cond(p, lambda: {}["mine"], lambda: x))(FLAGS[0], X)
+    kept = []
+    with pytest.raises(RuntimeError, match="from a branch or loop body that has ended"):
+        addax.compile(lambda p, x: ops.cond(p, lambda: kept.append(x * 2) or x, lambda: x) + kept[0])(FLAGS[0], X)
     assert not engine.is_tracing()
 
 

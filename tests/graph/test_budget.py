@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import addax
-from addax import layers, ops
+from addax import engine, layers, ops
 from tests.table.helpers import bits
 
 _RNG = np.random.default_rng(0)
@@ -98,6 +98,31 @@ def test_functions():
     within = addax.compile(gradient, memory_budget=total * 3 // 4)
     assert bits(within(x)) == expected
     assert within.plans[0].stats["arena_bytes"] + within.plans[0].stats["result_bytes"] <= total * 3 // 4
+
+
+def test_updates_apart_take_less():
+    """Joined ones hold all gradients; a budget that is kept without joining them is kept."""
+    values = [addax.Variable(np.full((64, 64), 0.01 * i, "float32")) for i in range(20)]
+
+    def step(x):
+        for v in values:
+            engine.update("sgd_update", [v._box], [ops.tanh(v.value) * x, ops.convert_to_tensor(0.1)])
+        return ops.sum(x)
+
+    x = np.ones((64, 64), "float32")
+
+    def bytes_of(function):
+        function(x)
+        stats = function.plans[0].stats
+        return stats["arena_bytes"] + stats["result_bytes"]
+
+    engine.set_passes("-join")
+    try:
+        apart = bytes_of(addax.compile(step))
+    finally:
+        engine.set_passes("")
+    assert bytes_of(addax.compile(step)) > 4 * apart
+    assert bytes_of(addax.compile(step, memory_budget=apart)) == apart
 
 
 @pytest.mark.parametrize("arguments", [{"run_eagerly": True}, {"jit_compile": False}])

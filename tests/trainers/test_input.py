@@ -206,13 +206,14 @@ def test_sources_run_in_the_thread_that_trains():
     assert set(threads) == {threading.get_ident()}
 
 
-def test_a_source_may_use_its_arrays_again():
+@pytest.mark.parametrize("kind", [np.asarray, addax.ops.convert_to_tensor])
+def test_a_source_may_use_its_arrays_again(kind):
     def source(again):
         x = np.empty_like(X)
         for i in range(5):
             x = x if again else np.empty_like(X)
             x[:] = X + i
-            yield x, Y
+            yield kind(x), Y
 
     for group in (1, 2):
         models = []

@@ -138,7 +138,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const bool shareable = k * all.padded <= kSharedSize;
   const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
   int64_t groups = ceil_div(all.count, kGroup), chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
-  for (int64_t g = groups + 1; g <= (packed ? 0 : all.count / 4); ++g) {
+  for (int64_t g = groups + 1; g <= (packed || wanted == 1 ? 0 : all.count / 4); ++g) {
     const int64_t c = std::clamp<int64_t>(wanted / g, 1, most_chunks);
     const int64_t more = std::min(g * c, wanted) - std::min(groups * chunks, wanted);
     if (more > 0 || (more == 0 && m * g + n * c < m * groups + n * chunks)) {
@@ -169,54 +169,57 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
       }
     });
 
-  parallel_for(groups * chunks * parts, 1, [&](int64_t begin, int64_t end) {
-    Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
-        rows(packed ? kRows / kTileRows * detail::kPackedRows<T> * depth : 0, "matmul");
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
-      const int64_t part = task / chunks % parts;
-      const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
-      const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
-      for (int64_t d = first_depth; d < last_depth; ++d) {
-        const int64_t start = d * depth;
-        const Run run{0, std::min(depth, k - start)};
-        const int64_t tile_size = detail::kPackedRows<T> * run.length;
-        if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
-        const T* const panels =
-            shared ? packed_b.get() + start * all.padded + all.first(first) * run.length : own_b.get();
-        for (int64_t row = first_row; row < last_row; row += kRows) {
-          const int64_t height = std::min(kRows, last_row - row);
-          int64_t tile = 0;
-          if (packed)
-            cover_rows(height, [&](int64_t r, int) {
-              detail::pack_tile(a.from(row + r, start), run.length, last_row - row - r,
-                                rows.get() + tile++ * tile_size);
-            });
-          for (int64_t p = first; p < last; ++p) {
-            const T* const panel = panels + all.first(p - first) * run.length;
-            tile = 0;
-            cover_rows(height, [&](int64_t r, int count) {
-              Matrix<T> from{rows.get() + tile++ * tile_size, 1, detail::kPackedRows<T>};
-              if constexpr (std::is_same_v<S, T>)
-                if (!packed) from = a.from(row + r, start);
-              const auto product = [&](auto* to, int64_t ld) {
-                emit(tile_of<T>(count, all.vectors(p)), count, all.width(p), all.used(p), from.data, from.row_step,
-                     from.col_step, {&run, 1}, panel, to + (row + r) * ld + all.first(p), ld, d > first_depth);
-              };
-              if (direct)
-                product(c, ldc);
-              else
-                product(sums.get() + part * m * n, n);
-            });
-          }
-          if (epilogue && direct && d + 1 == last_depth) {
-            const int64_t column = all.first(first), columns = std::min(all.first(last), n) - column;
-            epilogue->rows(c + row * ldc + column, height, columns, ldc);
+  parallel_for(
+      groups * chunks * parts, 1,
+      [&](int64_t begin, int64_t end) {
+        Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
+            rows(packed ? kRows / kTileRows * detail::kPackedRows<T> * depth : 0, "matmul");
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
+          const int64_t part = task / chunks % parts;
+          const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
+          const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
+          for (int64_t d = first_depth; d < last_depth; ++d) {
+            const int64_t start = d * depth;
+            const Run run{0, std::min(depth, k - start)};
+            const int64_t tile_size = detail::kPackedRows<T> * run.length;
+            if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
+            const T* const panels =
+                shared ? packed_b.get() + start * all.padded + all.first(first) * run.length : own_b.get();
+            for (int64_t row = first_row; row < last_row; row += kRows) {
+              const int64_t height = std::min(kRows, last_row - row);
+              int64_t tile = 0;
+              if (packed)
+                cover_rows(height, [&](int64_t r, int) {
+                  detail::pack_tile(a.from(row + r, start), run.length, last_row - row - r,
+                                    rows.get() + tile++ * tile_size);
+                });
+              for (int64_t p = first; p < last; ++p) {
+                const T* const panel = panels + all.first(p - first) * run.length;
+                tile = 0;
+                cover_rows(height, [&](int64_t r, int count) {
+                  Matrix<T> from{rows.get() + tile++ * tile_size, 1, detail::kPackedRows<T>};
+                  if constexpr (std::is_same_v<S, T>)
+                    if (!packed) from = a.from(row + r, start);
+                  const auto product = [&](auto* to, int64_t ld) {
+                    emit(tile_of<T>(count, all.vectors(p)), count, all.width(p), all.used(p), from.data, from.row_step,
+                         from.col_step, {&run, 1}, panel, to + (row + r) * ld + all.first(p), ld, d > first_depth);
+                  };
+                  if (direct)
+                    product(c, ldc);
+                  else
+                    product(sums.get() + part * m * n, n);
+                });
+              }
+              if (epilogue && direct && d + 1 == last_depth) {
+                const int64_t column = all.first(first), columns = std::min(all.first(last), n) - column;
+                epilogue->rows(c + row * ldc + column, height, columns, ldc);
+              }
+            }
           }
         }
-      }
-    }
-  });
+      },
+      work >= kTaskWork);
   if (direct) return;
   parallel_for(m, ceil_div(kAddWork, n * parts), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

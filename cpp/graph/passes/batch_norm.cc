@@ -1,5 +1,5 @@
-// Batch normalisation behind a product, where neither the filters nor the statistics change: the factors go into the
-// filters, in each run anew, and an offset is left, which becomes a part of the product's epilogue.
+// Batch normalisation behind a product, where nothing trains and neither the filters nor the statistics change: the
+// factors go into the filters, in each run anew, and an offset is left, which becomes a part of the product's epilogue.
 //
 // This pass does not keep bits: a product of rounded filters is rounded otherwise than a rounded product. Relative to
 // the largest terms of a sum both err by a few units in the last place; tests/graph/test_batch_norm.py bounds it.
@@ -25,6 +25,8 @@ class Folder {
   }
 
   Graph run() {
+    for (const Eqn& e : g_.eqns)
+      if (e.op->family == std::string_view("optimizer")) return std::move(g_);  // a step of training
     std::map<int, Match> by_product, by_norm;
     std::vector<char> gone(g_.eqns.size(), 0);
     for (size_t i = 0; i < g_.eqns.size(); ++i) {
@@ -73,7 +75,9 @@ class Folder {
     const Eqn& e = g_.eqns[at(made_by)];
     if (!e.is("conv") && !(e.is("matmul") && !e.settings().as<MatmulAttrs>().transpose_b)) return -1;
     int filters = e.in[1];
-    if (numel(spec(filters).shape) >= numel(spec(v).shape)) return -1;  // scaling them would cost more
+    // Scaling them must cost less than is saved, for any number of samples: it must not change the bits of one.
+    const Shape& shape = spec(v).shape;
+    if (shape.empty() || numel(spec(filters).shape) * shape[0] >= numel(shape)) return -1;
     if (const int r = maker_[at(filters)]; r >= 0 && g_.eqns[at(r)].is("reshape")) filters = g_.eqns[at(r)].in[0];
     return is_fixed(filters) ? made_by : -1;
   }
@@ -96,6 +100,7 @@ class Folder {
       const std::vector<int>& in = g_.eqns[at(made_by)].in;
       m.product = product_of(in[0]);
       m.result = in[0], m.bias = in[1];
+      if (spec(m.result).shape != spec(x).shape) return false;
       if (m.product < 0 || !is_fixed(m.bias) || spec(m.bias).shape != spec(m.mean).shape) return false;
     }
     m.epsilon = g_.add_var({}, dtype);

@@ -178,11 +178,13 @@ std::string largest(const Graph& g) {
 
 Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states) {
   Graph best = optimize(graph);
+  const int64_t without = planned_bytes(best, states);
+  if (without <= budget) return best;
+  // Joined updates hold all gradients: computing them again would gain nothing.
+  graph = optimize(std::move(graph), "join");
+  best = graph;
   int64_t least = planned_bytes(best, states);
-  const int64_t without = least;
-  if (least <= budget) return best;
-  graph = optimize(std::move(graph), "join");  // joined updates hold all gradients: computing them again gains nothing
-  constexpr int kPatience = 48;                // steps without a better plan after which the search ends
+  constexpr int kPatience = 48;  // steps without a better plan after which the search ends
   for (int since = 0; since < kPatience && least > budget && lower_peak(graph); ++since) {
     const int64_t bytes = planned_bytes(graph, states);
     if (bytes >= least) continue;

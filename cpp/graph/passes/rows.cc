@@ -1,22 +1,10 @@
 // Gradients of tables: what scatter_add adds to zeros for an optimizer's update alone, as that of an embedding, goes
 // to a row which adds it up by itself. No gradient of the table's size is ever in memory.
-#include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "graph/passes.h"
 
 namespace addax {
-namespace {
-
-bool is_zero(const Tensor& t) {
-  const auto is_same = [](int64_t stride) { return stride == 0; };
-  if (!std::all_of(t.strides().begin(), t.strides().end(), is_same)) return false;
-  const double value = t.view({{}, {}, t.layout().offset}).item();
-  return value == 0 && !std::signbit(value);
-}
-
-}  // namespace
 
 Graph scatter_in_updates(Graph g) {
   const std::vector<int> uses = use_counts(g);
@@ -25,7 +13,9 @@ Graph scatter_in_updates(Graph g) {
   for (Eqn& e : g.eqns) {
     if (e.is("scatter_add")) {
       const auto zeros = consts.find(e.in[0]);
-      if (uses[static_cast<size_t>(e.out[0])] == 1 && zeros != consts.end() && is_zero(zeros->second))
+      const auto size = [&](int v) { return numel(g.vars[static_cast<size_t>(v)].shape); };
+      const bool pays = size(e.in[2]) <= size(e.out[0]);  // else more time is lost by sorting than saved by the table
+      if (pays && uses[static_cast<size_t>(e.out[0])] == 1 && zeros != consts.end() && is_all(zeros->second, 0))
         scattered.emplace(e.out[0], &e);
     }
     const OpDef* row = op_table().find(std::string(e.op->name) + "_rows");

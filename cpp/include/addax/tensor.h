@@ -123,6 +123,8 @@ class ADDAX_API Tensor {
   Tensor view(const Layout& layout) const;
   /// A new identity over the same storage and layout: unknown to any tape.
   Tensor detach() const;
+  /// The same, contiguous and in memory of the engine's own, which nobody outside can change: this memory, or a copy.
+  Tensor owned() const;
   /// Shape and dtype of this tensor under the same identity, without its storage.
   Tensor ghost() const;
 

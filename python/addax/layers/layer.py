@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from addax import constraints, dtype_policies, initializers, regularizers, tree
 from addax.dtypes import FLOAT_DTYPES
 from addax.engine import Tensor
@@ -366,6 +368,9 @@ class Layer(LayerState, Operation):
         # Inputs: arrays become tensors, floats take the compute dtype. One tensor is the usual case.
         is_symbolic = False
         first = args[0] if args else None
+        if type(first) is np.ndarray and len(args) == 1 and not kwargs:
+            first = convert.as_tensor(first)
+            args = (first,)
         if type(first) is Tensor and len(args) == 1 and not kwargs:
             mask = getattr(first, "_keras_mask", None)
             if self._casts and first.dtype != self._compute_dtype:

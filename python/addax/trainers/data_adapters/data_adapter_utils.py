@@ -88,7 +88,7 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
     Args:
         x: An array of any library, a pandas object, a number or nested list of numbers.
         what: What it is, for the error: `"x"`.
-        copy: Whether the tensor has memory of its own, else it may share that of an array.
+        copy: Whether the tensor has memory of its own, else it may share that of an array, as a tensor given may.
 
     Raises:
         ValueError: If it does not hold numbers.
@@ -107,7 +107,7 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
         return engine.tensor(array)
     if x.dtype.startswith(("float", "bfloat")) and x.dtype != config.floatx():
         return ops.cast(x, config.floatx())
-    return x
+    return x.owned() if copy else x
 
 
 def _array(x: Any, what: str) -> np.ndarray:
