@@ -23,6 +23,7 @@ def test_doctests(name: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
     addax.utils.set_random_seed(0)
+    monkeypatch.setattr(addax.config, "_run_eagerly", False)  # examples show the default
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     result = doctest.testmod(module, optionflags=options, extraglobs={"addax": addax, "np": np})
     assert result.failed == 0, f"{name}: {result.failed} of {result.attempted} examples failed"
