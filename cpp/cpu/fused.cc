@@ -99,8 +99,11 @@ const Code* build(const FusedProgram& program) {
 const Code& code_of(const FusedProgram& program) {
   const void* code = program.code.load(std::memory_order_acquire);
   if (!code) {
-    const void* made = build(program);
-    if (program.code.compare_exchange_strong(code, made)) code = made;
+    const Code* made = build(program);
+    if (program.code.compare_exchange_strong(code, made))
+      code = made;
+    else
+      delete made;  // another thread was sooner
   }
   return *static_cast<const Code*>(code);
 }
