@@ -403,6 +403,9 @@ def race(names: list[str], engines: list[str], rounds: int, threads: int, report
         time.sleep(0.01)  # for threads that go on looking for work before they sleep
         return float(answer)
 
+    for e in engines:  # until all have been imported, which keeps every processor busy
+        measure(e, next(name for name in names if e in table[name].run))
+
     results = {}
     for name in names:
         taking = [e for e in engines if e in table[name].run]
