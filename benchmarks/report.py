@@ -18,19 +18,23 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 def about(data: dict) -> str:
     a = data["about"]
-    text = f"{a['processor']}, {a['threads']} threads, {a['rounds']} rounds, commit {a['commit']}, {a['date']}"
-    if "peak GFLOP/s" in a:
-        text += f"; {a['peak GFLOP/s']:.0f} GFLOP/s, copies at {a['copy GB/s']:.0f} GB/s"
-    return text + "."
+    return (
+        f"{a['processor']}, {a['threads']} threads, {a['rounds']} rounds, commit {a['commit']}, {a['date']}; "
+        f"{a['peak GFLOP/s']:.0f} GFLOP/s, copies at {a['copy GB/s']:.0f} GB/s."
+    )
+
+
+def least(data: dict, work: dict) -> tuple[float, float]:
+    """The seconds that the arithmetic and the traffic of some work take at the machine's limits."""
+    return work["flops"] / data["about"]["peak GFLOP/s"] / 1e9, work["bytes"] / data["about"]["copy GB/s"] / 1e9
 
 
 def models(data: dict) -> list[str]:
     head = ["model", "fit, ms/step", "arithmetic, ms", "traffic, ms", "times the floor", "best peer", *PHASES]
     lines = [about(data), "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    peak, copy = data["about"]["peak GFLOP/s"], data["about"]["copy GB/s"]
     for name, rows in data["results"].items():
         own = rows["addax"]
-        arithmetic, traffic = own["flops"] / peak / 1e6, own["bytes"] / copy / 1e6
+        arithmetic, traffic = (1e3 * seconds for seconds in least(data, own))
         floors = own["fit"] / max(arithmetic, traffic)
         peers = [e for e in rows if e != "addax"]
         best = min(peers, key=lambda e: rows[e]["fit"])
@@ -44,11 +48,10 @@ def models(data: dict) -> list[str]:
 
 def ops(data: dict) -> list[str]:
     lines = [about(data), "", "| op | ms | best peer, ms | ratio | of the floor |", "|---|---|---|---|---|"]
-    peak, copy = data["about"]["peak GFLOP/s"], data["about"]["copy GB/s"]
     for name, times in data["seconds"].items():
         peers = {e: t for e, t in times.items() if e != "addax"}
         best = min(peers, key=peers.get)
-        floor = max(data["floors"][name]["flops"] / peak, data["floors"][name]["bytes"] / copy) / 1e9
+        floor = max(least(data, data["floors"][name]))
         own = times["addax"]
         peer = peers[best]
         lines.append(f"| {name} | {1e3 * own:.3f} | {best} {1e3 * peer:.3f} | {own / peer:.2f} | {floor / own:.2f} |")

@@ -155,7 +155,7 @@ Tensor Tensor::detach() const { return view(impl_->layout); }
 
 Tensor Tensor::owned() const {
   const Tensor source = contiguous();
-  if (!storage()->read_only && !storage()->foreign) return source.detach();
+  if (!source.storage()->read_only && !source.storage()->foreign) return source.detach();
   Tensor copy = empty(shape(), dtype(), "copy");
   std::copy_n(source.data<char>(), source.nbytes(), copy.data<char>());
   return copy;

@@ -96,6 +96,16 @@ def _scattered(op, reference, states, attrs=(), step=False):
     return Sample(f"{op}_rows", small, dense, dict(attrs), big=big, gradient=(), tolerance={"float16": 4e-3})
 
 
+# What is updated for several variables at once and from scattered gradients: row, reference, states, attributes, step.
+_RULES = [
+    ("sgd_update", _sgd, [normal]),
+    ("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
+    ("adam_update", _adam, [normal, normal, squares], {"weight_decay": 0.1}, True),
+    ("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], (), True),
+    ("rmsprop_update", _rmsprop, [normal, squares]),
+    ("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}),
+]
+
 SAMPLES: list[Sample] = [
     _row("sgd_update", _sgd, [normal]),
     _row("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
@@ -110,18 +120,7 @@ SAMPLES: list[Sample] = [
          {"centered": True}, "centered"),
     _row("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, lambda *s: uniform(-0.5, 0.5, *s)],
          {"momentum": 0.5, "centered": True}, "both"),
-    _joined("sgd_update", _sgd, [normal]),
-    _joined("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
-    _joined("adam_update", _adam, [normal, normal, squares], {"weight_decay": 0.1}, step=True),
-    _joined("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], step=True),
-    _joined("rmsprop_update", _rmsprop, [normal, squares]),
-    _joined("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}),
-    _scattered("sgd_update", _sgd, [normal]),
-    _scattered("sgd_momentum_update", _momentum, [normal, normal], {"momentum": 0.9}),
-    _scattered("adam_update", _adam, [normal, normal, squares], {"weight_decay": 0.1}, step=True),
-    _scattered("adam_amsgrad_update", _amsgrad, [normal, normal, squares, squares], step=True),
-    _scattered("rmsprop_update", _rmsprop, [normal, squares]),
-    _scattered("rmsprop_full_update", _rmsprop_full, [normal, squares, normal, normal], {"momentum": 0.9}),
+    *(make(*rule) for make in (_joined, _scattered) for rule in _RULES),
 ]  # fmt: skip
 
 _P, _LR, _STEP = np.zeros(3), np.float32(0.1), np.int32(1)

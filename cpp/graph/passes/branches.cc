@@ -1,5 +1,6 @@
 // A cond whose bodies are all equal is that body.
 #include <algorithm>
+#include <utility>
 
 #include "graph/body.h"
 #include "graph/passes.h"
