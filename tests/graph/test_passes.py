@@ -138,6 +138,51 @@ def test_epilogue():
     ]  # fmt: skip
 
 
+RESHAPED = """graph(%0: float32(6, 5), %1: float32(5, 4), %2: float32(2, 2), %3: float32(2, 3, 2, 2), %4: float32(), \
+%5: float32(3, 1, 1), %6: float32(2,)) {{
+%7: float32(6, 4) = matmul(%0, %1, transpose_a=false, transpose_b=false)
+%8: float32(2, 3, 2, 2) = reshape(%7, shape=(2, 3, 2, 2))
+{}
+}}"""
+
+
+def test_epilogue_behind_a_reshape():
+    """Operands that lie along the columns, are as large as the product, or are one value; every result is reshaped."""
+    rest = (
+        "%9: float32(2, 3, 2, 2), %10: float32(2, 3, 2, 2) = fused(%2, %8, %3, %4, "
+        'program="add 1 0;multiply 4 2;add 5 3", dtypes="float32 float32 float32 float32", results=(4, 6))\n'
+        "return %9, %10"
+    )
+    graph = engine.run_pass("epilogue", engine.Graph.parse(RESHAPED.format(rest)))
+    graph.verify()
+    assert [line.strip() for line in str(graph).splitlines()[1:-1]] == [
+        "%7: float32(4,) = reshape(%2, shape=(4,))",
+        "%8: float32(6, 4) = reshape(%3, shape=(6, 4))",
+        "%9: float32(1,) = reshape(%4, shape=(1,))",
+        "%10: float32(6, 4), %11: float32(6, 4) = matmul_fused(%0, %1, %7, %8, %9, transpose_a=false, "
+        'transpose_b=false, program="add 0 1;multiply 4 2;add 5 3", '
+        'dtypes="float32 float32 float32 float32", results=(4, 6))',
+        "%12: float32(2, 3, 2, 2) = reshape(%10, shape=(2, 3, 2, 2))",
+        "%13: float32(2, 3, 2, 2) = reshape(%11, shape=(2, 3, 2, 2))",
+        "return %12, %13",
+    ]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "%9: float32(2, 3, 2, 2) = add(%8, %5)\nreturn %9",
+        "%9: float32(2, 3, 2, 2) = add(%8, %6)\nreturn %9",
+        "%9: float32(2, 3, 2, 2) = tanh(%8)\nreturn %8, %9",
+        "%9: float32(2, 3, 2, 2) = tanh(%8)\nreturn %7, %9",
+    ],
+    ids=["along rows", "along a part of the columns", "the reshape is read twice", "the product is read twice"],
+)
+def test_reshaped_products_that_keep_their_own_eqn(rest):
+    graph = engine.Graph.parse(RESHAPED.format(rest))
+    assert engine.run_pass("epilogue", graph) == graph
+
+
 def test_epilogue_of_a_convolution():
     assert after(
         "epilogue",

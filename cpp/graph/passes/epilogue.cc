@@ -2,13 +2,18 @@
 // other direction the activation's slope.
 //
 // The joined eqn stands where the program stood. The program must be the product's only reader, and one of its results
-// must take the product's place, so that no memory is needed for it.
+// must take the product's place, so that no memory is needed for it. A matmul may be reshaped in between, as
+// projections to heads are, where the program's other operands lie along the product's columns or are as large as it:
+// the program then runs over the product's own shape, and its results are reshaped.
 #include <algorithm>
+#include <iterator>
+#include <optional>
 
 #include "graph/passes.h"
 #include "ops/conv.h"
 #include "ops/fused.h"
 #include "ops/matmul.h"
+#include "ops/movement.h"
 
 namespace addax {
 namespace {
@@ -23,26 +28,97 @@ class Joiner {
   }
 
   Graph run() {
+    std::vector<Eqn> kept;
     std::vector<char> joined(g_.eqns.size(), 0);
-    for (Eqn& e : g_.eqns) {
+    std::vector<std::vector<Eqn>> instead(g_.eqns.size());  // what stands in the place of an eqn
+    for (size_t i = 0; i < g_.eqns.size(); ++i) {
+      const Eqn& e = g_.eqns[i];
       // The new value of a state is written over the old one by a program, but not by a product.
       if (std::any_of(e.out.begin(), e.out.end(), [&](int v) { return is_state_[at(v)]; })) continue;
       for (const int v : e.in) {
-        const int product = v < 0 ? -1 : maker_[at(v)];
-        if (product < 0 || uses_[at(v)] != 1 || !join(g_.eqns[at(product)], e)) continue;
-        joined[at(product)] = 1;
+        const int maker = only_read(v);
+        if (maker < 0) continue;
+        const int source = g_.eqns[at(maker)].is("reshape") ? only_read(g_.eqns[at(maker)].in[0]) : -1;
+        instead[i] = source < 0 ? joined_eqns(g_.eqns[at(maker)], e) : reshaped(g_.eqns[at(source)], e, v);
+        if (instead[i].empty()) continue;
+        joined[at(maker)] = 1;
+        if (source >= 0) joined[at(source)] = 1;
         break;
       }
     }
-    std::vector<Eqn> kept;
     for (size_t i = 0; i < g_.eqns.size(); ++i)
-      if (!joined[i]) kept.push_back(std::move(g_.eqns[i]));
+      if (!instead[i].empty())
+        std::move(instead[i].begin(), instead[i].end(), std::back_inserter(kept));
+      else if (!joined[i])
+        kept.push_back(std::move(g_.eqns[i]));
     g_.eqns = std::move(kept);
     return std::move(g_);
   }
 
  private:
   static size_t at(int i) { return static_cast<size_t>(i); }
+
+  // The eqn that makes a var for one reader alone; -1: none.
+  int only_read(int v) const { return v >= 0 && uses_[at(v)] == 1 ? maker_[at(v)] : -1; }
+
+  static Eqn reshape(int from, const Shape& shape, int to) {
+    return {&find_op("reshape"), Attrs::of(ReshapeAttrs{shape}), {from}, {to}};
+  }
+
+  std::vector<Eqn> joined_eqns(const Eqn& product, Eqn e) const {
+    if (!join(product, e)) return {};
+    return {std::move(e)};
+  }
+
+  // The shape in which an operand of a program over `program` meets a product of shape `product` with the same
+  // elements.
+  static std::optional<Shape> seen_by_product(const Shape& operand, const Shape& program, const Shape& product) {
+    int64_t own = 1;  // elements over the last dims, as far as they are the program's own
+    for (int d = 1; d <= std::min(operand.rank(), program.rank()); ++d) {
+      if (operand[operand.rank() - d] != program[program.rank() - d]) break;
+      own *= operand[operand.rank() - d];
+    }
+    const int64_t count = numel(operand);
+    if (count != own) return std::nullopt;
+    if (count == numel(product)) return product;
+    if (count == product.back() || count == 1) return Shape{count};
+    return std::nullopt;
+  }
+
+  // As join, where `e` reads the product by way of a reshape.
+  std::vector<Eqn> reshaped(const Eqn& product, Eqn e, int read) {
+    if (!product.is("matmul")) return {};
+    const Shape shape = g_.vars[at(product.out[0])].shape, program = g_.vars[at(read)].shape;
+    if (g_.vars[at(e.out[0])].shape != program || !(e.is("fused") || can_fuse(g_, e))) return {};
+    std::vector<Eqn> before, after;
+    const size_t vars = g_.vars.size();
+    bool fits = true;
+    for (int& v : e.in) {
+      if (v == read) {
+        v = product.out[0];
+        continue;
+      }
+      const auto seen = v < 0 ? std::nullopt : seen_by_product(g_.vars[at(v)].shape, program, shape);
+      fits = seen.has_value();
+      if (!fits) break;
+      if (*seen == g_.vars[at(v)].shape) continue;
+      const int flat = g_.add_var(*seen, g_.vars[at(v)].dtype);
+      before.push_back(reshape(v, *seen, flat));
+      v = flat;
+    }
+    for (int& v : e.out) {
+      const int flat = g_.add_var(shape, g_.vars[at(v)].dtype);
+      after.push_back(reshape(flat, program, v));
+      v = flat;
+    }
+    if (!fits || !join(product, e)) {
+      g_.vars.resize(vars);
+      return {};
+    }
+    before.push_back(std::move(e));
+    std::move(after.begin(), after.end(), std::back_inserter(before));
+    return before;
+  }
 
   template <class ProductAttrs>
   static void set(const char* row, const Eqn& product, FusedAttrs attrs, Eqn& program) {
