@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "core/stream.h"
 
 namespace addax {
 namespace {
@@ -21,7 +22,8 @@ struct Axis {
   int64_t n, dst, src;
 };
 
-using Plane = void (*)(char* dst, const char* src, const Axis& row, const Axis& column);
+// past: writes past the caches.
+using Plane = void (*)(char* dst, const char* src, const Axis& row, const Axis& column, bool past);
 
 // n items with one value: the first of them once, then copies of those, which the C library writes fastest.
 template <int N>
@@ -46,12 +48,13 @@ void copy_items(char* dst, int64_t dst_step, const char* src, int64_t src_step, 
 }
 
 // The column is a run of bytes: n counts bytes, both steps are 1.
-void copy_runs(char* dst, const char* src, const Axis& row, const Axis& column) {
+void copy_runs(char* dst, const char* src, const Axis& row, const Axis& column, bool past) {
+  if (past && column.n >= 256) return stream_rows(dst, row.dst, src, row.src, row.n, column.n);
   for (int64_t i = 0; i < row.n; ++i) std::memcpy(dst + i * row.dst, src + i * row.src, static_cast<size_t>(column.n));
 }
 
 template <int N>
-void copy_plane(char* dst, const char* src, const Axis& row, const Axis& column) {
+void copy_plane(char* dst, const char* src, const Axis& row, const Axis& column, bool) {
   const bool swap = column.n < 16 && column.n < row.n;
   const Axis &outer = swap ? column : row, &inner = swap ? row : column;
   for (int64_t i = 0; i < outer.n; ++i)
@@ -95,46 +98,59 @@ void transpose_registers(V (&v)[L]) {
   }
 }
 
-// A tile of one cache line of items each way. The source runs along the row axis, the destination along the column;
-// every line is read and written whole, for with steps of a power of two few lines of a tile fit the cache together.
+// A tile of up to kSide items each way: `wide` along the source (the row axis), `high` along the destination (the
+// column), through the first cache. Several lines in a row are read and written at once, for with steps of a power of
+// two few of them fit a cache together; while a group of source rows is read, the next one is fetched.
 template <int N>
-void transpose_tile(char* dst, int64_t dst_step, const char* src, int64_t src_step) {
-  constexpr int kItems = 64 / N;
-  alignas(64) char tile[64 * kItems];
-  if constexpr (N == 16) {
-    for (int c = 0; c < kItems; ++c)
-      for (int r = 0; r < kItems; ++r) std::memcpy(tile + r * 64 + c * N, src + c * src_step + r * N, N);
-  } else {
-    using V = typename Lanes<N>::type;
-    constexpr int L = 16 / N;
-    for (int c = 0; c < kItems; c += L)
-      for (int r = 0; r < kItems; r += L) {
-        V v[L];
-        for (int i = 0; i < L; ++i) std::memcpy(&v[i], src + (c + i) * src_step + r * N, 16);
-        transpose_registers<L>(v);
-        for (int i = 0; i < L; ++i) std::memcpy(tile + (r + i) * 64 + c * N, &v[i], 16);
+inline constexpr int kSide = N > 4 ? 256 / N : 64;
+
+template <int N>
+void transpose_tile(char* dst, int64_t dst_step, const char* src, int64_t src_step, int wide, int high, bool past) {
+  constexpr int L = 16 / N, kGroup = L > 8 ? L : 8, kLine = kSide<N> * N;
+  alignas(64) char tile[kSide<N> * kLine];
+  for (int first = 0; first < high; first += kGroup) {
+    const int next = first + kGroup;
+    const char* ahead = src + (next < high ? next * src_step : wide * N);
+    for (int i = 0; i < kGroup; ++i)
+      for (int at = 0; at < wide * N; at += 64) __builtin_prefetch(ahead + i * src_step + at);
+    for (int c = first; c < std::min(next, high); c += L)
+      for (int r = 0; r < wide; r += L) {
+        const char* from = src + c * src_step + r * N;
+        char* to = tile + r * kLine + c * N;
+        if constexpr (L == 1) {
+          std::memcpy(to, from, N);
+        } else {
+          typename Lanes<N>::type v[L];
+          for (int i = 0; i < L; ++i) std::memcpy(&v[i], from + i * src_step, 16);
+          transpose_registers<L>(v);
+          for (int i = 0; i < L; ++i) std::memcpy(to + i * kLine, &v[i], 16);
+        }
       }
   }
-  for (int r = 0; r < kItems; ++r) std::memcpy(dst + r * dst_step, tile + r * 64, 64);
+  if (past) return stream_rows(dst, dst_step, tile, kLine, wide, high * N);
+  for (int r = 0; r < wide; ++r) std::memcpy(dst + r * dst_step, tile + r * kLine, static_cast<size_t>(high * N));
 }
 
 template <int N>
-void transpose_plane(char* dst, const char* src, const Axis& row, const Axis& column) {
-  constexpr int64_t kItems = 64 / N;
-  const int64_t rows = row.n / kItems * kItems, columns = column.n / kItems * kItems;
-  for (int64_t r = 0; r < rows; r += kItems)
-    for (int64_t c = 0; c < columns; c += kItems)
-      transpose_tile<N>(dst + r * row.dst + c * N, row.dst, src + r * N + c * column.src, column.src);
+void transpose_plane(char* dst, const char* src, const Axis& row, const Axis& column, bool past) {
+  constexpr int64_t L = 16 / N;
+  const int64_t rows = row.n / L * L, columns = column.n / L * L;
+  past = past && row.dst % 64 == 0;  // whole lines
+  for (int64_t c = 0; c < columns; c += kSide<N>)
+    for (int64_t r = 0; r < rows; r += kSide<N>)
+      transpose_tile<N>(dst + r * row.dst + c * N, row.dst, src + r * N + c * column.src, column.src,
+                        static_cast<int>(std::min<int64_t>(kSide<N>, rows - r)),
+                        static_cast<int>(std::min<int64_t>(kSide<N>, columns - c)), past);
   if (columns < column.n)
     copy_plane<N>(dst + columns * N, src + columns * column.src, {rows, row.dst, N},
-                  {column.n - columns, N, column.src});
-  copy_plane<N>(dst + rows * row.dst, src + rows * N, {row.n - rows, row.dst, N}, column);
+                  {column.n - columns, N, column.src}, false);
+  if (rows < row.n) copy_plane<N>(dst + rows * row.dst, src + rows * N, {row.n - rows, row.dst, N}, column, false);
 }
 
 template <int N>
 Plane choose(const Axis& row, const Axis& column) {
   if constexpr (N == 1 || N == 2 || N == 4 || N == 8 || N == 16)
-    if (column.dst == N && row.src == N && row.n >= 64 / N && column.n >= 64 / N) return transpose_plane<N>;
+    if (column.dst == N && row.src == N && row.n >= 32 / N && column.n >= 32 / N) return transpose_plane<N>;
   return copy_plane<N>;
 }
 
@@ -220,15 +236,17 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
   }
   const Plane plane = runs ? copy_runs : choose(item, row, column);
 
-  // Blocks of a plane of about kGrain bytes: along the column, but wide both ways where the source runs along the row.
+  // Blocks of a plane of about kGrain bytes: along the column, but along the row where the source runs so. Then they
+  // follow each other along the column, so that the pages of the destination, which are many, stay known.
   const int64_t wide = kGrain / item;
   const bool across_rows = !runs && std::abs(column.src) > std::abs(row.src);
-  const int64_t block_columns = std::min(column.n, across_rows ? std::max<int64_t>(512, wide / row.n) : wide);
+  const int64_t block_columns = std::min(column.n, across_rows ? std::max<int64_t>(64, wide / row.n) : wide);
   const int64_t block_rows = std::min(row.n, std::max<int64_t>(1, wide / block_columns));
   const int64_t beside = (column.n + block_columns - 1) / block_columns;
   const int64_t down = (row.n + block_rows - 1) / block_rows;
   int64_t blocks = beside * down;
   for (int i = 0; i < rank; ++i) blocks *= axes[i].n;
+  const bool past = streams(blocks * block_rows * block_columns * item);
 
   const int64_t piece = std::max<int64_t>(1, kGrain / (block_rows * block_columns * item));
   parallel_for(blocks, piece, [&](int64_t begin, int64_t end) {
@@ -246,7 +264,7 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
       const int64_t r = at / beside * block_rows, c = at % beside * block_columns;
       plane(d + r * row.dst + c * column.dst, s + r * row.src + c * column.src,
             {std::min(block_rows, row.n - r), row.dst, row.src},
-            {std::min(block_columns, column.n - c), column.dst, column.src});
+            {std::min(block_columns, column.n - c), column.dst, column.src}, past);
       if (++at < beside * down) continue;
       at = 0;
       for (int i = rank - 1; i >= 0; --i) {

@@ -19,6 +19,7 @@
 #include "addax/device.h"
 #include "addax/error.h"
 #include "core/parallel.h"
+#include "core/stream.h"
 
 #ifdef __linux__
 #include <sched.h>
@@ -48,6 +49,7 @@ struct Job {
     try {
       const int64_t begin = i * block;
       body(begin, begin + block < n ? begin + block : n);
+      end_streams();
     } catch (...) {
       std::lock_guard<std::mutex> lock(error_mutex);
       if (!error) error = std::current_exception();

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <map>
 
+#include "core/copy.h"
+#include "core/stream.h"
 #include "cpu/kernels.h"
 #include "cpu/simd/half.h"
 #include "cpu/tiles.h"
@@ -17,9 +19,11 @@ using elementwise::Rule;
 using elementwise::TypeRule;
 
 constexpr int kMaxIn = 3;
-constexpr int64_t kTile = 1024;    // values gathered or converted at a time
-constexpr int64_t kNarrow = 256;   // the same where an input is read across its memory order
-constexpr int64_t kBlock = 32768;  // values per piece of work
+constexpr int64_t kTile = 1024;     // values gathered or converted at a time
+constexpr int64_t kStreamed = 512;  // the same where only the result passes through a buffer
+constexpr int64_t kNarrow = 256;    // where an input is read across its memory order: values of a row,
+constexpr int64_t kBand = 32;       // and rows that are brought in together
+constexpr int64_t kBlock = 32768;   // values per piece of work
 
 // ---- conversion
 
@@ -223,12 +227,11 @@ struct Call {
 struct Boxes {
   int inner = 0;
   int64_t unit = 1, cut, rows, pieces, outer = 1;
-  int64_t band = 1;  // positions visited before the next piece
+  bool across = false;  // an input is read across its memory order
 
   Boxes(const Dimensions& d, int inputs) {
-    bool across = false;
-    for (int k = 0; k < inputs; ++k) across = across || scalar::abs(d.stride[k][0]) >= 16;
-    across = across && d.rank > 1 && d.size[0] > kNarrow;
+    for (int k = 0; k < inputs; ++k) across = across || crosses(d.stride[k]);
+    across = across && d.rank > 1 && d.size[0] >= kNarrow / 4;
     if (!across)
       while (inner < d.rank && unit * d.size[inner] <= kTile) unit *= d.size[inner++];
     cut = d.size[inner];
@@ -237,30 +240,32 @@ struct Boxes {
     rows = (cut + pieces - 1) / pieces;
     pieces = (cut + rows - 1) / rows;
     for (int i = inner + 1; i < d.rank; ++i) outer *= d.size[i];
-    // An input read across its memory order: short rows, several below each other, so that its cache lines are used up.
-    if (across) band = 16;
   }
 
+  static bool crosses(const int64_t* stride) { return scalar::abs(stride[0]) >= 16; }
   int64_t count() const { return pieces * outer; }
+  // Across the memory order boxes follow each other along the other dimensions, which is along that order.
   void at(int64_t box, int64_t& row, int64_t& position) const {
-    const int64_t first = box / (band * pieces) * band, rest = box - first * pieces,
-                  height = std::min(band, outer - first);
-    row = rest / height * rows;
-    position = first + rest % height;
+    row = (across ? box / outer : box % pieces) * rows;
+    position = across ? box % outer : box / pieces;
   }
 };
 
 struct Input {
   const char* data;
   int64_t bytes;
-  bool dense;  // contiguous within a box
+  bool dense;           // contiguous within a box
+  bool across = false;  // brought in by bands of boxes, which makes it so
   Tile convert = nullptr, narrow = nullptr, widen = nullptr;
 
   Input() = default;
-  Input(const View& in, const Call& call, Dtype want, const Dimensions& d, const int64_t* stride, int inner)
-      : data(in.as<const char>()), bytes(size_of(in.dtype)), dense(true) {
+  Input(const View& in, const Call& call, Dtype want, const Dimensions& d, const int64_t* stride, const Boxes& boxes)
+      : data(in.as<const char>()),
+        bytes(size_of(in.dtype)),
+        dense(true),
+        across(boxes.across && Boxes::crosses(stride)) {
     int64_t expected = 1;
-    for (int i = 0; i <= inner; ++i) {
+    for (int i = 0; i <= boxes.inner && !across; ++i) {
       dense = dense && (d.size[i] == 1 || stride[i] == expected);
       expected *= d.size[i];
     }
@@ -268,6 +273,22 @@ struct Input {
     if (is_half(call.half) && in.dtype != call.half) {
       narrow = convert_of(Dtype::Float32, call.half);
       widen = convert_of(call.half, Dtype::Float32);
+    }
+  }
+
+  // The raw values of `count` boxes from `position` on, each n of them from `row` on.
+  void bring_band(int64_t row, int64_t position, int64_t count, int64_t n, const Dimensions& d, const int64_t* stride,
+                  char* to) const {
+    for (const int64_t last = position + count; position < last;) {
+      const int64_t run = std::min(last - position, d.size[1] - position % d.size[1]);
+      int64_t offset = row * stride[0], rest = position;
+      for (int i = 1; i < d.rank; ++i) {
+        offset += rest % d.size[i] * stride[i];
+        rest /= d.size[i];
+      }
+      copy_strided(to, {n, 1}, data + offset * bytes, {stride[1], stride[0]}, {run, n}, bytes);
+      to += run * n * bytes;
+      position += run;
     }
   }
 
@@ -294,10 +315,11 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
   const int inputs = static_cast<int>(args.in.size());
   const Boxes boxes(d, inputs);
   Input input[kMaxIn];
-  for (int k = 0; k < inputs; ++k) input[k] = Input(args.in[k], call, call.want[k], d, d.stride[k], boxes.inner);
+  for (int k = 0; k < inputs; ++k) input[k] = Input(args.in[k], call, call.want[k], d, d.stride[k], boxes);
   const View& out = args.out[0];
   const Tile convert_out = out.dtype == call.result ? nullptr : convert_of(call.result, out.dtype);
   const int64_t out_bytes = size_of(out.dtype);
+  const bool past = streams(out.numel() * out_bytes);
 
   const int64_t block = std::max<int64_t>(1, kBlock / (boxes.unit * boxes.rows));
   parallel_for(boxes.count(), block, [&](int64_t begin, int64_t end) {
@@ -305,6 +327,8 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
     const void* pointer[kMaxIn];
     const char* held[kMaxIn] = {};  // the source of what lies in values[k]; a broadcast input is brought in only once
     int64_t held_count[kMaxIn] = {};
+    const Scratch<char> bands(boxes.across ? inputs * kBand * kNarrow * 8 : 0, "elementwise");
+    int64_t band = begin, band_end = begin;  // the boxes that lie there
     int64_t size[kMaxRank + 1];
     std::copy_n(d.size, boxes.inner, size);
     for (int64_t box = begin; box < end; ++box) {
@@ -313,6 +337,16 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
       size[boxes.inner] = std::min(boxes.rows, boxes.cut - row);
       const int64_t n = size[boxes.inner] * boxes.unit;
       char* target = out.as<char>() + (position * boxes.cut + row) * boxes.unit * out_bytes;
+      const auto band_of = [&](int k) { return bands.get() + k * kBand * kNarrow * 8; };
+      if (boxes.across && box == band_end) {
+        band = box;
+        band_end = box + std::min({kBand, boxes.outer - position, end - box});
+        for (int k = 0; k < inputs; ++k)
+          if (input[k].across) {
+            input[k].bring_band(row, position, band_end - box, n, d, d.stride[k], band_of(k));
+            held[k] = nullptr;
+          }
+      }
       for (int k = 0; k < inputs; ++k) offset[k] = row * d.stride[k][boxes.inner];
       for (int i = boxes.inner + 1; i < d.rank; ++i) {
         const int64_t index = position % d.size[i];
@@ -321,7 +355,7 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
       }
       for (int k = 0; k < inputs; ++k) {
         const Input& in = input[k];
-        const char* source = in.data + offset[k] * in.bytes;
+        const char* source = in.across ? band_of(k) + (box - band) * n * in.bytes : in.data + offset[k] * in.bytes;
         const bool direct = in.dense && !in.convert;
         pointer[k] = direct ? source : values[k];
         if (direct || (held[k] == source && held_count[k] >= n)) continue;
@@ -329,11 +363,13 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
         held[k] = source;
         held_count[k] = n;
       }
-      call.tile(pointer, convert_out ? result : target, n);
+      char* place = past ? raw : target;
+      call.tile(pointer, convert_out ? result : place, n);
       if (convert_out) {
         const void* from = result;
-        convert_out(&from, target, n);
+        convert_out(&from, place, n);
       }
+      if (past) stream(target, place, n * out_bytes);
     }
   });
 }
@@ -346,11 +382,18 @@ void run(const KernelArgs& args, const Call& call) {
   for (int k = 0; k < inputs; ++k) direct = direct && d.stride[k][0] == 1 && args.in[k].dtype == call.want[k];
   if (!direct) return run_tiled(args, call, d);
   const int64_t out_bytes = size_of(out.dtype);
+  const bool past = streams(d.size[0] * out_bytes);
   parallel_for(d.size[0], kBlock, [&](int64_t begin, int64_t end) {
-    const void* pointer[kMaxIn];
-    for (int k = 0; k < inputs; ++k)
-      pointer[k] = static_cast<const char*>(args.in[k].data) + begin * size_of(args.in[k].dtype);
-    call.tile(pointer, static_cast<char*>(out.data) + begin * out_bytes, end - begin);
+    alignas(64) char result[kStreamed * 8];
+    const int64_t most = past ? kStreamed : kBlock;
+    for (int64_t at = begin; at < end; at += most) {
+      const int64_t n = std::min(most, end - at);
+      const void* pointer[kMaxIn];
+      for (int k = 0; k < inputs; ++k) pointer[k] = args.in[k].as<char>() + at * size_of(args.in[k].dtype);
+      char* target = out.as<char>() + at * out_bytes;
+      call.tile(pointer, past ? result : target, n);
+      if (past) stream(target, result, n * out_bytes);
+    }
   });
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/stream.h"
 #include "cpu/tiles.h"
 #include "ops/op.h"
 
@@ -174,7 +175,10 @@ const void* FusedRun::Input::bring(int64_t begin, int64_t n, void* to) const {
 }
 
 FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out)
-    : attrs_(attrs), program_(attrs.parsed()), out_(out) {
+    : attrs_(attrs),
+      program_(attrs.parsed()),
+      out_(out),
+      past_(!first && streams(out[0].numel() * size_of(out[0].dtype))) {
   inputs_.reserve(in.size() + 1);
   if (first) inputs_.emplace_back(*first, out[0].shape);
   for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
@@ -234,23 +238,21 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) 
           line.convert[k](&in[k], place(line.converted[k]), n);
           in[k] = place(line.converted[k]);
         }
-        void* out = place(line.slot);
+        char* result = nullptr;
         for (size_t r = 0; r < out_.size(); ++r)
-          if (attrs_.results[static_cast<int>(r)] == line.out) out = out_[r].as<char>() + at * size_of(out_[r].dtype);
-        if (!line.row) {
-          operand[line.out] = in[0];
-          if (out != place(line.slot)) {
-            std::memcpy(out, in[0],
-                        static_cast<size_t>(n * size_of(program_.steps[static_cast<size_t>(line.out) - count].out)));
-            operand[line.out] = out;
-          }
-          continue;
-        }
-        line.row(in, line.narrow ? place(line.wide) : out, n);
+          if (attrs_.results[static_cast<int>(r)] == line.out)
+            result = out_[r].as<char>() + at * size_of(out_[r].dtype);
+        char* out = result && !past_ ? result : place(line.slot);
+        const int64_t bytes = n * size_of(program_.steps[static_cast<size_t>(line.out) - count].out);
+        if (line.row)
+          line.row(in, line.narrow ? place(line.wide) : out, n);
+        else
+          std::memcpy(out, in[0], static_cast<size_t>(bytes));
         if (line.narrow) {
           const void* wide = place(line.wide);
           line.narrow(&wide, out, n);
         }
+        if (result && past_) stream(result, out, bytes);
         operand[line.out] = out;
       }
     }

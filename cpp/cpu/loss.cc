@@ -56,9 +56,9 @@ void softmax_cross_entropy_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
     const Source<C> logits = float_source<C>(k.in[0]), targets = float_source<C>(k.in[1]), g = float_source<C>(k.in[2]);
-    const Target<C> dx = float_target<C>(k.out[0]);
+    const Target<C> dx = output_target<C>(k.out[0], n);
     parallel_for(rows, grain(n), [&](int64_t begin, int64_t end) {
-      const Scratch<C> buffer(logits.direct ? 0 : 2 * n, k.op.name);
+      const Scratch<C> buffer(dx.direct ? 0 : 2 * n, k.op.name);
       for (int64_t row = begin; row < end; ++row) {
         const C *x = logits.read(row * n, 1, n, buffer.get()), *t = targets.read(row * n, 1, n, buffer.get() + n);
         C one, *out = dx.open(row * n, buffer.get());
@@ -119,9 +119,9 @@ void sparse_softmax_cross_entropy_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
     const Source<C> logits = float_source<C>(k.in[0]), g = float_source<C>(k.in[2]);
-    const Target<C> dx = float_target<C>(k.out[0]);
+    const Target<C> dx = output_target<C>(k.out[0], n);
     parallel_for(rows, grain(n), [&](int64_t begin, int64_t end) {
-      const Scratch<C> buffer(logits.direct ? 0 : n, k.op.name);
+      const Scratch<C> buffer(dx.direct ? 0 : n, k.op.name);
       for (int64_t row = begin; row < end; ++row) {
         const C* x = logits.read(row * n, 1, n, buffer.get());
         C one, *out = dx.open(row * n, buffer.get());

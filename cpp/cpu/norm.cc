@@ -28,9 +28,9 @@ void softmax(const KernelArgs& k) {
   with_compute(x.dtype, [&](auto c) {
     using C = decltype(c);
     if (s.inner == 1)
-      softmax_rows<kLog>(s, float_source<C>(x), float_target<C>(k.out[0]), k.op.name);
+      softmax_rows<kLog>(s, float_source<C>(x), output_target<C>(k.out[0], s.n), k.op.name);
     else
-      softmax_columns<kLog>(s, float_source<C>(x), float_target<C>(k.out[0]));
+      softmax_columns<kLog>(s, float_source<C>(x), output_target<C>(k.out[0], s.inner));
   });
 }
 
@@ -42,9 +42,9 @@ void softmax_grad(const KernelArgs& k) {
     using C = decltype(c);
     const Source<C> from = float_source<C>(y), g = float_source<C>(k.in[1]);
     if (s.inner == 1)
-      softmax_grad_rows<kLog>(s, from, g, float_target<C>(k.out[0]), k.op.name);
+      softmax_grad_rows<kLog>(s, from, g, output_target<C>(k.out[0], s.n), k.op.name);
     else
-      softmax_grad_columns<kLog>(s, from, g, float_target<C>(k.out[0]));
+      softmax_grad_columns<kLog>(s, from, g, output_target<C>(k.out[0], s.inner));
   });
 }
 
@@ -94,7 +94,7 @@ void store_totals(const double* totals, int64_t n, const View& out) {
 template <class C, class Body>
 void each_row(int64_t rows, int64_t n, const Source<C>& x, const Target<C>& y, const char* name, const Body& body) {
   parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
-    const Scratch<C> buffer(x.direct ? 0 : n, name);
+    const Scratch<C> buffer(x.direct && y.direct ? 0 : n, name);
     for (int64_t row = begin; row < end; ++row) {
       const C* in = x.read(row * n, 1, n, buffer.get());
       C* out = y.open(row * n, buffer.get());
@@ -114,7 +114,7 @@ void layer_norm(const KernelArgs& k) {
     const Values<C> gamma(k.in[1], k.op.name), beta(k.in[2], k.op.name);
     const C *scale = gamma.get(), *shift = beta.get();
     C *means = k.out[1].as<C>(), *rstds = k.out[2].as<C>();
-    each_row(rows, n, float_source<C>(k.in[0]), float_target<C>(k.out[0]), k.op.name,
+    each_row(rows, n, float_source<C>(k.in[0]), output_target<C>(k.out[0], n), k.op.name,
              [=](int64_t row, const C* in, C* out) {
                const C mean = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(in); }) / static_cast<double>(n));
                const double squares = sum_terms<C>(n, [&](auto at) {
@@ -135,7 +135,7 @@ void layer_norm_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
     const Source<C> x = float_source<C>(k.in[0]), g = float_source<C>(k.in[4]);
-    const Target<C> dx = float_target<C>(k.out[0]);
+    const Target<C> dx = output_target<C>(k.out[0], n);
     const Values<C> gamma(k.in[1], k.op.name), means(k.in[2], k.op.name), rstds(k.in[3], k.op.name);
     const Scratch<double> totals(2 * n, k.op.name);
     const auto body = [&](int64_t row, C* dgamma, C* buffer) {
@@ -155,7 +155,7 @@ void layer_norm_grad(const KernelArgs& k) {
       });
       dx.commit(row * n, n, out);
     };
-    sum_rows<C>(rows, n, 2, totals.get(), x.direct ? 0 : 2 * n, k.op.name, body);
+    sum_rows<C>(rows, n, 2, totals.get(), dx.direct ? 0 : 2 * n, k.op.name, body);
     store_totals<C>(totals.get(), n, k.out[1]);
     store_totals<C>(totals.get() + n, n, k.out[2]);
   });
@@ -171,7 +171,7 @@ void rms_norm(const KernelArgs& k) {
     const Values<C> gamma(k.in[1], k.op.name);
     const C* scale = gamma.get();
     C* rrms = k.out[1].as<C>();
-    each_row(rows, n, float_source<C>(k.in[0]), float_target<C>(k.out[0]), k.op.name,
+    each_row(rows, n, float_source<C>(k.in[0]), output_target<C>(k.out[0], n), k.op.name,
              [=](int64_t row, const C* in, C* out) {
                const double squares = sum_terms<C>(n, [&](auto at) { return at(in) * at(in); });
                const C factor = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
@@ -186,10 +186,10 @@ void rms_norm_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
     const Source<C> x = float_source<C>(k.in[0]), g = float_source<C>(k.in[3]);
-    const Target<C> dx = float_target<C>(k.out[0]);
+    const Target<C> dx = output_target<C>(k.out[0], n);
     const Values<C> gamma(k.in[1], k.op.name), rrms(k.in[2], k.op.name);
     const Scratch<double> totals(n, k.op.name);
-    sum_rows<C>(rows, n, 1, totals.get(), x.direct ? 0 : 2 * n, k.op.name, [&](int64_t row, C* dgamma, C* buffer) {
+    sum_rows<C>(rows, n, 1, totals.get(), dx.direct ? 0 : 2 * n, k.op.name, [&](int64_t row, C* dgamma, C* buffer) {
       const C *in = x.read(row * n, 1, n, buffer), *grad = g.read(row * n, 1, n, buffer + n), *scale = gamma.get();
       C* out = dx.open(row * n, buffer);
       const C factor = rrms[row];
@@ -223,6 +223,7 @@ struct BatchShape {
   int64_t numel() const { return outer * channels * inner; }
   /// Channels last: elements of a row that one task handles at once, whole channels several times over.
   int64_t period() const { return channels * std::max<int64_t>(1, 512 / std::max<int64_t>(channels, 1)); }
+  int64_t run() const { return inner == 1 ? period() : inner; }
 };
 
 template <class C>
@@ -309,7 +310,7 @@ struct Moments {
 template <class C, class Body>
 void each_run(const BatchShape& s, const char* name, int64_t buffers, const Body& body) {
   if (s.numel() == 0) return;
-  const int64_t length = s.inner == 1 ? s.period() : s.inner;
+  const int64_t length = s.run();
   const int64_t count = (s.numel() + length - 1) / length;
   parallel_for(count, std::max<int64_t>(1, kTask / length), [&](int64_t begin, int64_t end) {
     const Scratch<C> buffer(buffers * length, name);
@@ -341,7 +342,7 @@ class PerChannel {
 template <class C>
 void normalize(const BatchShape& s, const Source<C>& x, const Target<C>& y, const PerChannel<C>& mean,
                const PerChannel<C>& scale, const PerChannel<C>& shift, const char* name) {
-  each_run<C>(s, name, x.direct ? 0 : 1, [&](int64_t t, int64_t at, int64_t n, C* buffer) {
+  each_run<C>(s, name, x.direct && y.direct ? 0 : 1, [&](int64_t t, int64_t at, int64_t n, C* buffer) {
     const C* in = x.read(at, 1, n, buffer);
     C* out = y.open(at, buffer);
     if (s.inner == 1) {
@@ -363,7 +364,7 @@ void normalize(const KernelArgs& k, const BatchShape& s, const View& mean, const
   const double epsilon = k.attrs.as<BatchNormAttrs>().epsilon;
   const char* name = k.op.name;
   const Values<C> m(mean, name), v(variance, name), scale(gamma, name), shift(beta, name);
-  normalize<C>(s, float_source<C>(k.in[0]), float_target<C>(k.out[0]),
+  normalize<C>(s, float_source<C>(k.in[0]), output_target<C>(k.out[0], s.run()),
                PerChannel<C>(s, name, [&](int64_t i) { return m[i]; }),
                PerChannel<C>(s, name, [&](int64_t i) { return double(scale[i]) / std::sqrt(double(v[i]) + epsilon); }),
                PerChannel<C>(s, name, [&](int64_t i) { return shift[i]; }), name);
@@ -429,7 +430,7 @@ void batch_norm_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
     using C = decltype(c);
     const Source<C> x = float_source<C>(k.in[0]), g = float_source<C>(k.in[4]);
-    const Target<C> dx = float_target<C>(k.out[0]);
+    const Target<C> dx = output_target<C>(k.out[0], s.run());
     const Values<C> gamma(k.in[1], name), means(k.in[2], name), variances(k.in[3], name);
     const PerChannel<C> mean(s, name, [&](int64_t i) { return means[i]; });
     const Scratch<double> totals(2 * s.channels, name);
@@ -445,7 +446,7 @@ void batch_norm_grad(const KernelArgs& k) {
     const PerChannel<C> scale(s, name, [&](int64_t i) { return double(gamma[i]) * rstd(i); });
     const PerChannel<C> slope(s, name, [&](int64_t i) { return rstd(i) * totals[i] / count; });
     const PerChannel<C> level(s, name, [&](int64_t i) { return totals[s.channels + i] / count; });
-    each_run<C>(s, name, x.direct ? 0 : 2, [&](int64_t t, int64_t at, int64_t n, C* buffer) {
+    each_run<C>(s, name, dx.direct ? 0 : 2, [&](int64_t t, int64_t at, int64_t n, C* buffer) {
       const C *in = x.read(at, 1, n, buffer), *grad = g.read(at, 1, n, buffer + n);
       C* out = dx.open(at, buffer);
       if (s.inner == 1) {

@@ -99,7 +99,7 @@ void dropout_kernel(const KernelArgs& args) {
     using C = decltype(c);
     const C divisor = with_float(x.dtype, [&](auto t) { return convert<C>(convert<decltype(t)>(keep)); });
     const Source<C> from = float_source<C>(x);
-    const Target<C> to = float_target<C>(y);
+    const Target<C> to = output_target<C>(y, kTile);
     parallel_for(x.numel(), kBlock, [&](int64_t begin, int64_t end) {
       alignas(64) uint32_t bits[kTile];
       alignas(64) C tile[kTile];

@@ -216,7 +216,8 @@ class Reduction : ReductionWalk {
       Total totals[kColumns], rest[kColumns / 8];
       const C* rows[kRows];
       for (int64_t t = begin; t < end; ++t) {
-        const int64_t chunk = t % chunks, o = t / chunks / tiles, column = t / chunks % tiles * width;
+        // Tiles beside each other follow each other, so that memory is read nearly in order.
+        const int64_t column = t % tiles * width, chunk = t / tiles % chunks, o = t / tiles / chunks;
         const int64_t n = std::min(width, length_ - column);
         const int64_t offset = Walk(kept_, o).offset + column * stride_;
         const int64_t last = std::min(range_, (chunk + 1) * per_chunk);
@@ -238,8 +239,9 @@ class Reduction : ReductionWalk {
           const int64_t count = std::min(kRows, last - at);
           for (int64_t i = 0; i < count; ++i, walk.next())
             rows[i] = source_.read(offset + walk.offset, stride_, n, tile + i * kColumns);
-          columns.add(rows, count, n, at);
           at += count;
+          if (source_.direct && stride_ == 1 && at < last) fetch(rows, count, n);
+          columns.add(rows, count, n, at - count);
         }
         read(columns, n, groups_ > 1 ? rest : totals);
         if (groups_ > 1) merge(totals, rest, n);
@@ -258,6 +260,13 @@ class Reduction : ReductionWalk {
         store_(totals, n, out_, o * length_ + column);
       }
     });
+  }
+
+  /// Fetches as many rows as far behind the given ones, which probably come next.
+  static void fetch(const C* const* rows, int64_t count, int64_t n) {
+    const int64_t ahead = count > 1 ? count * (rows[1] - rows[0]) : 0;
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; j < n; j += 64 / static_cast<int64_t>(sizeof(C))) __builtin_prefetch(rows[i] + ahead + j);
   }
 
   /// Totals of n results, to which later ones are merged.

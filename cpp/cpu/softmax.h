@@ -40,7 +40,7 @@ struct SoftmaxShape {
 template <bool kLog, class C>
 void softmax_rows(const SoftmaxShape& s, const Source<C>& x, const Target<C>& y, const char* name) {
   parallel_for(s.outer, s.grain(1), [&](int64_t begin, int64_t end) {
-    const Scratch<C> buffer(x.direct ? 0 : s.n, name);
+    const Scratch<C> buffer(x.direct && y.direct ? 0 : s.n, name);
     for (int64_t row = begin; row < end; ++row) {
       const C* in = x.read(row * s.n, 1, s.n, buffer.get());
       C* out = y.open(row * s.n, buffer.get());
@@ -97,7 +97,7 @@ template <bool kLog, class C>
 void softmax_grad_rows(const SoftmaxShape& s, const Source<C>& y, const Source<C>& g, const Target<C>& dx,
                        const char* name) {
   parallel_for(s.outer, s.grain(1), [&](int64_t begin, int64_t end) {
-    const Scratch<C> buffer(y.direct ? 0 : 2 * s.n, name);
+    const Scratch<C> buffer(dx.direct ? 0 : 2 * s.n, name);
     for (int64_t row = begin; row < end; ++row) {
       const C* a = y.read(row * s.n, 1, s.n, buffer.get());
       const C* b = g.read(row * s.n, 1, s.n, buffer.get() + s.n);

@@ -45,16 +45,38 @@ ADDAX_HD float scale(float p, int32_t n) {
   return p * power_of_two(half) * power_of_two(n - half);
 }
 
-/// x = n ln 2 + r with |r| <= ln(2) / 2; |x| < 2^21.
+/// Bounds of arguments: beyond, results round to their limits. They are defined elsewhere (scalar_math.cc), because of
+/// a choice between an argument and a constant that it knows the compiler makes paths and selects, not one instruction.
+#define ADDAX_BOUNDS(X) \
+  X(kExpLow, -104.0f)   \
+  X(kExpHigh, 89.0f)    \
+  X(kTanhHigh, 10.0f)   \
+  X(kErfHigh, 3.95f)    \
+  X(kGeluHigh, 14.4f)   \
+  X(kMinusZero, -0.0f)
+#if defined(__CUDACC__)
+#define ADDAX_BOUND(name, value) static constexpr float name = value;
+#else
+#define ADDAX_BOUND(name, value) extern const float name;
+#endif
+ADDAX_BOUNDS(ADDAX_BOUND)
+#undef ADDAX_BOUND
+/// x if it is NaN, else the lesser (greater) of both.
+ADDAX_HD float at_most(float x, float bound) { return bound < x ? bound : x; }
+ADDAX_HD float at_least(float x, float bound) { return bound > x ? bound : x; }
+
+/// x = n ln 2 + r with |r| <= ln(2) / 2; |x| < 2^21. The low 21 bits of `bits` are n + bias, if that is not negative.
 struct Reduced {
   float r;
-  int32_t n;
+  uint32_t bits;
 };
-ADDAX_HD Reduced reduce_exp(float x) {
-  const float shift = 12582912.0f;  // 1.5 * 2^23: its sum rounds to whole numbers, which lie in the low bits
+ADDAX_HD Reduced reduce_exp(float x, int bias) {
+  const float shift = 12582912.0f + float(bias);  // 1.5 * 2^23: its sum rounds to whole numbers, in the low bits
   const float shifted = x * 1.44269504f + shift, n = shifted - shift;
-  return {(x - n * 0.693359375f) - n * -2.12194440e-4f, bits_of(shifted) - bits_of(shift)};
+  return {(x - n * 0.693359375f) - n * -2.12194440e-4f, uint32_t(bits_of(shifted))};
 }
+/// 2^(n + bias - 127) for such bits.
+ADDAX_HD float biased_power(uint32_t bits) { return from_bits(int32_t(bits << 23)); }
 /// e^r for |r| <= ln(2) / 2.
 ADDAX_HD float exp_reduced(float r) {
   float q = 0.00138364348f;
@@ -76,8 +98,8 @@ ADDAX_HD float expm1_reduced(float r) {
 }
 /// e^x for -87 <= x <= 88, where 2^n needs no care.
 ADDAX_HD float exp_small(float x) {
-  const Reduced e = reduce_exp(x);
-  return exp_reduced(e.r) * power_of_two(e.n);
+  const Reduced e = reduce_exp(x, 127);
+  return exp_reduced(e.r) * biased_power(e.bits);
 }
 /// ln(1 + f) + k ln 2 for 1 + f between sqrt(1/2) and sqrt(2).
 ADDAX_HD float log_reduced(float f, float k) {
@@ -120,10 +142,9 @@ ADDAX_HD double round_to(double x, int32_t& whole) {
 
 /// 1.01 ulp.
 ADDAX_HD float exp(float x) {
-  x = x > 89.0f ? 89.0f : x;
-  x = x < -104.0f ? -104.0f : x;
-  const Reduced e = reduce_exp(x);
-  return scale(exp_reduced(e.r), e.n);
+  const Reduced e = reduce_exp(at_least(at_most(x, kExpHigh), kExpLow), 254);
+  const uint32_t half = e.bits >> 1;  // two factors, so that it is rounded once
+  return exp_reduced(e.r) * biased_power(half) * biased_power(e.bits - half);
 }
 ADDAX_HD double exp(double x) { return ::exp(x); }
 
@@ -131,8 +152,8 @@ ADDAX_HD double exp(double x) { return ::exp(x); }
 ADDAX_HD float expm1(float x) {
   float c = x > 89.0f ? 89.0f : x;
   c = c < -26.0f ? -26.0f : c;
-  const Reduced e = reduce_exp(c);
-  const float half = power_of_two(e.n - 1);
+  const Reduced e = reduce_exp(c, 126);
+  const float half = biased_power(e.bits);
   const float y = 2.0f * (expm1_reduced(e.r) * half + (half - 0.5f));
   return abs(x) < 1e-8f ? x : y;
 }
@@ -299,7 +320,7 @@ ADDAX_HD float tanh(float x) {
   p = p * z + 0.133325443f;
   p = p * z - 0.333333164f;
   const float small = p * (z * x) + x;
-  const float large = 1.0f - 2.0f / (exp_small(2.0f * (a > 10.0f ? 10.0f : a)) + 1.0f);
+  const float large = 1.0f - 2.0f / (exp_small(2.0f * at_most(a, kTanhHigh)) + 1.0f);
   return a < 0.55f ? small : copysign(large, x);
 }
 ADDAX_HD double tanh(double x) { return ::tanh(x); }
@@ -320,7 +341,7 @@ ADDAX_HD float erf_small(float x) {
 }
 /// 1.16 ulp.
 ADDAX_HD float erf(float x) {
-  const float a = abs(x), b = a > 3.95f ? 3.95f : a;  // 1 - erf(3.95) is less than half an ulp of 1
+  const float a = abs(x), b = at_most(a, kErfHigh);
   float q = 1.12297594e-05f;
   q = q * b - 0.000322800741f;
   q = q * b + 0.00364248129f;
@@ -333,9 +354,9 @@ ADDAX_HD float erf(float x) {
 }
 ADDAX_HD double erf(double x) { return ::erf(x); }
 
-/// y * erfc(u) for 0 <= u <= 10.2, given u^2 = high + low exactly enough: a rational function times e^(-u^2), where low
+/// erfc(u) for 0 <= u <= 10.2, given u^2 = high + low exactly enough: a rational function times e^(-u^2), where low
 /// carries what rounding would lose in the tail.
-ADDAX_HD float erfc_tail(float y, float u, float high, float low) {
+ADDAX_HD float erfc_tail(float u, float high, float low) {
   const float t = 1.0f / (u + 2.5f), q = (u - 2.0f) * t;
   float p = -0.000173751207f;
   p = p * q + 0.000296820101f;
@@ -348,14 +369,14 @@ ADDAX_HD float erfc_tail(float y, float u, float high, float low) {
   p = p * q + 0.633299351f;
   p = p * q - 1.01334786f;
   p = p * q + 1.14928055f;
-  const Reduced e = reduce_exp(-high);
-  return scale(p * t * exp_reduced(e.r - low) * y, e.n);
+  const Reduced e = reduce_exp(-high, 127 + 24);
+  return p * t * exp_reduced(e.r - low) * biased_power(e.bits) * 0x1p-24f;
 }
 /// 4.2 ulp.
 ADDAX_HD float erfc(float x) {
   const float u = abs(x) > 10.2f ? 10.2f : abs(x);
   const float head = from_bits(bits_of(u) & ~0xfff);  // 12 bits: its square is exact
-  const float tail = erfc_tail(1.0f, u, head * head, (u - head) * (u + head));
+  const float tail = erfc_tail(u, head * head, (u - head) * (u + head));
   return abs(x) < 0.5f ? 1.0f - erf_small(x) : (x < 0.0f ? 2.0f - tail : tail);
 }
 ADDAX_HD double erfc(double x) { return ::erfc(x); }
@@ -413,13 +434,24 @@ template <class T>
 ADDAX_HD T softplus(T x) {
   return (x < T(0) ? T(0) : x) + log1p(exp(-abs(x)));
 }
-/// x Phi(x), far from 0 as max(x, 0) - |x| Phi(-|x|). 5.0 ulp.
+/// max(x, 0) - |x| Phi(-|x|), where Phi(-a) e^(a^2 / 2) is a rational function. 4.8 ulp.
 ADDAX_HD float gelu(float x) {
-  const float a = abs(x) > 14.4f ? 14.4f : abs(x), u = a * 0.707106781f;
-  const float head = from_bits(bits_of(a) & ~0xfff);
-  const float tail = erfc_tail(0.5f * a, u, 0.5f * head * head, 0.5f * (a - head) * (a + head));
-  const float half = 0.5f * x;
-  return a < 0.7f ? half + half * erf_small(x * 0.707106781f) : (x < 0.0f ? -0.0f : x) - tail;
+  const float a = at_most(abs(x), kGeluHigh);
+  const float head = from_bits(bits_of(a) & ~0xfff);  // 12 bits: its square is exact
+  const float t = 1.0f / (a + 2.5f), q = (a - 1.0f) * t;
+  float p = -0.00388197601f;
+  p = p * q + 0.00516586052f;
+  p = p * q + 0.00851914752f;
+  p = p * q - 0.000701977406f;
+  p = p * q - 0.0282281507f;
+  p = p * q - 0.0347378626f;
+  p = p * q + 0.0915182754f;
+  p = p * q + 0.212949604f;
+  p = p * q - 0.767184794f;
+  p = p * q + 0.915524006f;
+  const Reduced e = reduce_exp(-0.5f * head * head, 127 + 24);
+  const float y = p * t * exp_reduced(e.r - 0.5f * (a - head) * (a + head)) * a;
+  return at_least(x, kMinusZero) - y * biased_power(e.bits) * 0x1p-24f;
 }
 ADDAX_HD double gelu(double x) {
   const double a = abs(x) > 40.0 ? 40.0 : abs(x);

@@ -25,6 +25,10 @@ def _erf(x):
     return np.frompyfunc(math.erf, 1, 1)(x).astype("float64")
 
 
+def _gelu(x):
+    return 0.5 * x * np.frompyfunc(math.erfc, 1, 1)(x * -math.sqrt(0.5)).astype("float64")
+
+
 @pytest.mark.parametrize(
     "function, reference, low, high, ulp",
     [
@@ -36,6 +40,8 @@ def _erf(x):
         pytest.param(_row("tanh"), np.tanh, -12.0, 12.0, 1.47, id="tanh far from 0"),
         pytest.param(_row("erf"), _erf, -1.0, 1.0, 1.16, id="erf"),
         pytest.param(_row("erf"), _erf, -5.0, 5.0, 1.16, id="erf far from 0"),
+        pytest.param(_row("gelu"), _gelu, -1.0, 1.0, 4.8, id="gelu"),
+        pytest.param(_row("gelu"), _gelu, -13.0, 13.0, 4.8, id="gelu far from 0"),
     ],
 )
 def test_error_in_ulp(function, reference, low, high, ulp):

@@ -7,6 +7,7 @@
 
 #include "core/dispatch.h"
 #include "core/scratch.h"
+#include "core/stream.h"
 #include "cpu/simd/half.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -124,6 +125,21 @@ Target<C> float_target(const View& v) {
   if (v.dtype == Dtype::Float16) return target<Float16, C>(v.data);
   if (v.dtype == Dtype::BFloat16) return target<BFloat16, C>(v.data);
   return target<C, C>(v.data);
+}
+
+/// The same for an output that is written once, up to `run` elements at a time: past the caches where it is large and a
+/// run small.
+template <class C>
+Target<C> output_target(const View& v, int64_t run) {
+  constexpr int64_t kBytes = sizeof(C);
+  Target<C> to = float_target<C>(v);
+  if (to.direct && streams(v.numel() * kBytes) && run * kBytes <= 128 * 1024) {
+    to.direct = false;
+    to.store = [](const C* from, int64_t n, void* y, int64_t offset) {
+      stream(static_cast<C*>(y) + offset, from, n * kBytes);
+    };
+  }
+  return to;
 }
 
 /// A whole array in the compute type.

@@ -18,8 +18,8 @@ inline V exp_of_floats(V x) {
   const V zero{}, low = zero - 104.0f, high = zero + 89.0f;
   x = x < low ? low : x;
   x = x > high ? high : x;
-  const V shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: the integer lands in the low bits
-  const V n = shifted - 12582912.0f;
+  constexpr float kShift = 12582912.0f + 254;  // 1.5 * 2^23: n and twice the bias of exponents land in the low bits
+  const V shifted = x * 1.44269504f + kShift, n = shifted - kShift;
   const V r = (x - n * 0.693145751953125f) - n * 1.42860682e-6f;
   V q = r * 1.3901287538e-3f + 8.3631463446e-3f;
   q = q * r + 4.1666853421e-2f;
@@ -28,8 +28,7 @@ inline V exp_of_floats(V x) {
   const V p = q * (r * r) + r + 1.0f;
   U k;
   std::memcpy(&k, &shifted, sizeof(k));
-  k -= 0x4b400000u;
-  const U half = ((k + 256u) >> 1) - 128u, b0 = (half + 127u) << 23, b1 = (k - half + 127u) << 23;
+  const U half = k >> 1, b0 = half << 23, b1 = (k - half) << 23;
   V f0, f1;
   std::memcpy(&f0, &b0, sizeof(f0));
   std::memcpy(&f1, &b1, sizeof(f1));
@@ -41,8 +40,8 @@ inline V exp_of_doubles(V x) {
   const V zero{}, low = zero - 746.0, high = zero + 710.0;
   x = x < low ? low : x;
   x = x > high ? high : x;
-  const V shifted = x * 1.4426950408889634 + 6755399441055744.0;  // 1.5 * 2^52
-  const V n = shifted - 6755399441055744.0;
+  constexpr double kShift = 6755399441055744.0 + 2046;  // 1.5 * 2^52, and so on
+  const V shifted = x * 1.4426950408889634 + kShift, n = shifted - kShift;
   const V r = (x - n * 0.6931471803691238) - n * 1.9082149292705878e-10;
   V q = r * 2.5068169089151080e-8 + 2.7620046647519640e-7;
   q = q * r + 2.7557355505578617e-6;
@@ -56,8 +55,7 @@ inline V exp_of_doubles(V x) {
   const V p = q * (r * r) + r + 1.0;
   U k;
   std::memcpy(&k, &shifted, sizeof(k));
-  k -= 0x4338000000000000u;
-  const U half = ((k + 2048u) >> 1) - 1024u, b0 = (half + 1023u) << 52, b1 = (k - half + 1023u) << 52;
+  const U half = k >> 1, b0 = half << 52, b1 = (k - half) << 52;
   V f0, f1;
   std::memcpy(&f0, &b0, sizeof(f0));
   std::memcpy(&f1, &b1, sizeof(f1));
