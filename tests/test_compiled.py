@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import threading
 import weakref
 
@@ -299,6 +300,42 @@ def test_rows_batch_by_batch(order):
     for start, stop in ((0, 3), (2, 2), (4, 2), (-2, 0)):
         with pytest.raises(ValueError, match=f"rows {start} to {stop} are not whole batches of 2"):
             add.plans[0].run_rows([data], order, start, stop)
+
+
+def test_a_signal_ends_the_rows_after_a_whole_batch():
+    class Alarm(Exception):
+        pass
+
+    def ring(*_):
+        raise Alarm
+
+    count, twice = addax.Variable(np.zeros((), "int32")), addax.Variable(np.zeros((), "int32"))
+
+    @addax.compile
+    def step(x):
+        count.assign_add(ops.sum(x))
+        twice.assign_add(ops.sum(x) * 2)
+
+    data = ops.ones((1 << 20, 1), "int32")
+    step(data[:1])
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(Alarm):
+            step.plans[0].run_rows([data], None, 0, 1 << 20)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert 1 < int(count) < 1 << 20
+    assert int(twice) == 2 * int(count)
+
+
+def test_short_runs_go_together():
+    function = addax.compile(lambda x: x @ x)
+    assert function.runs_at_once() == 1
+    function(np.ones((8, 8), "float32"))
+    assert function.runs_at_once() > 1000
+    function(np.ones((1024, 1024), "float32"))
+    assert function.runs_at_once() == 1
 
 
 def test_statistics_of_a_plan():

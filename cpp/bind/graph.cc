@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "addax/ops/index.h"
 #include "bind/bind.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
@@ -46,6 +47,26 @@ py::list run(const Plan& plan, const py::sequence& list) {
     started.run();
   }
   return as_list(started.finish());
+}
+
+// Each run is what `run` would have made of its batch, also for other threads and for Ctrl-C; the next batch is taken
+// beside it.
+py::list run_rows(const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
+  const Tensors data = tensors_of(list);
+  const int64_t batch = plan.batch_of(start, stop);
+  Tensors arguments = take_rows(data, order, start, start + batch), results;
+  for (int64_t next = start + batch; next <= stop; next += batch) {
+    StartedRun started(plan, arguments);
+    {
+      std::optional<py::gil_scoped_release> release;
+      if (is_long(plan)) release.emplace();
+      started.run();
+      if (next < stop) arguments = take_rows(data, order, next, next + batch);
+    }
+    results = started.finish();
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+  return as_list(std::move(results));
 }
 
 // What a compiled function tells its calls apart by. Tensors go into `text` by shape and dtype, all that is no tensor
@@ -184,19 +205,8 @@ void bind_graph(py::module_& m) {
           "Waits for the end; returns the results.");
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
       .def("run", &run, py::arg("arguments"))
-      .def(
-          "run_rows",
-          [](const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
-            const Tensors data = tensors_of(list);
-            Tensors results;
-            {
-              py::gil_scoped_release release;
-              results = plan.run_rows(data, order, start, stop);
-            }
-            return as_list(std::move(results));
-          },
-          py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
-          "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
+      .def("run_rows", &run_rows, py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
+           "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
       .def(
           "start",
           [](const Plan& plan, const py::sequence& list) {

@@ -13,8 +13,12 @@ namespace {
 
 PyTypeObject* g_tensor_type = nullptr;
 
-std::vector<int64_t> as_vector(const Dims& dims) { return {dims.begin(), dims.end()}; }
-py::tuple as_tuple(const Dims& dims) { return py::tuple(py::cast(as_vector(dims))); }
+py::tuple as_tuple(const Dims& dims) {
+  py::tuple out(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i)
+    PyTuple_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), py::int_(dims[static_cast<int>(i)]).release().ptr());
+  return out;
+}
 
 // Calls f and turns any exception into the Python error.
 template <class F>
@@ -26,6 +30,36 @@ PyObject* guarded(F&& f) {
     return nullptr;
   }
 }
+
+// What Python asks every tensor for: descriptors of the interpreter's own kind cost a fraction of pybind11's.
+template <class F>
+PyObject* field(PyObject* self, F&& f) {
+  return guarded([&] {
+    const Tensor* x = as_tensor(self);
+    if (!x) throw py::type_error("Tensor: an object that __init__ has not made");
+    return f(*x);
+  });
+}
+
+PyObject* dtype_name(const Tensor& x) {
+  static PyObject* names[kNumDtypes] = {};
+  PyObject*& name = names[static_cast<size_t>(x.dtype())];
+  if (!name) name = PyUnicode_InternFromString(std::string(name_of(x.dtype())).c_str());
+  Py_XINCREF(name);
+  return name;
+}
+
+PyGetSetDef fields[] = {
+    {"shape",
+     [](PyObject* self, void*) {
+       return field(self, [](const Tensor& x) { return as_tuple(x.shape()).release().ptr(); });
+     },
+     nullptr, nullptr, nullptr},
+    {"dtype", [](PyObject* self, void*) { return field(self, dtype_name); }, nullptr, nullptr, nullptr},
+    {"ndim",
+     [](PyObject* self, void*) { return field(self, [](const Tensor& x) { return PyLong_FromLong(x.rank()); }); },
+     nullptr, nullptr, nullptr},
+};
 
 PyObject* not_implemented() {
   Py_INCREF(Py_NotImplemented);
@@ -265,16 +299,9 @@ void bind_tensor(py::module_& m) {
   py::class_<Tensor> cls(m, "Tensor", py::dynamic_attr(), py::buffer_protocol(), py::is_final(),
                          "An immutable array: shape, dtype and values, on one device.");
   g_tensor_type = reinterpret_cast<PyTypeObject*>(cls.ptr());
-  cls.def_property_readonly("shape", [](const Tensor& x) { return as_tuple(x.shape()); })
-      .def_property_readonly("dtype",
-                             [](const Tensor& x) {
-                               static PyObject* names[kNumDtypes] = {};
-                               PyObject*& name = names[static_cast<size_t>(x.dtype())];
-                               if (!name) name = PyUnicode_InternFromString(std::string(name_of(x.dtype())).c_str());
-                               return py::reinterpret_borrow<py::object>(name);
-                             })
-      .def_property_readonly("ndim", &Tensor::rank)
-      .def_property_readonly("size", &Tensor::numel)
+  for (PyGetSetDef& f : fields)
+    cls.attr(f.name) = py::reinterpret_steal<py::object>(PyDescr_NewGetSet(g_tensor_type, &f));
+  cls.def_property_readonly("size", &Tensor::numel)
       .def_property_readonly("nbytes", &Tensor::nbytes)
       .def_property_readonly(
           "strides", [](const Tensor& x) { return as_tuple(x.strides()); },

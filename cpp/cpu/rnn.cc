@@ -148,6 +148,36 @@ void project(const View& x, const View& kernel, C* out, int64_t step, const char
   gemm<C>(rows, columns, depth, {from.get(), depth, 1}, {by.get(), columns, 1}, out, step);
 }
 
+// What states are multiplied by in each step, `rows` of them at a time. For one the matrix stays as it lies, and the
+// tile is wide enough to hide the latency of its sums; for more it is packed. Both sum in the order of k.
+template <class C>
+class StateMatrix {
+ public:
+  StateMatrix(Matrix<C> b, int64_t k, int64_t n, int64_t rows, const char* what) : b_(b), k_(k), n_(n) {
+    if (rows > 1 || n % kLanes<C> != 0) packed_.emplace(b, k, n, what);
+  }
+
+  /// c = a b, on this thread: rows of a are a_step apart, rows of c c_step.
+  void multiply(int64_t rows, const C* a, int64_t a_step, C* c, int64_t c_step) const {
+    if (packed_) return packed_->multiply(rows, a, a_step, c, c_step, false);
+    constexpr int kVectors = 8;
+    const Run run{0, k_};
+    int64_t j = 0;
+    for (int64_t width; j < n_; j += width) {
+      const int64_t vectors = (n_ - j) / kLanes<C>;
+      const bool wide = vectors >= kVectors;
+      width = (wide ? kVectors : std::min<int64_t>(2, vectors)) * kLanes<C>;
+      const Tile<C> product = wide ? tile<C, 1, kVectors> : tile_of<C>(1, vectors >= 2 ? 2 : 1);
+      product(a, a_step, 1, {&run, 1}, b_.data + j, b_.row_step, c + j, c_step, false);
+    }
+  }
+
+ private:
+  Matrix<C> b_;
+  int64_t k_, n_;
+  std::optional<PackedMatrix<C>> packed_;
+};
+
 // ---- simple_rnn
 
 template <class C>
@@ -165,14 +195,14 @@ void simple_rnn(const KernelArgs& args) {
     project<C>(args.in[0], args.in[2], projected.get(), n, name);
     const Input<C> first(args.in[1], name), weights(args.in[3], name), bias(args.in[4], name);
     const Mask mask(args, 5, walk.time, name);
-    const PackedMatrix<C> recurrent({weights.get(), n, 1}, n, n, name);
+    const StateMatrix<C> recurrent({weights.get(), n, 1}, n, n, walk.batch, name);
     const Output<C> y(args.out[0], name), last(args.out[1], name);
     each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(2 * rows * n, name);
       C *const h = memory.get(), *const next = h + rows * n;
       std::copy_n(first.get() + begin * n, rows * n, h);
       for (int64_t s = 0; s < walk.time; ++s) {
-        recurrent.multiply(rows, h, n, next, n, false);
+        recurrent.multiply(rows, h, n, next, n);
         for (int64_t r = 0; r < rows; ++r) {
           const int64_t b = begin + r;
           if (walk.on(mask, b, s)) {
@@ -260,13 +290,13 @@ void lstm(const KernelArgs& args) {
     const Input<C> first_h(args.in[1], name), first_c(args.in[2], name), weights(args.in[4], name),
         bias(args.in[5], name);
     const Mask mask(args, 6, walk.time, name);
-    const PackedMatrix<C> recurrent({weights.get(), 4 * n, 1}, n, 4 * n, name);
+    const StateMatrix<C> recurrent({weights.get(), 4 * n, 1}, n, 4 * n, walk.batch, name);
     each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(5 * rows * n, name);
       C *const h = memory.get(), *const z = h + rows * n;
       std::copy_n(first_h.get() + begin * n, rows * n, h);
       for (int64_t s = 0; s < walk.time; ++s) {
-        recurrent.multiply(rows, h, n, z, 4 * n, false);
+        recurrent.multiply(rows, h, n, z, 4 * n);
         for (int64_t r = 0; r < rows; ++r) {
           const int64_t b = begin + r, t = walk.at(b, s);
           const C* before = s ? cells.get() + walk.at(b, s - 1) * n : first_c.get() + b * n;
@@ -394,20 +424,20 @@ void gru(const KernelArgs& args) {
     project<C>(args.in[0], args.in[2], gates.get(), width, name);
     const Input<C> first(args.in[1], name), weights(args.in[3], name), bias(args.in[4], name);
     const Mask mask(args, 5, walk.time, name);
-    const PackedMatrix<C> recurrent({weights.get(), 3 * n, 1}, n, columns, name);
-    std::optional<PackedMatrix<C>> of_reset;
-    if (!after) of_reset.emplace(Matrix<C>{weights.get() + 2 * n, 3 * n, 1}, n, n, name);
+    const StateMatrix<C> recurrent({weights.get(), 3 * n, 1}, n, columns, walk.batch, name);
+    std::optional<StateMatrix<C>> of_reset;
+    if (!after) of_reset.emplace(Matrix<C>{weights.get() + 2 * n, 3 * n, 1}, n, n, walk.batch, name);
     each_block(walk, [&](int64_t begin, int64_t rows) {
       const Scratch<C> memory(rows * (2 * n + columns), name);
       C *const h = memory.get(), *const reset = h + rows * n, *const from_h = reset + rows * n;
       std::copy_n(first.get() + begin * n, rows * n, h);
       for (int64_t s = 0; s < walk.time; ++s) {
-        recurrent.multiply(rows, h, n, from_h, columns, false);
+        recurrent.multiply(rows, h, n, from_h, columns);
         const auto kept = [&](int64_t r) { return gates.get() + walk.at(begin + r, s) * width; };
         if (!after) {
           for (int64_t r = 0; r < rows; ++r)
             gru_gates_before(n, from_h + r * columns, bias.get(), h + r * n, kept(r), reset + r * n);
-          of_reset->multiply(rows, reset, n, from_h, columns, false);
+          of_reset->multiply(rows, reset, n, from_h, columns);
         }
         for (int64_t r = 0; r < rows; ++r) {
           C *const state = h + r * n, *const out = y.get() + walk.in_order(begin + r, s) * n;

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <system_error>
 
-#include "addax/ops/index.h"
 #include "core/copy.h"
 #include "core/helper.h"
 
@@ -157,17 +156,12 @@ Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) co
   return PlanLease(*this)->run(arguments, seconds);
 }
 
-Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t start, int64_t stop) const {
+int64_t Plan::batch_of(int64_t start, int64_t stop) const {
   const Shape* first = graph_.arguments() > 0 ? &graph_.vars[static_cast<size_t>(graph_.inputs[0])].shape : nullptr;
   const int64_t batch = first && !first->empty() ? (*first)[0] : 0;
   if (batch <= 0 || start < 0 || stop <= start || (stop - start) % batch != 0)
     fail<ValueError>("compiled function: rows ", start, " to ", stop, " are not whole batches of ", batch);
-  Tensors results;
-  for (int64_t at = start; at < stop; at += batch) {
-    const Tensors arguments = take_rows(data, order, at, at + batch);
-    results = run(arguments);
-  }
-  return results;
+  return batch;
 }
 
 StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(plan), lease_(plan) {

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("addax.compiled")
 
 _PLANS_KEPT = 32
-# In operations and bytes: less takes no longer than to wake a thread.
+# In operations and bytes: less takes no longer than to wake a thread, and the most that runs without a look at Python.
 _LONG = 1 << 23
+_AT_ONCE = 1 << 26
 _builds = 0
 
 
@@ -42,8 +43,8 @@ class _Entry:
 
     def __init__(self, plan: engine.Plan, structure: Any, leaves: list):
         self.plan = plan
-        self.is_long = plan.stats["flops"] + plan.stats["bytes_moved"] >= _LONG
-        self._structure = structure  # None: the function returned a single tensor
+        self.work = plan.stats["flops"] + plan.stats["bytes_moved"]
+        self._structure = structure  # the mark of a result: the function returned a single tensor
         self._leaves = leaves  # per leaf: the mark of a result, or what was returned
         #: The keys of a flat dict of tensors, such as logs, each with the number of its leaf.
         self._keys: list | None = None
@@ -52,7 +53,7 @@ class _Entry:
             self._keys = [(key, number[key]) for key in structure]
 
     def pack(self, results: list) -> Any:
-        if self._structure is None:
+        if self._structure is _RESULT:
             return results[0]
         if self._keys is not None:
             return {key: results[i] for key, i in self._keys}
@@ -109,7 +110,7 @@ class CompiledFunction:
             work()
             return result
         entry, tensors = self._entry((data,), {})
-        if not entry.is_long:
+        if entry.work < _LONG:
             results = entry.plan.run(tensors)
             work()
             return entry.pack(results)
@@ -119,6 +120,12 @@ class CompiledFunction:
         finally:
             results = run.finish()
         return entry.pack(results)
+
+    def runs_at_once(self) -> int:
+        """Returns how many calls like the last one take no more than a few milliseconds together; 1 before any call."""
+        if not self._entries:
+            return 1
+        return max(1, _AT_ONCE // max(1, self._entries[next(reversed(self._entries))].work))
 
     def run_rows(self, rows: Rows) -> Any:
         """Calls the function with one batch after the other, all whole ones but the first in one native call.
@@ -327,7 +334,7 @@ def _trace(fn: Callable, name: str, args: tuple, kwargs: dict) -> tuple[engine.T
     finally:
         trace.stop()
     graph = trace.finish([x for x in leaves if type(x) is Tensor])
-    return trace, graph, None if single else result, [_RESULT if type(x) is Tensor else x for x in leaves]
+    return trace, graph, _RESULT if single else result, [_RESULT if type(x) is Tensor else x for x in leaves]
 
 
 def _explained(error: Exception, name: str) -> Exception:

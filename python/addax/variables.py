@@ -27,11 +27,14 @@ _SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
 
 
 class _Scopes(threading.local):
-    names: tuple[str, ...] = ()
-    autocast: str | None = None
-    stateless: StatelessScope | None = None
-    abstract: bool = False
-    remat: Any = None  # the innermost RematScope
+    """Hot code takes the `__dict__`, which looks for the thread once."""
+
+    def __init__(self):
+        self.names: tuple[str, ...] = ()
+        self.autocast: str | None = None
+        self.stateless: StatelessScope | None = None
+        self.abstract = False
+        self.remat: Any = None  # the innermost RematScope
 
 
 scopes = _Scopes()  # the innermost scopes of this thread
@@ -283,8 +286,9 @@ class Variable:
     @property
     def value(self) -> engine.Tensor:
         """The value now, as a tensor; in the dtype of the layer that reads it, if that computes in another one."""
-        value = self._box.read() if scopes.stateless is None else self._raw_value()
-        dtype = scopes.autocast
+        here = scopes.__dict__
+        value = self._box.read() if here["stateless"] is None else self._raw_value()
+        dtype = here["autocast"]
         if dtype is not None and self._autocast and dtype != self._dtype:
             return engine.apply("cast", value, dtype=dtype)
         return value

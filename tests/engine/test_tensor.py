@@ -221,3 +221,12 @@ def test_bad_environment_is_named(name, value) -> None:
     )
     assert run.returncode != 0
     assert f"{name}: " in run.stderr
+
+
+def test_objects_that_nobody_made_say_so() -> None:
+    tensor = engine.Tensor.__new__(engine.Tensor)
+    for field in ("shape", "dtype", "ndim"):
+        with pytest.raises(TypeError, match="Tensor: an object that __init__ has not made"):
+            getattr(tensor, field)
+    with pytest.raises(TypeError, match="Variable: an object that __init__ has not made"):
+        engine.Variable.__new__(engine.Variable).read()

@@ -479,6 +479,71 @@ def test_groups_of_steps_give_the_same_bits(shuffle, group):
     assert all_seen[1][: len(expected)] == expected
 
 
+class SeesBatches(addax.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(batch)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.seen.append(batch)
+
+
+class ListThatSeesBatches(addax.callbacks.CallbackList):
+    seen = ()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += (batch,)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self.seen += (batch,)
+
+
+@pytest.mark.parametrize("shuffle", [True, False, "batch"])
+def test_steps_that_nobody_sees_go_together(monkeypatch, shuffle):
+    """With the bits of steps that go one by one; the first step of all finds the plan."""
+    results, gathered = [], []
+    take_rows = addax.engine.take_rows
+    monkeypatch.setattr(addax.engine, "take_rows", lambda *args: gathered.append(args[2]) or take_rows(*args))
+    for callbacks in ([], [SeesBatches()]):
+        gathered.clear()
+        addax.utils.set_random_seed(3)
+        model = compiled(metrics=["mae"])
+        history = model.fit(X, REAL, batch_size=8, epochs=2, shuffle=shuffle, verbose=0, callbacks=callbacks).history
+        assert gathered == (list(range(0, 50, 8)) * 2 if callbacks else [0, 8, 48, 0, 48])
+        gathered.clear()
+        scores = model.evaluate(X, REAL, batch_size=8, verbose=0, callbacks=callbacks)
+        assert gathered == (list(range(0, 50, 8)) if callbacks else [0, 8, 48])
+        results.append((history, scores, model.get_weights()))
+    (history, scores, weights), (history2, scores2, weights2) = results
+    assert history == history2 and scores == scores2
+    for a, b in zip(weights, weights2, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_every_batch_that_somebody_sees_is_seen():
+    model = compiled()
+    for callbacks, after_training in ((SeesBatches(), SeesBatches()), (ListThatSeesBatches(), ListThatSeesBatches())):
+        model.fit(X, REAL, batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
+        assert list(callbacks.seen) == [*range(7), *range(7)]
+        model.evaluate(X, REAL, batch_size=8, verbose=0, callbacks=after_training)
+        assert list(after_training.seen) == list(range(7))
+
+
+def test_eager_steps_can_stop_training():
+    class Stops(addax.Sequential):
+        def train_step(self, data):
+            self.stop_training = True
+            return super().train_step(data)
+
+    model = Stops([addax.layers.Dense(3)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.fit(X, REAL, batch_size=10, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == 1
+
+
 def test_a_group_of_steps_is_one_native_call(monkeypatch):
     gathered = []
     take_rows = addax.engine.take_rows

@@ -213,6 +213,18 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.on_predict_end(logs or {})
 
+    def sees_batches(self, mode: str) -> bool:
+        """Returns whether anything happens before or after a batch.
+
+        Args:
+            mode: `"train"`, `"test"` or `"predict"`.
+        """
+        hooks = (f"on_{mode}_batch_begin", f"on_{mode}_batch_end")
+        return any(
+            getattr(getattr(self, hook), "__func__", None) is not getattr(CallbackList, hook) or self._listening(hook)
+            for hook in hooks
+        )
+
     def _listening(self, name: str) -> list:
         found = self._listeners.get(name)
         if found is None:

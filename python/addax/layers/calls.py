@@ -13,8 +13,11 @@ from addax.ops.keras_tensor import KerasTensor
 
 
 class _Calls(threading.local):
-    training: bool | None = None  # what the innermost running call passes on to the layers that it calls
-    token: object | None = None  # stands for the outermost running call
+    """Hot code takes the `__dict__`, which looks for the thread once."""
+
+    def __init__(self):
+        self.training: bool | None = None  # what the innermost running call passes on to the layers that it calls
+        self.token: object | None = None  # stands for the outermost running call
 
 
 calls = _Calls()

@@ -17,7 +17,7 @@ import numpy as np
 
 from addax import constraints, dtype_policies, initializers, regularizers, tree
 from addax.dtypes import FLOAT_DTYPES
-from addax.engine import Tensor
+from addax.engine import Tensor, tensor
 from addax.layers.calls import CallSignature, calls, explain, mask_of, set_mask, shape_of
 from addax.layers.input_spec import check_inputs
 from addax.layers.state import LayerState
@@ -369,7 +369,7 @@ class Layer(LayerState, Operation):
         is_symbolic = False
         first = args[0] if args else None
         if type(first) is np.ndarray and len(args) == 1 and not kwargs:
-            first = convert.as_tensor(first)
+            first = tensor(first)
             args = (first,)
         if type(first) is Tensor and len(args) == 1 and not kwargs:
             mask = getattr(first, "_keras_mask", None)
@@ -389,19 +389,20 @@ class Layer(LayerState, Operation):
             self._build_for(args, kwargs)
 
         # Training: what the caller says, or the call around this one, or the default of `call`.
-        outer_training = calls.training
+        here, call = scopes.__dict__, calls.__dict__
+        outer_training = call["training"]
         if training is None:
             training = signature.training if outer_training is None else outer_training
         if training is not None and signature.takes_training:
             kwargs["training"] = training
 
-        outer_token, outer_names, outer_autocast = calls.token, scopes.names, scopes.autocast
-        self.__dict__["_last_call"] = calls.token = outer_token or object()
-        calls.training = training
-        scopes.names = (*outer_names, self.name)
-        scopes.autocast = self._variable_cast
+        outer_token, outer_names, outer_autocast = call["token"], here["names"], here["autocast"]
+        self.__dict__["_last_call"] = call["token"] = outer_token or object()
+        call["training"] = training
+        here["names"] = (*outer_names, self.name)
+        here["autocast"] = self._variable_cast
         if self._path is None:
-            self._path = "/".join(scopes.names)
+            self._path = "/".join(here["names"])
         try:
             if is_symbolic:
                 outputs = self.symbolic_call(*args, **kwargs)
@@ -417,8 +418,8 @@ class Layer(LayerState, Operation):
             explain(error, self._path, type(self).__name__, signature.arguments(args, kwargs))
             raise
         finally:
-            calls.token, calls.training = outer_token, outer_training
-            scopes.names, scopes.autocast = outer_names, outer_autocast
+            call["token"], call["training"] = outer_token, outer_training
+            here["names"], here["autocast"] = outer_names, outer_autocast
         return outputs
 
     def symbolic_call(self, *args, **kwargs):

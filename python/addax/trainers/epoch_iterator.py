@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from addax import config
 from addax.trainers.data_adapters import DataAdapter, Rows
@@ -86,26 +86,31 @@ class EpochIterator:
         most = config.max_steps_per_epoch()
         return known if most is None else most if known is None else min(known, most)
 
-    def epoch(self, number: int) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
+    def epoch(
+        self, number: int, at_once: Callable[[], int] | None = None
+    ) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
         """Walks an epoch.
 
         Args:
             number: Its number, on which the order of shuffled data depends.
+            at_once: How many batches may come together now, where nobody looks between them.
 
         Returns:
             Triples: number of the first batch, number of the last one, and the batches, mostly one.
         """
         self.adapter.on_epoch_begin()
-        yield from self._groups(number)
+        yield from self._groups(number, at_once)
         self.adapter.on_epoch_end()
 
-    def _groups(self, number: int) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
-        together = self._steps_per_execution > 1 and self._limit() is None
+    def _groups(self, number: int, at_once: Callable[[], int] | None) -> Iterator[tuple[int, int, list[tuple] | Rows]]:
+        together = (self._steps_per_execution > 1 or at_once is not None) and self._limit() is None
         rows = self.adapter.rows(number) if together else None
         if rows is not None:
-            for step in range(0, len(rows), self._steps_per_execution):
-                part = rows.part(step, self._steps_per_execution)
+            step = 0
+            while step < len(rows):
+                part = rows.part(step, max(self._steps_per_execution, at_once() if at_once else 1))
                 yield step, step + len(part) - 1, part
+                step += len(part)
             return
         step = 0
         batches: list[tuple] = []

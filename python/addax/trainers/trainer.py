@@ -503,7 +503,7 @@ class Trainer:
                 logs: Any = None
                 self.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
-                for first, last, batches in iterator.epoch(epoch):
+                for first, last, batches in iterator.epoch(epoch, _at_once(train, callbacks, "train")):
                     callbacks.on_train_batch_begin(first)
                     logs = _run_all(train, batches, iterator)
                     callbacks.on_train_batch_end(last, logs)
@@ -604,7 +604,7 @@ class Trainer:
         callbacks.on_test_begin()
         self.reset_metrics()
         with _closing(iterator):
-            for first, last, batches in iterator.epoch(0):
+            for first, last, batches in iterator.epoch(0, _at_once(test, callbacks, "test")):
                 callbacks.on_test_batch_begin(first)
                 logs = _run_all(test, batches, iterator)
                 callbacks.on_test_batch_end(last, logs)
@@ -809,6 +809,11 @@ def _run(step: Callable, batch: tuple, iterator: EpochIterator) -> Any:
     result = step(batch)
     iterator.draw_ahead()  # the order of what steps and sources do is the same for any step
     return result
+
+
+def _at_once(step: Callable, callbacks: CallbackList, mode: str) -> Callable[[], int] | None:
+    """How many batches a step may run at once: more than one if no callback sees batches."""
+    return step.runs_at_once if isinstance(step, CompiledFunction) and not callbacks.sees_batches(mode) else None
 
 
 def _run_all(step: Callable, batches: list[tuple] | Rows, iterator: EpochIterator) -> Any:
