@@ -307,6 +307,10 @@ void conv_filter_grad(const KernelArgs& args) {
   const View &x = args.in[0], &g = args.in[1], &dw = args.out[0];
   const ConvShape s(x.shape, Dims(dw.shape.begin(), dw.shape.end() - 2), g.shape, args.attrs.as<ConvFilterGradAttrs>());
   const Pass pass = forward_pass(s);
+  if constexpr (std::is_same_v<S, float>)
+    if (addax::winograd() && s.groups == 1 && winograd_pays(pass, s.batch, s.channels, s.outputs, 2))
+      return winograd_filter_grad(pass, s.batch, s.channels, s.outputs, x.as<const float>(), g.as<const float>(),
+                                  dw.as<float>());
   const auto& axis = pass.axis;
   const bool lanes = s.depthwise();
   const int64_t groups = lanes ? 1 : s.groups, depth = lanes ? 1 : s.channels / s.groups;

@@ -206,13 +206,13 @@ def winograd() -> int:
 
 
 def set_winograd(tile: int) -> None:
-    """Lets float32 convolutions under 3 x 3 filters use Winograd's filtering, forward and for input gradients.
+    """Lets float32 convolutions under 3 x 3 filters use Winograd's filtering, forward and for gradients.
 
     F(2 x 2, 3 x 3) takes less than half the multiplications of direct sums, F(4 x 4, 3 x 3) a quarter. Measured on
     normal values, and against the sum of the sizes of the terms of an element and its neighbours in the tile, a direct
-    sum errs by up to 2.5e-7, F(2 x 2) by 1e-7, F(4 x 4) by 4e-7. An infinity or NaN reaches the whole tile. Which is
-    used depends on sizes alone, so results do not depend on the number of threads. Compiled functions read the setting
-    each time they run.
+    sum errs by up to 2.5e-7, F(2 x 2) by 1e-7, F(4 x 4) by 4e-7. An infinity or NaN reaches the whole tile. Gradients
+    of filters use F(3 x 3, 2 x 2) with either tile, also within 1e-7. Which is used depends on sizes alone, so results
+    do not depend on the number of threads. Compiled functions read the setting each time they run.
 
     The environment variable `ADDAX_WINOGRAD` gives the value at start; without it, 2.
 
