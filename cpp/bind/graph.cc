@@ -188,12 +188,10 @@ void bind_graph(py::module_& m) {
           "run_rows",
           [](const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
             const Tensors data = tensors_of(list);
-            Tensors results;
-            {
+            return as_list(plan.run_rows(data, order, start, stop, [](FunctionRef<void()> work) {
               py::gil_scoped_release release;
-              results = plan.run_rows(data, order, start, stop);
-            }
-            return as_list(std::move(results));
+              work();
+            }));
           },
           py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
           "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
@@ -215,10 +213,7 @@ void bind_graph(py::module_& m) {
           [](const Plan& plan, const py::sequence& list) {
             const Tensors arguments = tensors_of(list);
             std::vector<double> seconds;
-            {
-              py::gil_scoped_release release;
-              plan.run(arguments, &seconds);
-            }
+            plan.run(arguments, &seconds);
             return seconds;
           },
           py::arg("arguments"), "Runs once; returns the seconds that each step took, in the order of the text.")
