@@ -195,7 +195,7 @@ FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> 
   }
 }
 
-void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) const {
+void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step, void* first) const {
   const Code& code = code_of(program_);
   const size_t count = inputs_.size();
   if (columns == step) {
@@ -236,7 +236,9 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) 
         }
         void* out = place(line.slot);
         for (size_t r = 0; r < out_.size(); ++r)
-          if (attrs_.results[static_cast<int>(r)] == line.out) out = out_[r].as<char>() + at * size_of(out_[r].dtype);
+          if (attrs_.results[static_cast<int>(r)] == line.out)
+            out = (r == 0 && first ? static_cast<char*>(first) - begin * size_of(out_[r].dtype) : out_[r].as<char>()) +
+                  at * size_of(out_[r].dtype);
         if (!line.row) {
           operand[line.out] = in[0];
           if (out != place(line.slot)) {
