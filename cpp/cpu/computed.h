@@ -6,19 +6,6 @@
 
 namespace addax::cpu::ADDAX_ISA {
 
-/// The arguments of a reduction. `x` has no data where `program` gives its values and stores them nowhere.
-struct Reduced {
-  const View& x;
-  Dims axes;
-  void* out;
-  const char* name;
-  const FusedRun* program = nullptr;
-};
-
-/// The reduction of that name, which takes ReduceAttrs.
-using Reducer = void (*)(const Reduced&);
-Reducer reducer_of(std::string_view name);
-
 /// Values that a program gives when they are read, in order and once each.
 template <class C>
 struct Computed {

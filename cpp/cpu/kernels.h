@@ -22,7 +22,6 @@ void register_all(KernelSink& sink);
 
 void register_elementwise(KernelSink& sink);
 void register_reduce(KernelSink& sink);
-void register_reduce_fused(KernelSink& sink);
 void register_movement(KernelSink& sink);
 void register_index(KernelSink& sink);
 void register_sort(KernelSink& sink);

@@ -3,6 +3,7 @@
 #include "ops/reduce.h"
 
 #include <cmath>
+#include <vector>
 
 #include "cpu/computed.h"
 #include "cpu/kernels.h"
@@ -232,6 +233,16 @@ void store_truth(const int32_t* totals, int64_t n, void* out, int64_t at) {
 
 // ---- Kernels
 
+// `x` has no data where `program` gives its values and stores them nowhere.
+struct Reduced {
+  const View& x;
+  Dims axes;
+  void* out;
+  const char* name;
+  const FusedRun* program = nullptr;
+};
+using Reducer = void (*)(const Reduced&);
+
 template <class Op>
 void fold(const Reduced& k, const Source<typename Op::Compute>& source, typename Reduction<Op>::Store store) {
   if (!k.program) return reduce<Op>(k.x, k.axes, source, k.out, store, k.name);
@@ -295,6 +306,25 @@ constexpr Row kReductions[] = {
     named<logsumexp>("logsumexp"),
 };
 
+// The reduction keeps its own pieces and order, so the bits are those of the rows run one after the other.
+void reduce_fused(const KernelArgs& k) {
+  const auto& a = k.attrs.as<ReduceFusedAttrs>();
+  const Dims& results = a.program.results;
+  const FusedProgram& program = a.program.parsed();
+  Shape shape;
+  for (const View& v : k.in) shape = broadcast(shape, v.shape, k.op.name);
+  std::vector<View> out(k.out.begin(), k.out.end());
+  out[0] = {nullptr, program.steps[static_cast<size_t>(results[0]) - program.inputs.size()].out, shape,
+            contiguous_strides(shape)};
+  View x = out[0];
+  for (int r = 1; r < results.rank(); ++r)
+    if (results[r] == results[0]) x.data = out[static_cast<size_t>(r)].data;
+  const FusedRun run(a.program, nullptr, k.in, out);
+  const Row* row = kReductions;
+  while (row->name != a.reduction) ++row;  // infer knows it
+  row->reduce({x, normalize_axes(a.attrs.axes, x.rank(), k.op.name), k.out[0].data, k.op.name, &run});
+}
+
 template <class F>
 void arg_extreme(const KernelArgs& k) {
   const Dims axis{int64_t(normalize_axis(k.attrs.as<ArgReduceAttrs>().axis, k.in[0].rank(), k.op.name))};
@@ -320,14 +350,9 @@ void cumulative(const KernelArgs& k) {
 
 }  // namespace
 
-Reducer reducer_of(std::string_view name) {
-  const Row* r = kReductions;
-  while (r->name != name) ++r;  // infer knows the name
-  return r->reduce;
-}
-
 void register_reduce(KernelSink& sink) {
   for (const Row& r : kReductions) sink.set(r.name, r.kernel);
+  sink.set("reduce_fused", reduce_fused);
   sink.set("argmax", arg_extreme<Larger>);
   sink.set("argmin", arg_extreme<Smaller>);
   sink.set("cumsum", cumulative<Add>);

@@ -6,7 +6,6 @@ namespace addax::cpu::ADDAX_ISA {
 void register_all(KernelSink& sink) {
   register_elementwise(sink);
   register_reduce(sink);
-  register_reduce_fused(sink);
   register_movement(sink);
   register_index(sink);
   register_sort(sink);
