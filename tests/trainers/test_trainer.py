@@ -519,6 +519,7 @@ def test_groups_of_steps_give_the_same_bits(shuffle, group):
     assert all_seen[1][: len(expected)] == expected
 
 
+@pytest.mark.skipif(addax.config.run_functions_eagerly(), reason="eager steps go one by one")
 def test_a_group_of_steps_is_one_native_call(monkeypatch):
     gathered = []
     take_rows = addax.engine.take_rows
