@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "addax/ops/index.h"
 #include "bind/bind.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
@@ -49,24 +48,17 @@ py::list run(const Plan& plan, const py::sequence& list) {
   return as_list(started.finish());
 }
 
-// Each run is what `run` would have made of its batch, also for other threads and for Ctrl-C; the next batch is taken
-// beside it.
+// Each run is what `run` would have made of its batch, also for Ctrl-C.
 py::list run_rows(const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
   const Tensors data = tensors_of(list);
-  const int64_t batch = plan.batch_of(start, stop);
-  Tensors arguments = take_rows(data, order, start, start + batch), results;
-  for (int64_t next = start + batch; next <= stop; next += batch) {
-    StartedRun started(plan, arguments);
+  return as_list(plan.run_rows(data, order, start, stop, [&](FunctionRef<void()> work) {
     {
       std::optional<py::gil_scoped_release> release;
       if (is_long(plan)) release.emplace();
-      started.run();
-      if (next < stop) arguments = take_rows(data, order, next, next + batch);
+      work();
     }
-    results = started.finish();
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  }
-  return as_list(std::move(results));
+  }));
 }
 
 // What a compiled function tells its calls apart by. Tensors go into `text` by shape and dtype, all that is no tensor
@@ -225,10 +217,7 @@ void bind_graph(py::module_& m) {
           [](const Plan& plan, const py::sequence& list) {
             const Tensors arguments = tensors_of(list);
             std::vector<double> seconds;
-            {
-              py::gil_scoped_release release;
-              plan.run(arguments, &seconds);
-            }
+            plan.run(arguments, &seconds);
             return seconds;
           },
           py::arg("arguments"), "Runs once; returns the seconds that each step took, in the order of the text.")

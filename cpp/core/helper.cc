@@ -2,19 +2,19 @@
 // fork waits for its job; the child starts its own.
 #include "core/helper.h"
 
-#include <pthread.h>
-
 #include <condition_variable>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
+
+#include "core/forked.h"
 
 namespace addax {
-namespace {
 
 class Helper {
  public:
-  bool start(std::function<void()> job, std::atomic<bool>& done) {
+  bool start(std::function<void()> job, Awaited& done) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (done_) return false;
@@ -26,25 +26,39 @@ class Helper {
     return true;
   }
 
-  void wait(const std::atomic<bool>& done) {
+  void begin() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++awaited_;
+  }
+  void end(Awaited& work) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    end_locked(work);
+  }
+  void wait(const Awaited& work) {
     std::unique_lock<std::mutex> lock(mutex_);
-    finished_.wait(lock, [&] { return done.load(); });
+    ends_.wait(lock, [&] { return work.ended(); });
   }
 
   void lock_for_fork() {
     std::unique_lock<std::mutex> lock(mutex_);
-    finished_.wait(lock, [&] { return !done_; });
+    ends_.wait(lock, [&] { return !done_ && awaited_ == 0; });
     lock.release();
   }
   void unlock_after_fork() { mutex_.unlock(); }
-  void forget_thread() {
+  void forget_threads() {
     thread_ = nullptr;  // of the parent; there is nothing to join or free here
     new (&mutex_) std::mutex;
     new (&news_) std::condition_variable;
-    new (&finished_) std::condition_variable;
+    new (&ends_) std::condition_variable;
   }
 
  private:
+  void end_locked(Awaited& work) {
+    if (work.ended_.exchange(true)) return;  // and from here on it may be gone
+    --awaited_;
+    ends_.notify_all();
+  }
+
   void loop() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
@@ -53,37 +67,37 @@ class Helper {
       job_();
       lock.lock();
       job_ = nullptr;
-      done_->store(true);
-      done_ = nullptr;
-      finished_.notify_all();
+      end_locked(*std::exchange(done_, nullptr));
     }
   }
 
   std::mutex mutex_;
-  std::condition_variable news_, finished_;
+  std::condition_variable news_, ends_;
   std::thread* thread_ = nullptr;
   std::function<void()> job_;
-  std::atomic<bool>* done_ = nullptr;  // of the job that is running, if one is
+  Awaited* done_ = nullptr;  // of the job that is running, if one is
+  int awaited_ = 0;          // that have not ended
 };
 
-// Never destroyed: the sleeping thread ends with the process.
+namespace {
+
 Helper& helper() {
-  static Helper* h = [] {
-    auto* made = new Helper;
-    static Helper* forked = made;
-    pthread_atfork([] { forked->lock_for_fork(); }, [] { forked->unlock_after_fork(); },
-                   [] { forked->forget_thread(); });
-    return made;
-  }();
-  return *h;
+  static Helper& h = through_forks(new Helper);
+  return h;
 }
 
 }  // namespace
 
-bool start_on_helper(std::function<void()> job, std::atomic<bool>& done) {
-  return helper().start(std::move(job), done);
+Awaited::Awaited() { helper().begin(); }
+
+void Awaited::end() {
+  if (!ended_) helper().end(*this);
 }
 
-void wait_for_helper(const std::atomic<bool>& done) { helper().wait(done); }
+void Awaited::wait() const {
+  if (!ended_) helper().wait(*this);
+}
+
+bool start_on_helper(std::function<void()> job, Awaited& done) { return helper().start(std::move(job), done); }
 
 }  // namespace addax

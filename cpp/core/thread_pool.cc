@@ -1,7 +1,6 @@
 // One pool for the whole process. A child of fork starts with no workers and makes its own on first use.
 #include "core/thread_pool.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +17,7 @@
 
 #include "addax/device.h"
 #include "addax/error.h"
+#include "core/forked.h"
 #include "core/parallel.h"
 #include "core/stream.h"
 
@@ -124,7 +124,7 @@ class ThreadPool {
   }
 
   // After fork only the calling thread exists in the child.
-  void forget_workers() {
+  void forget_threads() {
     for (auto& w : workers_) w.release();
     workers_.clear();
     new (&mutex_) std::mutex;
@@ -213,16 +213,9 @@ class ThreadPool {
   std::atomic<bool> caller_waits_{false}, stopping_{false};
 };
 
-// Never destroyed: sleeping workers end with the process.
 ThreadPool& pool() {
-  static ThreadPool* p = [] {
-    auto* made = new ThreadPool(default_num_threads());
-    static ThreadPool* forked = made;
-    pthread_atfork([] { forked->lock_for_fork(); }, [] { forked->unlock_after_fork(); },
-                   [] { forked->forget_workers(); });
-    return made;
-  }();
-  return *p;
+  static ThreadPool& p = through_forks(new ThreadPool(default_num_threads()));
+  return p;
 }
 
 }  // namespace

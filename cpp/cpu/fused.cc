@@ -178,7 +178,7 @@ FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> 
     : attrs_(attrs),
       program_(attrs.parsed()),
       out_(out),
-      past_(!first && streams(out[0].numel() * size_of(out[0].dtype))) {
+      past_(!first && out[0].data && streams(out[0].numel() * size_of(out[0].dtype))) {
   inputs_.reserve(in.size() + 1);
   if (first) inputs_.emplace_back(*first, out[0].shape);
   for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
@@ -199,7 +199,7 @@ FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> 
   }
 }
 
-void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) const {
+void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step, void* first) const {
   const Code& code = code_of(program_);
   const size_t count = inputs_.size();
   if (columns == step) {
@@ -241,7 +241,8 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) 
         char* result = nullptr;
         for (size_t r = 0; r < out_.size(); ++r)
           if (attrs_.results[static_cast<int>(r)] == line.out)
-            result = out_[r].as<char>() + at * size_of(out_[r].dtype);
+            result = (r == 0 && first ? static_cast<char*>(first) - begin * size_of(out_[r].dtype) : out_[r].as<char>()) +
+                     at * size_of(out_[r].dtype);
         char* out = result && !past_ ? result : place(line.slot);
         const int64_t bytes = n * size_of(program_.steps[static_cast<size_t>(line.out) - count].out);
         if (line.row)

@@ -16,7 +16,8 @@ class FusedRun {
   FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out);
 
   /// Runs on this thread over `rows` stretches of `columns` values, each `step` behind the one before.
-  void rows(int64_t begin, int64_t rows, int64_t columns, int64_t step) const;
+  /// `first`: where values of the first result go, from its beginning, unless it is another result as well.
+  void rows(int64_t begin, int64_t rows, int64_t columns, int64_t step, void* first = nullptr) const;
   /// Runs over `count` values on all threads.
   void all(int64_t begin, int64_t count) const;
 

@@ -3,7 +3,9 @@
 #include "ops/reduce.h"
 
 #include <cmath>
+#include <vector>
 
+#include "cpu/computed.h"
 #include "cpu/kernels.h"
 #include "cpu/reduction.h"
 #include "cpu/scan.h"
@@ -190,9 +192,10 @@ template <class T>
 Source<ordered_t<T>> ordered(const void* data) {
   if constexpr (std::is_same_v<T, uint64_t>)
     return {data,
-            [](const void* x, int64_t offset, int64_t stride, int64_t n, int64_t* to) {
+            [](const void* x, int64_t offset, int64_t stride, int64_t n, int64_t* to) -> const int64_t* {
               const uint64_t* from = static_cast<const uint64_t*>(x) + offset;
               for (int64_t i = 0; i < n; ++i) to[i] = static_cast<int64_t>(from[i * stride] ^ (1ull << 63));
+              return to;
             },
             false};
   else
@@ -202,9 +205,10 @@ Source<ordered_t<T>> ordered(const void* data) {
 template <class T>
 Source<int32_t> truth_of(const void* data) {
   return {data,
-          [](const void* x, int64_t offset, int64_t stride, int64_t n, int32_t* to) {
+          [](const void* x, int64_t offset, int64_t stride, int64_t n, int32_t* to) -> const int32_t* {
             const T* from = static_cast<const T*>(x) + offset;
             for (int64_t i = 0; i < n; ++i) to[i] = convert<compute_t<T>>(from[i * stride]) != compute_t<T>(0);
+            return to;
           },
           false};
 }
@@ -229,29 +233,96 @@ void store_truth(const int32_t* totals, int64_t n, void* out, int64_t at) {
 
 // ---- Kernels
 
-Dims axes_of(const KernelArgs& k) { return normalize_axes(k.attrs.as<ReduceAttrs>().axes, k.in[0].rank(), k.op.name); }
+// `x` has no data where `program` gives its values and stores them nowhere.
+struct Reduced {
+  const View& x;
+  Dims axes;
+  void* out;
+  const char* name;
+  const FusedRun* program = nullptr;
+};
+using Reducer = void (*)(const Reduced&);
+
+template <class Op>
+void fold(const Reduced& k, const Source<typename Op::Compute>& source, typename Reduction<Op>::Store store) {
+  if (!k.program) return reduce<Op>(k.x, k.axes, source, k.out, store, k.name);
+  const Computed<typename Op::Compute> values{*k.program, source, size_of(k.x.dtype)};
+  reduce<Op>(k.x, k.axes, values.source(), k.out, store, k.name);
+}
 
 template <class F>
-void accumulate(const KernelArgs& k) {
-  with_any(k.in[0].dtype, [&](auto t) {
+void accumulate(const Reduced& k) {
+  with_any(k.x.dtype, [&](auto t) {
     using T = decltype(t);
     using Op = Fold<signed_t<T>, F>;
     using Out = std::conditional_t<std::is_integral_v<T>, signed_t<T>, T>;
-    reduce<Op>(k.in[0], axes_of(k), source<T, signed_t<T>>(k.in[0].data), k.out[0].data, store<typename Op::Total, Out>,
-               k.op.name);
+    fold<Op>(k, source<T, signed_t<T>>(k.x.data), store<typename Op::Total, Out>);
   });
 }
 
 template <class F>
-void extreme(const KernelArgs& k) {
-  with_any(k.in[0].dtype, [&](auto t) {
+void extreme(const Reduced& k) {
+  with_any(k.x.dtype, [&](auto t) {
     using T = decltype(t);
     using Op = Fold<ordered_t<T>, F>;
     if constexpr (std::is_same_v<T, uint64_t>)
-      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store_uint64, k.op.name);
+      fold<Op>(k, ordered<T>(k.x.data), store_uint64);
     else
-      reduce<Op>(k.in[0], axes_of(k), ordered<T>(k.in[0].data), k.out[0].data, store<typename Op::Total, T>, k.op.name);
+      fold<Op>(k, ordered<T>(k.x.data), store<typename Op::Total, T>);
   });
+}
+
+template <class F>
+void truth(const Reduced& k) {
+  with_any(k.x.dtype, [&](auto t) { fold<Fold<int32_t, F>>(k, truth_of<decltype(t)>(k.x.data), store_truth); });
+}
+
+void logsumexp(const Reduced& k) {
+  with_float(k.x.dtype, [&](auto t) {
+    using T = decltype(t);
+    using Op = LogSumExp<compute_t<T>>;
+    fold<Op>(k, source<T, compute_t<T>>(k.x.data), store<typename Op::Total, T>);
+  });
+}
+
+template <Reducer Reduce>
+void row(const KernelArgs& k) {
+  const View& x = k.in[0];
+  Reduce({x, normalize_axes(k.attrs.as<ReduceAttrs>().axes, x.rank(), k.op.name), k.out[0].data, k.op.name});
+}
+
+struct Row {
+  const char* name;
+  Reducer reduce;
+  void (*kernel)(const KernelArgs&);
+};
+template <Reducer Reduce>
+constexpr Row named(const char* name) {
+  return {name, Reduce, row<Reduce>};
+}
+constexpr Row kReductions[] = {
+    named<accumulate<Add>>("sum"),  named<accumulate<Multiply>>("prod"), named<extreme<Larger>>("max"),
+    named<extreme<Smaller>>("min"), named<truth<Larger>>("any"),         named<truth<Smaller>>("all"),
+    named<logsumexp>("logsumexp"),
+};
+
+// The reduction keeps its own pieces and order, so the bits are those of the rows run one after the other.
+void reduce_fused(const KernelArgs& k) {
+  const auto& a = k.attrs.as<ReduceFusedAttrs>();
+  const Dims& results = a.program.results;
+  const FusedProgram& program = a.program.parsed();
+  Shape shape;
+  for (const View& v : k.in) shape = broadcast(shape, v.shape, k.op.name);
+  std::vector<View> out(k.out.begin(), k.out.end());
+  out[0] = {nullptr, program.steps[static_cast<size_t>(results[0]) - program.inputs.size()].out, shape,
+            contiguous_strides(shape)};
+  View x = out[0];
+  for (int r = 1; r < results.rank(); ++r)
+    if (results[r] == results[0]) x.data = out[static_cast<size_t>(r)].data;
+  const FusedRun run(a.program, nullptr, k.in, out);
+  const Row* row = kReductions;
+  while (row->name != a.reduction) ++row;  // infer knows it
+  row->reduce({x, normalize_axes(a.attrs.axes, x.rank(), k.op.name), k.out[0].data, k.op.name, &run});
 }
 
 template <class F>
@@ -261,23 +332,6 @@ void arg_extreme(const KernelArgs& k) {
     using T = decltype(t);
     using Op = ArgFold<ordered_t<T>, F>;
     reduce<Op>(k.in[0], axis, ordered<T>(k.in[0].data), k.out[0].data, store<typename Op::Total, int32_t>, k.op.name);
-  });
-}
-
-template <class F>
-void truth(const KernelArgs& k) {
-  using Op = Fold<int32_t, F>;
-  with_any(k.in[0].dtype, [&](auto t) {
-    reduce<Op>(k.in[0], axes_of(k), truth_of<decltype(t)>(k.in[0].data), k.out[0].data, store_truth, k.op.name);
-  });
-}
-
-void logsumexp(const KernelArgs& k) {
-  with_float(k.in[0].dtype, [&](auto t) {
-    using T = decltype(t);
-    using Op = LogSumExp<compute_t<T>>;
-    reduce<Op>(k.in[0], axes_of(k), source<T, compute_t<T>>(k.in[0].data), k.out[0].data, store<typename Op::Total, T>,
-               k.op.name);
   });
 }
 
@@ -297,13 +351,8 @@ void cumulative(const KernelArgs& k) {
 }  // namespace
 
 void register_reduce(KernelSink& sink) {
-  sink.set("sum", accumulate<Add>);
-  sink.set("prod", accumulate<Multiply>);
-  sink.set("max", extreme<Larger>);
-  sink.set("min", extreme<Smaller>);
-  sink.set("any", truth<Larger>);
-  sink.set("all", truth<Smaller>);
-  sink.set("logsumexp", logsumexp);
+  for (const Row& r : kReductions) sink.set(r.name, r.kernel);
+  sink.set("reduce_fused", reduce_fused);
   sink.set("argmax", arg_extreme<Larger>);
   sink.set("argmin", arg_extreme<Smaller>);
   sink.set("cumsum", cumulative<Add>);

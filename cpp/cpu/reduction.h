@@ -109,9 +109,13 @@ class ReductionWalk {
     if (run.count) stride_ = run.list[run.count - 1].stride;
     readable_ = readable_ && std::abs(stride_) <= 16;
     if (by_columns_) {
+      picks_ = reduced_last && reduced_tail.count == 1 && reduced_tail.list[0].stride == 1 &&
+               stride_ == reduced_tail.list[0].size;
       reduced_.push(reduced_tail);
+      follow_ = length_ <= kColumns && reduced_.count == 1 && reduced_.list[0].stride == length_ * stride_;
     } else {
       kept_.push(kept_tail);
+      follow_ = stride_ == 1 && !reduced_.count && kept_.count == 1 && kept_.list[0].stride == length_;
     }
   }
 
@@ -122,7 +126,9 @@ class ReductionWalk {
   // The last dimensions of one kind are the run: reduced ones of a row, kept ones of columns. The others are walked.
   Axes kept_, reduced_;
   int64_t length_, stride_ = 1;
-  int64_t groups_ = 1;  // rows side by side in one wide row
+  int64_t groups_ = 1;   // rows side by side in one wide row
+  bool follow_ = false;  // whole rows lie one behind the other
+  bool picks_ = false;   // each column has its elements side by side, and the next column follows
   bool by_columns_, readable_;
   int64_t outputs_, range_;
 };
@@ -177,13 +183,21 @@ class Reduction : ReductionWalk {
     parallel_for(outputs_ * chunks, std::max<int64_t>(1, kChunk / (per_chunk * unit)), [&](int64_t begin, int64_t end) {
       alignas(64) C tile[kSegment];
       Walk output(kept_, begin / chunks);
+      const C* values = nullptr;
+      int64_t read = 0;  // short rows are read several at once; so many are there
       for (int64_t t = begin; t < end; ++t) {
         const int64_t first = t % chunks * per_chunk, last = std::min(units, first + per_chunk);
         Total total = Op::start();
         Walk walk(reduced_, first / segments);
         for (int64_t u = first; u < last; ++u) {
           const int64_t at = u % segments * unit, n = std::min(unit, length_ - at);
-          Op::run(source_.read(output.offset + walk.offset + at * stride_, stride_, n, tile), n, at, total);
+          if (read == 0) {
+            read = follow_ && units == 1 ? std::min(kSegment / n, end - t) : 1;
+            values = source_.read(output.offset + walk.offset + at * stride_, stride_, read * n, tile);
+          }
+          Op::run(values, n, at, total);
+          values += n;
+          --read;
           if ((u + 1) % segments == 0) walk.next();
         }
         if (chunks == 1)
@@ -211,7 +225,8 @@ class Reduction : ReductionWalk {
 
     const int64_t grain = std::max<int64_t>(1, kChunk / (per_chunk * width));
     parallel_for(outer * tiles * chunks, grain, [&](int64_t begin, int64_t end) {
-      alignas(64) C tile[kRows * kColumns];
+      alignas(64) C tile[kRows * kColumns], whole[kRows * kColumns];
+      const C* values = nullptr;
       typename Op::Columns columns;
       Total totals[kColumns], rest[kColumns / 8];
       const C* rows[kRows];
@@ -237,8 +252,19 @@ class Reduction : ReductionWalk {
         Walk walk(reduced_, at);
         while (at < last) {
           const int64_t count = std::min(kRows, last - at);
-          for (int64_t i = 0; i < count; ++i, walk.next())
-            rows[i] = source_.read(offset + walk.offset, stride_, n, tile + i * kColumns);
+          if (follow_) values = source_.read(offset + at * n * stride_, stride_, count * n, tile);
+          for (int64_t i = 0; i < count; ++i, walk.next()) {
+            if (follow_) {
+              rows[i] = values + i * n;
+            } else if (picks_) {
+              const int64_t within = (at + i) % stride_;
+              if (within == 0) values = source_.read(offset + walk.offset, 1, n * stride_, whole);
+              load_run(values + within, stride_, n, tile + i * kColumns);
+              rows[i] = tile + i * kColumns;
+            } else {
+              rows[i] = source_.read(offset + walk.offset, stride_, n, tile + i * kColumns);
+            }
+          }
           at += count;
           if (source_.direct && stride_ == 1 && at < last) fetch(rows, count, n);
           columns.add(rows, count, n, at - count);

@@ -20,8 +20,8 @@ constexpr Pass kPasses[] = {
     {"loops", merge_loops},          {"algebra", simplify_algebra},
     {"fold", fold_constants},        {"dce", eliminate_dead_code},
     {"batch_norm", fold_batch_norm}, {"fuse", fuse_elementwise},
-    {"epilogue", join_epilogues},    {"rows", scatter_in_updates},
-    {"join", join_updates},
+    {"epilogue", join_epilogues},    {"reduce", join_reductions},
+    {"rows", scatter_in_updates},    {"join", join_updates},
 };
 
 struct Setting {

@@ -32,6 +32,8 @@ Graph fold_batch_norm(Graph graph);
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.
 Graph join_epilogues(Graph graph);
+/// A reduction and the elementwise eqn that it reads become one eqn.
+Graph join_reductions(Graph graph);
 /// An optimizer update that alone reads scatter_add(zeros, ...) takes that in.
 Graph scatter_in_updates(Graph graph);
 /// Optimizer updates that differ in nothing but their variables become one eqn over all of them.
@@ -59,6 +61,8 @@ void substitute(Graph& graph, const std::vector<int>& map);
 bool can_fuse(const Graph& graph, const Eqn& eqn);
 /// Eqns of one shape, in order, as one `fused` eqn that reads `in` and gives `out`.
 Eqn fused_eqn(const Graph& graph, const std::vector<const Eqn*>& members, std::vector<int> in, std::vector<int> out);
+/// The eqn, if it is `fused`, or one that can be as a program of itself.
+Eqn as_program(const Graph& graph, const Eqn& eqn);
 /// Whether the tensor repeats one element, and that is `value`. Zeros differ by sign.
 bool is_all(const Tensor& tensor, double value);
 /// The identity map.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parallel.h"
 #include "graph/graph.h"
 #include "graph/trace.h"
 
@@ -57,8 +58,11 @@ class ADDAX_API Plan {
   /// no state. Throws ShapeError or DtypeError if the arguments are not what was planned for.
   /// `seconds`: receives the time of each step, if given.
   Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr) const;
-  /// Rows of the first argument. Throws ValueError if rows [start, stop) are not whole batches of that, or none.
-  int64_t batch_of(int64_t start, int64_t stop) const;
+  /// Runs once for each batch of the rows [start, stop) of `data`, the arguments, in their order or in that of `order`;
+  /// returns the results of the last run. Throws ValueError if the rows are not whole batches, or none.
+  /// `unlocked` calls its argument without the lock that guards the variables.
+  Tensors run_rows(Span<const Tensor> data, const Tensor* order, int64_t start, int64_t stop,
+                   FunctionRef<void(FunctionRef<void()>)> unlocked) const;
   /// False if a state is not trainable as it was while the graph was traced.
   bool is_current() const;
 

@@ -156,12 +156,23 @@ Tensors Plan::run(Span<const Tensor> arguments, std::vector<double>* seconds) co
   return PlanLease(*this)->run(arguments, seconds);
 }
 
-int64_t Plan::batch_of(int64_t start, int64_t stop) const {
+Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t start, int64_t stop,
+                       FunctionRef<void(FunctionRef<void()>)> unlocked) const {
   const Shape* first = graph_.arguments() > 0 ? &graph_.vars[static_cast<size_t>(graph_.inputs[0])].shape : nullptr;
   const int64_t batch = first && !first->empty() ? (*first)[0] : 0;
   if (batch <= 0 || start < 0 || stop <= start || (stop - start) % batch != 0)
     fail<ValueError>("compiled function: rows ", start, " to ", stop, " are not whole batches of ", batch);
-  return batch;
+  Tensors rows, results;
+  unlocked([&] { rows = take_rows(data, order, start, start + batch); });
+  for (int64_t at = start; at < stop; at += batch) {
+    StartedRun run(*this, rows);
+    unlocked([&] {
+      run.run();
+      if (at + batch < stop) rows = take_rows(data, order, at + batch, at + 2 * batch);
+    });
+    results = run.finish();
+  }
+  return results;
 }
 
 StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(plan), lease_(plan) {
@@ -172,17 +183,19 @@ StartedRun::StartedRun(const Plan& plan, Span<const Tensor> arguments) : plan_(p
 }
 
 bool StartedRun::start() {
-  done_ = false;
-  bool started = false;
   try {
-    started = start_on_helper([this] { run(); }, done_);
+    return start_on_helper([this] { run_steps(); }, steps_);
   } catch (const std::system_error&) {  // no more threads are to be had
+    return false;
   }
-  if (!started) done_ = true;
-  return started;
 }
 
 void StartedRun::run() {
+  run_steps();
+  steps_.end();
+}
+
+void StartedRun::run_steps() {
   try {
     lease_->run_steps();
   } catch (...) {
@@ -195,9 +208,7 @@ StartedRun::~StartedRun() {
   release();
 }
 
-void StartedRun::wait() {
-  if (!done_) wait_for_helper(done_);
-}
+void StartedRun::wait() { steps_.wait(); }
 
 void StartedRun::release() {
   for (const State& s : plan_.states_)

@@ -1,10 +1,10 @@
 // One run of a plan at a time: its arena, and the kernels' arguments with addresses filled in. A plan keeps idle ones.
 #pragma once
 
-#include <atomic>
 #include <exception>
 #include <vector>
 
+#include "core/helper.h"
 #include "graph/plan.h"
 #include "ops/kernel.h"
 #include "ops/record.h"
@@ -63,8 +63,9 @@ class PlanLease {
   std::unique_ptr<PlanRun> run_;
 };
 
-/// A run that goes on beside the thread that started it. Variables that it assigns wait for it when somebody wants
-/// their values, so that nobody can tell it from a run that has ended.
+/// A run while other threads go on. It is made, and ends, under the lock that guards the variables; variables that it
+/// assigns wait for it in between when somebody wants their values, so that nobody can tell it from a run that has
+/// ended.
 class ADDAX_API StartedRun final : public Pending {
  public:
   StartedRun(const Plan& plan, Span<const Tensor> arguments);
@@ -72,22 +73,23 @@ class ADDAX_API StartedRun final : public Pending {
   StartedRun(const StartedRun&) = delete;
   StartedRun& operator=(const StartedRun&) = delete;
 
-  /// False, and nothing has begun, while another run goes on.
+  /// Runs beside this thread. False, and nothing has begun, while another run does.
   bool start();
-  /// Runs all steps in this thread.
+  /// Runs all steps in this thread. One of the two must be called.
   void run();
   void wait() override;
   /// Gives the values back to the variables, after the end. Throws what a kernel threw.
   Tensors finish();
 
  private:
+  void run_steps();
   void release();
 
   const Plan& plan_;
   PlanLease lease_;
   PlanRun::Bound bound_;
   std::exception_ptr error_;
-  std::atomic<bool> done_{true};
+  Awaited steps_;
 };
 
 }  // namespace addax

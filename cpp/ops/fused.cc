@@ -99,35 +99,7 @@ Tensors run(Span<const Tensor> in, const FusedAttrs& a) {
 
 Tensors compose(Span<const Tensor> in, const Attrs& attrs) { return run(in, attrs.as<FusedAttrs>()); }
 
-void infer_program(InferContext& c, Span<const Tensor> in, const FusedAttrs& a) {
-  const FusedProgram& program = a.parsed();
-  if (program.inputs.size() != in.size())
-    fail<ValueError>(c.op.name, ": expected ", program.inputs.size(), " inputs, got ", in.size());
-  Shape shape;
-  for (size_t i = 0; i < in.size(); ++i) {
-    if (in[i].dtype() != program.inputs[i])
-      fail<DtypeError>(c.op.name, ": expected ", program.inputs[i], " as input ", i, ", got ", in[i].dtype());
-    shape = i ? broadcast(shape, in[i].shape(), c.op.name) : in[i].shape();
-  }
-  for (const int64_t r : a.results) {
-    const int64_t step = r - static_cast<int64_t>(program.inputs.size());
-    if (step < 0 || step >= static_cast<int64_t>(program.steps.size()))
-      fail<ValueError>(c.op.name, ": there is no result ", r);
-    c.out(shape, program.steps[static_cast<size_t>(step)].out);
-  }
-}
-
 void infer(InferContext& c) { infer_program(c, c.in, c.attrs.as<FusedAttrs>()); }
-
-// Nothing reads the input after the instruction that writes the output.
-bool may_overwrite(const FusedAttrs& a, int output, int input) {
-  const FusedProgram& program = a.parsed();
-  const size_t writer = static_cast<size_t>(a.results[output]) - program.inputs.size();
-  for (size_t s = writer + 1; s < program.steps.size(); ++s)
-    for (int k = 0; k < program.steps[s].operands; ++k)
-      if (program.steps[s].in[static_cast<size_t>(k)] == input) return false;
-  return true;
-}
 
 const FusedProgram* parse(const FusedAttrs& a) {
   auto program = std::make_unique<FusedProgram>();
@@ -172,6 +144,33 @@ const FusedProgram* parse(const FusedAttrs& a) {
 }
 
 }  // namespace
+
+void infer_program(InferContext& c, Span<const Tensor> in, const FusedAttrs& a) {
+  const FusedProgram& program = a.parsed();
+  if (program.inputs.size() != in.size())
+    fail<ValueError>(c.op.name, ": expected ", program.inputs.size(), " inputs, got ", in.size());
+  Shape shape;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i].dtype() != program.inputs[i])
+      fail<DtypeError>(c.op.name, ": expected ", program.inputs[i], " as input ", i, ", got ", in[i].dtype());
+    shape = i ? broadcast(shape, in[i].shape(), c.op.name) : in[i].shape();
+  }
+  for (const int64_t r : a.results) {
+    const int64_t step = r - static_cast<int64_t>(program.inputs.size());
+    if (step < 0 || step >= static_cast<int64_t>(program.steps.size()))
+      fail<ValueError>(c.op.name, ": there is no result ", r);
+    c.out(shape, program.steps[static_cast<size_t>(step)].out);
+  }
+}
+
+bool may_overwrite(const FusedAttrs& a, int output, int input) {
+  const FusedProgram& program = a.parsed();
+  const size_t writer = static_cast<size_t>(a.results[output]) - program.inputs.size();
+  for (size_t s = writer + 1; s < program.steps.size(); ++s)
+    for (int k = 0; k < program.steps[s].operands; ++k)
+      if (program.steps[s].in[static_cast<size_t>(k)] == input) return false;
+  return true;
+}
 
 bool can_fuse(const OpDef& op, const Dtype* in, int count, Dtype out) {
   const std::string_view name = op.name;

@@ -80,6 +80,11 @@ struct EpilogueAttrs {
 /// The arithmetic of a program over results of this size.
 int64_t program_flops(const Spec& result, const FusedAttrs& attrs);
 
+/// What a program gives for these inputs: c.outputs.
+void infer_program(InferContext& c, Span<const Tensor> in, const FusedAttrs& attrs);
+/// Whether a result may be written over an input, value by value: nothing reads the input behind it.
+bool may_overwrite(const FusedAttrs& attrs, int output, int input);
+
 /// infer of such a row, after that of its product.
 void infer_epilogue(InferContext& c, const FusedAttrs& epilogue);
 /// compose of such a row, given its product.

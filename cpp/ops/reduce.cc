@@ -8,6 +8,7 @@
 #include "addax/ops/reduce.h"
 #include "ops/families.h"
 #include "ops/op.h"
+#include "ops/vjp.h"
 
 namespace addax {
 namespace {
@@ -207,6 +208,38 @@ bool view_of_single(const Layout& in, const Shape& out_shape, const Attrs& attrs
   return true;
 }
 
+// ---- Reductions of programs
+
+const OpDef& reduction_of(const ReduceFusedAttrs& a) {
+  const OpDef* op = op_table().find(a.reduction);
+  if (!op || !is_reduction(*op)) fail<ValueError>("reduce_fused: '", a.reduction, "' is no reduction");
+  return *op;
+}
+
+void fused_infer(InferContext& c) {
+  const auto& a = c.attrs.as<ReduceFusedAttrs>();
+  infer_program(c, c.in, a.program);
+  const Attrs attrs = Attrs::of(a.attrs);
+  const Tensors whole = {Tensor::placeholder(c.outputs[0].shape, c.outputs[0].dtype)};
+  InferContext reduced{c.op, attrs, whole, {}};
+  reduction_of(a).infer(reduced);
+  c.outputs[0] = reduced.outputs[0];
+}
+
+Tensors fused_compose(Span<const Tensor> in, const Attrs& attrs) {
+  const auto& a = attrs.as<ReduceFusedAttrs>();
+  Tensors out = ADDAX_OP(fused).compose(in, Attrs::of(a.program));
+  out[0] = apply1(reduction_of(a), {out[0]}, Attrs::of(a.attrs));
+  return out;
+}
+
+int64_t fused_flops(Span<const Spec> in, Span<const Spec>, const Attrs& attrs) {
+  const auto& a = attrs.as<ReduceFusedAttrs>();
+  Spec whole = in[0];
+  for (const Spec& s : in) whole.shape = broadcast(whole.shape, s.shape, "reduce_fused");
+  return program_flops(whole, a.program) + numel(whole.shape);
+}
+
 // ---- Rows
 
 Tensor call(const OpDef& op, const Tensor& x, const Dims& axes, bool keepdims) {
@@ -246,6 +279,11 @@ Tensor cumprod(const Tensor& x, int64_t axis, bool reverse) {
   return apply1(ADDAX_OP(cumprod), {x}, Attrs::of(ScanAttrs{axis, reverse}));
 }
 
+bool is_reduction(const OpDef& op) {
+  return op.family == std::string_view("reduce") && op.fusion == Fusion::Reduce &&
+         op.default_attrs.fields()[0].first == "axes";
+}
+
 void register_reduce(OpTable& table) {
   std::vector<OpDef*> rows;
   const auto row = [&](const char* name, Infer infer) -> OpDef& {
@@ -272,6 +310,17 @@ void register_reduce(OpTable& table) {
   differentiable(logsumexp, logsumexp_vjp, kSaveAll, kSaveAll);
   logsumexp.compose = logsumexp_compose;
   for (const char* name : {"argmax", "argmin"}) row(name, arg_infer).attrs<ArgReduceAttrs>().differentiable = false;
+
+  OpDef& fused = table.add("reduce", "reduce_fused").attrs<ReduceFusedAttrs>();
+  fused.max_inputs = -1;
+  fused.infer = fused_infer;
+  fused.compose = fused_compose;
+  fused.vjp = vjp_of_compose;
+  fused.flops = fused_flops;
+  fused.strided = true;
+  fused.in_place = [](const Attrs& attrs, int output, int input) {
+    return output > 0 && may_overwrite(attrs.as<ReduceFusedAttrs>().program, output, input);
+  };
 
   OpDef& cumsum = row("cumsum", scan_infer).attrs<ScanAttrs>();
   differentiable(cumsum, cumsum_vjp, kSaveNone, kSaveNone);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/attrs.h"
+#include "ops/fused.h"
 
 namespace addax {
 
@@ -13,6 +14,19 @@ struct ReduceAttrs {
   void fields(F&& f) {
     f("axes", axes);
     f("keepdims", keepdims);
+  }
+};
+
+/// A reduction of a program's first result, which is in memory only if it is returned as well.
+struct ReduceFusedAttrs {
+  std::string reduction;  // a row with ReduceAttrs
+  ReduceAttrs attrs;
+  FusedAttrs program;
+  template <class F>
+  void fields(F&& f) {
+    f("reduction", reduction);
+    attrs.fields(f);
+    program.fields(f);
   }
 };
 
@@ -35,5 +49,8 @@ struct ScanAttrs {
     f("reverse", reverse);
   }
 };
+
+/// Whether a row has ReduceAttrs.
+bool is_reduction(const OpDef& op);
 
 }  // namespace addax

@@ -1,13 +1,16 @@
 // Traces, plans and passes as a C++ program uses them; and several threads on one plan, for the thread sanitizer.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
+#include <mutex>
 #include <thread>
 
 #include "addax/autograd.h"
 #include "addax/ops.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
+#include "graph/run.h"
 
 using namespace addax;
 
@@ -119,6 +122,47 @@ TEST_CASE("several threads run one plan") {
     });
   for (std::thread& t : threads) t.join();
   CHECK(wrong == 0);
+}
+
+TEST_CASE("a thread reads variables while groups of steps assign them") {
+  const auto w = variable(std::vector<float>(4000, 0));
+  Trace training;
+  const Tensor rows = training.argument({2, 4000}, Dtype::Float32);
+  training.start();
+  w->assign(w->read() + sum(rows, {0}, false));
+  const Plan step(optimize(training.finish({})), training.states());
+  Trace reading;
+  reading.start();
+  const Tensor seen = w->read() * 1.0;
+  const Plan read(reading.finish(Span<const Tensor>(&seen, 1)), reading.states());
+
+  std::mutex mutex;
+  std::atomic<bool> done{false};
+  int torn = 0;
+  std::thread reader([&] {
+    while (!done) {
+      std::unique_lock<std::mutex> lock(mutex);
+      StartedRun run(read, {});
+      lock.unlock();
+      run.run();
+      lock.lock();
+      const Tensor value = run.finish()[0];
+      for (int i = 1; i < 4000; ++i) torn += value.data<float>()[i] != value.data<float>()[0];
+    }
+  });
+  const Tensor data = Tensor::full({40, 4000}, 1, Dtype::Float32);
+  for (int group = 0; group < 20; ++group) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    step.run_rows(Span<const Tensor>(&data, 1), nullptr, 0, 40, [&](FunctionRef<void()> work) {
+      mutex.unlock();
+      work();
+      mutex.lock();
+    });
+  }
+  done = true;
+  reader.join();
+  CHECK(torn == 0);
+  CHECK(w->peek().data<float>()[3999] == 800);
 }
 
 TEST_CASE("text that is no graph is refused, whatever it is") {

@@ -1,5 +1,7 @@
 """Passes, text in and text out; and everything they make runs to the same bits."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -196,6 +198,62 @@ def test_epilogue_of_a_convolution():
         'program="multiply 1 0", dtypes="float32 float32", results=(2,))',
         "return %4",
     ]
+
+
+LARGE = "graph(%0: float32(2000, 300), %1: float32(300,), %2: float32(800, 1000), %3: float32(600, 10)) {\n"
+
+
+def reduced(text: str) -> list[str]:
+    """What the pass makes of a body over inputs that are worth it, and two that are not."""
+    result = engine.run_pass("reduce", engine.Graph.parse(LARGE + text + "\n}"))
+    result.verify()
+    return [line.strip() for line in str(result).splitlines()[1:-1]]
+
+
+def test_a_reduction_reads_through_a_program():
+    """The value is nobody else's, so it is nowhere in memory."""
+    assert reduced(
+        '%4: float32(2000, 300) = fused(%0, %1, program="subtract 0 1;square 2", dtypes="float32 float32", '
+        """results=(3,))
+        %5: float32() = sum(%4, axes=(), keepdims=false)
+        return %5"""
+    ) == [
+        '%4: float32() = reduce_fused(%0, %1, reduction="sum", axes=(), keepdims=false, '
+        'program="subtract 0 1;square 2", dtypes="float32 float32", results=(3,))',
+        "return %4",
+    ]
+
+
+def test_a_reduction_of_an_eqn_that_others_read():
+    """It stands where the eqn stood, and gives its value as well. A second reduction reads that."""
+    assert reduced(
+        """%4: float32(2000, 300) = tanh(%0)
+        %5: float32(2000, 300) = sort(%4, axis=1, descending=false)
+        %6: float32(1, 300) = max(%4, axes=(0,), keepdims=true)
+        %7: float32(2000,) = sum(%4, axes=(1,), keepdims=false)
+        return %5, %6, %7"""
+    ) == [
+        '%4: float32(1, 300), %5: float32(2000, 300) = reduce_fused(%0, reduction="max", axes=(0,), keepdims=true, '
+        'program="tanh 0", dtypes="float32", results=(1, 1))',
+        "%6: float32(2000, 300) = sort(%5, axis=1, descending=false)",
+        "%7: float32(2000,) = sum(%5, axes=(1,), keepdims=false)",
+        "return %6, %4, %7",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%4: float32(600, 10) = exp(%3)\n%5: float32(10,) = sum(%4, axes=(0,), keepdims=false)\nreturn %5",
+        "%4: float32(800, 1000) = exp(%2)\n%5: float32(1000,) = sum(%4, axes=(0,), keepdims=false)\nreturn %5",
+        "%4: float32(2000, 300) = exp(%0)\n%5: int32(2000,) = argmax(%4, axis=1, keepdims=false)\nreturn %5",
+        "%4: float32(2000, 300) = softmax(%0, axis=1)\n%5: float32() = sum(%4, axes=(), keepdims=false)\nreturn %5",
+        "%4: float32() = sum(%0, axes=(), keepdims=false)\nreturn %4",
+    ],
+    ids=["small", "wide columns", "no reduction over axes", "no program", "an input"],
+)
+def test_where_a_reduction_stays(text):
+    assert reduced(text) == text.splitlines()
 
 
 KEPT = {
@@ -475,6 +533,60 @@ def test_fused_behind_any_op(sample):
 
     compiled = addax.compile(function)
     assert [bits(t) for t in compiled(*tensors)] == [bits(t) for t in function(*tensors)]
+
+
+def several_sizes(reduction):
+    """Functions of which each has one program, reduced over every set of axes and returned or not."""
+    chains = {
+        "float": ("float32 float32", "subtract 0 1;square 2", 3),
+        "bool": ("float32 float32", "greater 0 1", 2),
+        "int32": ("float32 float32", "multiply 0 1;cast.int32 2;add 3 3", 4),
+        "bfloat16": ("float32 float32", "add 0 1;cast.bfloat16 2", 3),
+    }
+    for name, (dtypes, program, result) in chains.items():
+        if reduction != "logsumexp" or "float" in name:
+            yield {"dtypes": dtypes, "program": program}, result
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(300, 500), (1000, 10), (5, 7), (4, 26, 26, 32), (3, 100, 5), (9, 520), (3, 9000), (40, 64, 3, 2), (200_000,)],
+)
+@pytest.mark.parametrize("reduction", ["sum", "prod", "max", "any", "logsumexp"])
+def test_a_reduction_of_a_program_keeps_its_bits(reduction, shape):
+    """By rows, by columns, in one piece and in many, of every kind of dtype, with what it reduces in memory or not."""
+    rng = np.random.default_rng(3)
+    x, y = (addax.ops.convert_to_tensor(rng.normal(size=s).astype("float32")) for s in (shape, (*shape[:-1], 1)))
+    for attrs, result in several_sizes(reduction):
+        whole = engine.apply("fused", x, y, **attrs, results=(result,))
+        for count in range(1, len(shape) + 1):
+            for axes in itertools.combinations(range(len(shape)), count):
+                expected = bits(engine.apply(reduction, whole, axes=axes))
+                settings = {**attrs, "reduction": reduction, "axes": axes}
+                alone = engine.apply("reduce_fused", x, y, **settings, results=(result,))
+                assert bits(alone) == expected
+                both = engine.apply("reduce_fused", x, y, **settings, results=(result, result))
+                assert [bits(t) for t in both] == [expected, bits(whole)]
+
+
+def losses(x, y):
+    """Reductions of programs that are worth joining, and the gradients of two."""
+    variance = addax.ops.var(x)
+    rows, largest = addax.ops.sum(x * y, axis=-1), addax.ops.max(addax.ops.abs(x))
+    slope = addax.ops.where(x > y, y, 0.0)
+    return addax.ops.mean(addax.ops.square(x - y)), variance, rows, largest, slope, addax.ops.sum(slope, axis=0)
+
+
+def test_losses_over_large_arrays():
+    rng = np.random.default_rng(3)
+    x, y = (addax.ops.convert_to_tensor(rng.normal(size=(5000, 130)).astype("float32")) for _ in range(2))
+    compiled = addax.compile(losses)
+    assert [bits(t) for t in compiled(x, y)] == [bits(t) for t in losses(x, y)]
+    text = str(compiled.plans[0].graph)
+    assert text.count("= reduce_fused") >= 4
+    assert "square" in text
+    peak = compiled.plans[0].stats["arena_bytes"]
+    assert peak < 5000 * 130 * 4  # no array of full size but what is returned
 
 
 PRODUCTS = [s for s in samples() if s.op in ("matmul", "conv")]

@@ -187,6 +187,8 @@ def test_signatures():
         (lambda: addax.random.randint((2,), 0, 5, dtype="float32"), "integer"),
         (lambda: addax.random.categorical(np.ones(3, "float32"), 2), "2-D"),
         (lambda: addax.random.dropout(np.ones((2, 3), "float32"), 0.5, noise_shape=(2,)), "noise_shape"),
+        (lambda: addax.random.dropout(np.ones((2, 3), "float32"), 1.5), r"between 0 and 1. Received: rate=1.5"),
+        (lambda: addax.random.dropout(np.ones((2, 3), "float32"), -0.5), r"between 0 and 1. Received: rate=-0.5"),
         (lambda: addax.random.binomial((2,), 1e6, 0.5), "4096"),
     ],
 )

@@ -155,7 +155,34 @@ SAMPLES += [
            "zeros in reverse"),
 ]  # fmt: skip
 
+
+def _program(reduction, program, *results, dtypes="float64 float64", **attrs):
+    return {"reduction": reduction, "program": program, "dtypes": dtypes, "results": results, **attrs}
+
+
+# A program says its dtypes, so these rows are of float64; tests/graph has the others.
+SAMPLES += [
+    Sample("reduce_fused", inputs(normal(5, 7), normal(7)), lambda a, b, **_: ((a - b) ** 2).sum(),
+           _program("sum", "subtract 0 1;square 2", 3), "squared error", dtypes=("float64",),
+           big=inputs(normal(3000, 401), normal(401))),
+    Sample("reduce_fused", inputs(normal(6, 5), normal(6, 5)), lambda a, b, **_: ((a * b).sum(0), a * b, a * b + a),
+           _program("sum", "multiply 0 1;add 2 0", 2, 2, 3, axes=(0,)), "returned as well", dtypes=("float64",),
+           big=inputs(normal(4000, 90), normal(4000, 90))),
+    Sample("reduce_fused", inputs(normal(4, 1, 5), normal(3, 1)),
+           lambda a, b, **_: np.abs(a * b).max((0, 2), keepdims=True),
+           _program("max", "multiply 0 1;abs 2", 3, axes=(-1, 0), keepdims=True), "stretched", dtypes=("float64",),
+           big=inputs(normal(30, 1, 500), normal(40, 1))),
+    Sample("reduce_fused", inputs(normal(70, 3), normal(1, 1)), lambda a, b, **_: (a > b).any(1),
+           _program("any", "greater 0 1", 2, axes=(1,)), "few side by side", dtypes=("float64",), gradient=(),
+           big=inputs(normal(90_000, 7), normal(1, 1))),
+]  # fmt: skip
+
 ERRORS: list[ErrorSample] = [
+    *(ErrorSample("reduce_fused", (np.zeros(3),), ValueError, f"'{name}' is no reduction",
+                  _program(name, "exp 0", 1, dtypes="float64")) for name in ("cumsum", "argmax", "nothing")),
+    ErrorSample("reduce_fused", (np.zeros(3),), ValueError, "expected 2 inputs, got 1", _program("sum", "add 0 1", 2)),
+    ErrorSample("reduce_fused", (np.zeros(3),), IndexError, "axis 1 is out of range",
+                _program("sum", "exp 0", 1, dtypes="float64", axes=(1,))),
     *(ErrorSample(op, (np.zeros((2, 3)),), IndexError, "axis 2 is out of range", {"axes": (2,)})
       for op in ("sum", "prod", "max", "min", "any", "all", "logsumexp")),
     *(ErrorSample(op, (np.zeros((2, 3)),), ValueError, "axis 1 is given twice", {"axes": (1, -1)})

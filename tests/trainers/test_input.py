@@ -285,6 +285,37 @@ def test_training_in_several_threads():
     assert np.isfinite(models[0].predict(X, verbose=0)).all()
 
 
+@pytest.mark.skipif(addax.config.run_functions_eagerly(), reason="eager steps are not one step")
+@pytest.mark.parametrize("group", [1, 8])
+def test_threads_predict_while_the_model_trains(group):
+    """What they see is the model between two steps: all its weights are then powers of one number."""
+    model = addax.Sequential([addax.layers.Input((1,)), addax.layers.Dense(20_000, use_bias=False)])
+    model.layers[-1].kernel.assign(addax.ops.ones((1, 20_000)))
+    # The mean of the outputs has the same gradient for each: -1 / 20000.
+    model.compile(addax.optimizers.SGD(20_000.0), lambda y, p: addax.ops.mean(-p), steps_per_execution=group)
+    x, y = np.ones((16, 1), "float32"), np.zeros((16, 1), "float32")
+    model.fit(x, y, batch_size=1, verbose=0)
+    stop, wrong, seen = threading.Event(), [], set()
+
+    def predict():
+        while not stop.is_set():
+            values = model(x[:1]).numpy() if len(seen) % 2 else model.predict(x[:1], verbose=0)
+            wrong.extend(values[values != values[0, 0]])
+            seen.add(float(values[0, 0]))
+
+    threads = [threading.Thread(target=predict) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(40):
+        model.fit(x, y, batch_size=1, verbose=0)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(seen) > 3
+    assert int(model.optimizer.iterations) == 41 * 16
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_source_may_fork():
     """A fork waits for the step; the child has a helper of its own when it needs one."""

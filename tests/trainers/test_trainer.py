@@ -130,6 +130,46 @@ def test_losses_added_by_layers_and_regularizers_train():
     assert np.abs(model.get_weights()[0]).max() < 1
 
 
+@pytest.mark.parametrize("custom", [False, True])
+def test_losses_added_in_a_branch(custom):
+    """Eagerly and compiled: the loss of the branch that is taken, nothing of the other; of nested ones too."""
+
+    @addax.ops.custom_gradient
+    def same(x):
+        return x, lambda *args, upstream=None: upstream
+
+    class Penalty(addax.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x):
+            ops = addax.ops
+            self.add_loss(0.0 * self.scale)  # without any, there is nothing to minimize
+
+            def large():
+                self.add_loss(3.0 * self.scale)
+                self.add_loss(ops.cond(ops.max(x) > 100, lambda: self.scale * 0, lambda: ops.mean(x) * self.scale))
+                return same(x) if custom else x
+
+            def small():
+                ops.cond(ops.sum(x) < 0, lambda: self.add_loss(7.0 * self.scale), lambda: None)
+                return x * 1.0
+
+            return ops.cond(ops.max(x) > 1, large, small)
+
+    logs = {}
+    for eagerly in (True, False):
+        model = addax.Sequential([addax.layers.Input((3,)), Penalty()])
+        model.compile(addax.optimizers.SGD(0.5), run_eagerly=eagerly)
+        for value in (2.0, -2.0, 0.5):
+            x = np.full((4, 3), value, "float32")
+            model.set_weights([np.ones((), "float32")])
+            logs[eagerly, value] = [model.train_on_batch(x), float(model.get_weights()[0])]
+    assert [logs[True, v] for v in (2.0, -2.0, 0.5)] == [[5.0, 1 - 2.5], [7.0, 1 - 3.5], [0.0, 1.0]]
+    for value in (2.0, -2.0, 0.5):
+        assert logs[False, value] == logs[True, value]
+
+
 def test_metrics_of_layers_are_logged_and_reset():
     class Watch(addax.layers.Layer):
         def __init__(self):
@@ -544,6 +584,7 @@ def test_eager_steps_can_stop_training():
     assert int(model.optimizer.iterations) == 1
 
 
+@pytest.mark.skipif(addax.config.run_functions_eagerly(), reason="eager steps go one by one")
 def test_a_group_of_steps_is_one_native_call(monkeypatch):
     gathered = []
     take_rows = addax.engine.take_rows

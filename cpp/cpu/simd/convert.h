@@ -52,7 +52,8 @@ inline void store_run(const From* __restrict from, int64_t n, To* to) {
 /// An array of any dtype as a source of C's.
 template <class C>
 struct Source {
-  using Load = void (*)(const void* x, int64_t offset, int64_t stride, int64_t n, C* to);
+  /// Gives n elements, as a rule in `to`.
+  using Load = const C* (*)(const void* x, int64_t offset, int64_t stride, int64_t n, C* to);
 
   const void* data;
   Load load;
@@ -61,8 +62,7 @@ struct Source {
   /// Elements offset, offset + stride, ...: where they lie or, if they must be gathered or converted, in `tile`.
   const C* read(int64_t offset, int64_t stride, int64_t n, C* tile) const {
     if (direct && (stride == 1 || n == 1)) return static_cast<const C*>(data) + offset;
-    load(data, offset, stride, n, tile);
-    return tile;
+    return load(data, offset, stride, n, tile);
   }
 };
 
@@ -72,8 +72,9 @@ Source<C> source(const void* data) {
   constexpr bool kDirect = std::is_same_v<T, C> || (std::is_integral_v<T> && std::is_integral_v<C> &&
                                                     sizeof(T) == sizeof(C) && !std::is_same_v<T, bool>);
   return {data,
-          [](const void* x, int64_t offset, int64_t stride, int64_t n, C* to) {
+          [](const void* x, int64_t offset, int64_t stride, int64_t n, C* to) -> const C* {
             load_run(static_cast<const T*>(x) + offset, stride, n, to);
+            return to;
           },
           kDirect};
 }

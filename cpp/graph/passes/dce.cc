@@ -6,14 +6,20 @@
 #include "ops/control.h"
 
 namespace addax {
+namespace {
+
+// Which inputs are read; states count as such.
+void note_read(const Graph& g, std::vector<char>& read) {
+  const std::vector<int> uses = use_counts(g);
+  for (size_t i = 0; i < read.size(); ++i)
+    read[i] |= uses[static_cast<size_t>(g.inputs[i])] > 0 || static_cast<int>(i) >= g.arguments();
+}
+
+}  // namespace
 
 std::vector<size_t> drop_unread_inputs(std::vector<Graph>& graphs) {
   std::vector<char> read(graphs[0].inputs.size(), 0);
-  for (const Graph& g : graphs) {
-    const std::vector<int> uses = use_counts(g);
-    for (size_t i = 0; i < read.size(); ++i)
-      read[i] |= uses[static_cast<size_t>(g.inputs[i])] > 0 || static_cast<int>(i) >= g.arguments();
-  }
+  for (const Graph& g : graphs) note_read(g, read);
   std::vector<size_t> kept;
   for (size_t i = 0; i < read.size(); ++i)
     if (read[i]) kept.push_back(i);
@@ -29,11 +35,15 @@ namespace {
 
 // Of a cond: only the results that are needed, and the inputs that they take.
 void trim(Eqn& e, const std::vector<char>& needed) {
-  std::vector<Graph> bodies;
-  for (const BodyRef& body : e.settings().as<BranchAttrs>().bodies) bodies.push_back(graph_of(body));
+  const Bodies& whole = e.settings().as<BranchAttrs>().bodies;
   std::vector<size_t> results;
   for (size_t i = 0; i < e.out.size(); ++i)
     if (needed[static_cast<size_t>(e.out[i])]) results.push_back(i);
+  std::vector<char> read(e.in.size() - 1, 0);
+  for (const BodyRef& body : whole) note_read(graph_of(body), read);
+  if (results.size() == e.out.size() && std::all_of(read.begin(), read.end(), [](char r) { return r; })) return;
+  std::vector<Graph> bodies;
+  for (const BodyRef& body : whole) bodies.push_back(graph_of(body));
   const auto keep = [](std::vector<int>& vars, const std::vector<size_t>& positions, size_t first) {
     for (size_t k = 0; k < positions.size(); ++k) vars[first + k] = vars[first + positions[k]];
     vars.resize(first + positions.size());
@@ -48,7 +58,6 @@ void trim(Eqn& e, const std::vector<char>& needed) {
       g = eliminate_dead_code(std::move(g));
     }
   const std::vector<size_t> inputs = drop_unread_inputs(bodies);
-  if (results.size() == e.out.size() && inputs.size() + 1 == e.in.size()) return;
   keep(e.out, results, 0);
   keep(e.in, inputs, 1);
   BranchAttrs attrs;

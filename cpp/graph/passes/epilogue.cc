@@ -126,21 +126,13 @@ class Joiner {
     program.attrs = Attrs::of(EpilogueAttrs<ProductAttrs>{product.settings().as<ProductAttrs>(), std::move(attrs)});
   }
 
-  Eqn as_program(const Eqn& e) const {
-    if (e.is("fused")) return e;
-    std::vector<int> in;
-    for (const int v : e.in)
-      if (std::find(in.begin(), in.end(), v) == in.end()) in.push_back(v);
-    return fused_eqn(g_, {&e}, std::move(in), e.out);
-  }
-
   // `e`, which reads the product, becomes both.
   bool join(const Eqn& product, Eqn& e) const {
     const bool matmul = product.is("matmul");
     if (!(matmul || product.is("conv")) || !(e.is("fused") || can_fuse(g_, e))) return false;
     const int v = product.out[0];
     if (g_.vars[at(v)].shape != g_.vars[at(e.out[0])].shape) return false;
-    Eqn program = as_program(e);
+    Eqn program = as_program(g_, e);
     const auto operand = std::find(program.in.begin(), program.in.end(), v);
     FusedAttrs attrs = with_first(program.attrs.as<FusedAttrs>(), static_cast<int>(operand - program.in.begin()));
     if (result_over_first(attrs) < 0) return false;

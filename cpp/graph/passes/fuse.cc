@@ -182,6 +182,14 @@ Eqn fused_eqn(const Graph& g, const std::vector<const Eqn*>& members, std::vecto
   return {&find_op("fused"), Attrs::of(std::move(attrs)), std::move(in), std::move(out)};
 }
 
+Eqn as_program(const Graph& g, const Eqn& e) {
+  if (e.is("fused")) return e;
+  std::vector<int> in;
+  for (const int v : e.in)
+    if (std::find(in.begin(), in.end(), v) == in.end()) in.push_back(v);
+  return fused_eqn(g, {&e}, std::move(in), e.out);
+}
+
 Graph fuse_elementwise(Graph g) { return Fuser(std::move(g)).run(); }
 
 }  // namespace addax

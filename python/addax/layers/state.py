@@ -16,6 +16,7 @@ from addax.layers.calls import calls
 from addax.layers.input_spec import InputSpec
 from addax.metrics.metric import Metric
 from addax.ops import symbolic
+from addax.ops.control import give_aside
 from addax.ops.keras_tensor import KerasTensor
 from addax.random.seed_generator import SeedGenerator
 from addax.variables import Variable
@@ -297,7 +298,7 @@ class LayerState:
                     "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input of shape (). "
                     f"Received invalid value: {one}"
                 )
-            if isinstance(one, KerasTensor) or symbolic.is_active():
+            if isinstance(one, KerasTensor) or symbolic.is_active() or give_aside(self.add_loss, one):
                 continue
             if self._losses_token is not calls.token:
                 self._losses, self._losses_token = [], calls.token

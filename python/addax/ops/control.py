@@ -8,6 +8,7 @@ loops over a known number of steps (`run_steps`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,6 +26,37 @@ from addax.ops.joining import concatenate, stack
 from addax.ops.keras_tensor import any_symbolic_tensors
 from addax.ops.movement import broadcast_to, flip, reshape
 from addax.ops.operation import op
+
+
+class _Branches(threading.local):
+    asides: dict | None = None  # of the innermost branch that is being traced: receiver, dtype, number -> scalar
+
+
+_branches = _Branches()
+
+
+def give_aside(receive: Callable[[Tensor], None], value: Tensor) -> bool:
+    """Hands a scalar out of a branch that is being traced: after the branches, `receive` is called with it, or with
+    zero where another branch was taken.
+
+    Returns:
+        Whether a branch is being traced. If not, nothing is done.
+    """
+    asides = _branches.asides
+    if asides is None:
+        return False
+    count = sum(key[:2] == (receive, value.dtype) for key in asides)
+    asides[receive, value.dtype, count] = value
+    return True
+
+
+def _with_asides(function: Callable) -> tuple[Any, dict]:
+    """What a branch returns, and what it hands out aside."""
+    outer, _branches.asides = _branches.asides, {}
+    try:
+        return _tensors(function()), _branches.asides
+    finally:
+        _branches.asides = outer
 
 
 def _tensors(structure: Any) -> Any:
@@ -73,15 +105,17 @@ def _branch(index: Tensor, functions: list, what: str, names: list) -> Any:
     All are computed, and the results chosen, if a tape records and one calls a function with a gradient of its own,
     which no graph tells.
     """
-    traces, results = [], []
+    traces, results, asides = [], [], []
     for function in functions:
         trace = engine.Trace(body=True)
         trace.start()
         try:
-            results.append(_tensors(function()))
+            result, aside = _with_asides(function)
         finally:
             trace.stop()
         traces.append(trace)
+        results.append(result)
+        asides.append(aside)
     for name, result in zip(names[1:], results[1:], strict=True):
         tree.assert_same_structure(results[0], result)
         for a, b in zip(tree.flatten(results[0]), tree.flatten(result), strict=True):
@@ -90,10 +124,26 @@ def _branch(index: Tensor, functions: list, what: str, names: list) -> Any:
                     f"{what} must return the same shapes and dtypes. Received: {_text(a)} from {names[0]} and "
                     f"{_text(b)} from {name}"
                 )
+    keys = list(dict.fromkeys(key for aside in asides for key in aside))
+
+    def listed(aside: dict) -> list:
+        return [aside[key] if key in aside else as_tensor(0, key[1]) for key in keys]
+
     if engine.is_recording() and any(trace.has_custom_gradient for trace in traces):
-        return _chosen(index, functions)
-    graphs, variables, inputs = engine.Trace.join(traces, [_given(result) for result in results])
-    return _unpacked(engine.apply("cond", index, *inputs, bodies=graphs), results[0], variables)
+
+        def whole(function: Callable) -> tuple:
+            result, aside = _with_asides(function)
+            return result, listed(aside)
+
+        result, values = _chosen(index, [partial(whole, function) for function in functions])
+    else:
+        outputs = [[*_given(result), *listed(aside)] for result, aside in zip(results, asides, strict=True)]
+        graphs, variables, inputs = engine.Trace.join(traces, outputs)
+        given = engine.apply("cond", index, *inputs, bodies=graphs)
+        result, values = _unpacked(given, (results[0], listed({})), variables)
+    for (receive, _, _), value in zip(keys, values, strict=True):
+        receive(value)
+    return result
 
 
 def _chosen(index: Tensor, functions: list) -> Any:

@@ -133,15 +133,22 @@ def dropout(inputs, rate, noise_shape=None, seed=None) -> Tensor:
     Returns:
         A tensor of the same shape and dtype.
 
+    Raises:
+        ValueError: If `rate` is not between 0 and 1, or `noise_shape` has not a size for each axis.
+
     Example:
 
     >>> addax.random.dropout(addax.ops.ones((6,)), 0.5, seed=3).tolist()
     [0.0, 2.0, 0.0, 0.0, 2.0, 2.0]
     """
+    if not 0 <= rate <= 1:
+        raise ValueError(
+            f"Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: rate={rate}"
+        )
     x = to_float(inputs)
     key = draw_seed(seed)
     keep = 1.0 - rate
-    if keep <= 0:
+    if keep == 0:
         return apply("broadcast_to", scalar_like(0.0, x.dtype), shape=x.shape)
     shape = x.shape
     if noise_shape is not None:
