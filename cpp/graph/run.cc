@@ -6,6 +6,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "addax/ops/index.h"
 #include "core/copy.h"
 #include "core/helper.h"
 
