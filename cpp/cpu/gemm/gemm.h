@@ -101,30 +101,13 @@ void pack_panels(Matrix<S> from, int64_t k, const ColumnPanels<T>& panels, int64
 template <class T>
 inline constexpr int64_t kPackedRows = (kTileRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
 
-// Tiles of a block of a, which stays in the second cache.
-inline constexpr int kBlockTiles = 16;
-
-/// Packs a block of rows, k long, tile after tile: to[p * kPackedRows + r] = from(r, p) for the rows r of the first.
-/// What lies behind a tile's rows is not used; `readable` rows may be read. Where rows have unit step, the tiles go
-/// side by side, as panels do.
+/// Packs the rows of one tile, k long: to[p * kPackedRows + r] = from(r, p) for r < rows. What lies behind is not read.
 template <class S, class T>
-void pack_tiles(Matrix<S> from, int64_t k, int64_t rows, int64_t readable, T* to) {
-  constexpr int64_t kWidth = kPackedRows<T>, kAhead = 16;
-  int64_t first[kBlockTiles], tiles = 0, whole = 0;
-  cover_rows(rows, [&](int64_t r, int) {
-    first[tiles++] = r;
-    if (from.row_step == 1 && r + kWidth <= readable) whole = tiles;
-  });
-  for (int64_t p = 0; p < (whole ? k : 0); ++p) {
-    const S* row = &from.at(0, p);
-    if (p + kAhead < k)
-      for (int64_t r = 0; r < rows; r += ColumnPanels<T>::kWidth) __builtin_prefetch(row + kAhead * from.col_step + r);
-    for (int64_t t = 0; t < whole; ++t)
-      for (int64_t r = 0; r < kWidth; ++r) to[(t * k + p) * kWidth + r] = static_cast<T>(row[first[t] + r]);
-  }
-  for (int64_t t = whole; t < tiles; ++t)
-    pack_panel(from.from(first[t], 0).transposed(), k, std::min(readable - first[t], kWidth), kWidth,
-               to + t * k * kWidth);
+void pack_tile(Matrix<S> from, int64_t k, int64_t rows, T* to) {
+  constexpr int64_t kWidth = kPackedRows<T>;
+  if (from.row_step != 1 || rows < kWidth) return pack_panel(from.transposed(), k, std::min(rows, kWidth), kWidth, to);
+  for (int64_t p = 0; p < k; ++p)
+    for (int64_t r = 0; r < kWidth; ++r) to[p * kWidth + r] = static_cast<T>(from.data[p * from.col_step + r]);
 }
 
 }  // namespace detail
@@ -136,10 +119,9 @@ template <class S>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
           const Epilogue* epilogue = nullptr) {
   using T = compute_t<S>;
-  constexpr int64_t kDepth = 320;  // of a block: a panel of b this deep stays in the first cache
-  constexpr int64_t kRows = detail::kBlockTiles * kTileRows, kLeastRows = kRows / 2;  // of a block of a, of a task
-  constexpr int64_t kGroup = 16;    // panels of a block of b, which stays there too
-  constexpr int64_t kPackCost = 4;  // of an element of a, beside one that is only read
+  constexpr int64_t kDepth = 320;           // of a block: a panel of b this deep stays in the first cache
+  constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
+  constexpr int64_t kGroup = 16;            // panels of a block of b, which stays there too
   constexpr int64_t kTasks = 8, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
 
@@ -154,18 +136,20 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   // Tasks: groups of panels by chunks of rows. As many as wanted, and among those cuts the one that brings the fewest
   // rows of a and columns of b to second caches.
   const bool shareable = k * all.padded <= kSharedSize;
-  const int64_t most_chunks = ceil_div(m, shareable ? kLeastRows : 4 * kLeastRows);
-  int64_t groups = 0, chunks = 0, tasks = 0, cost = 0;
-  const int64_t usual = ceil_div(all.count, kGroup);
-  const int64_t fewest = shareable && packed ? 1 : usual, most = packed || wanted == 1 ? usual : all.count / 4;
-  for (int64_t g = fewest; g <= std::max(most, fewest); ++g) {
-    const int64_t c = std::clamp<int64_t>(wanted / g, 1, most_chunks), now = std::min(g * c, wanted);
-    const int64_t brought = m * g * (packed ? kPackCost : 1) + n * c;
-    if (now < tasks || (now == tasks && brought >= cost)) continue;
-    groups = g, chunks = c, tasks = now, cost = brought;
+  const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
+  int64_t groups = ceil_div(all.count, kGroup), chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
+  for (int64_t g = groups + 1; g <= (packed || wanted == 1 ? 0 : all.count / 4); ++g) {
+    const int64_t c = std::clamp<int64_t>(wanted / g, 1, most_chunks);
+    const int64_t more = std::min(g * c, wanted) - std::min(groups * chunks, wanted);
+    if (more > 0 || (more == 0 && m * g + n * c < m * groups + n * chunks)) {
+      groups = g;
+      chunks = c;
+    }
   }
   const int64_t group = ceil_div(all.count, groups);
   groups = ceil_div(all.count, group);
+  const int64_t chunk = ceil_div(ceil_div(m, chunks), kTileRows) * kTileRows;
+  chunks = ceil_div(m, chunk);
   // Where m and n give few tasks, k is dealt out to partial sums that are added up in order.
   const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
@@ -189,9 +173,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
       groups * chunks * parts, 1,
       [&](int64_t begin, int64_t end) {
         Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
-            rows(packed ? detail::kBlockTiles * detail::kPackedRows<T> * depth : 0, "matmul");
+            rows(packed ? kRows / kTileRows * detail::kPackedRows<T> * depth : 0, "matmul");
         for (int64_t task = begin; task < end; ++task) {
-          const int64_t chunk = task % chunks, first_row = chunk * m / chunks, last_row = (chunk + 1) * m / chunks;
+          const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
           const int64_t part = task / chunks % parts;
           const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
           const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
@@ -204,10 +188,15 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                 shared ? packed_b.get() + start * all.padded + all.first(first) * run.length : own_b.get();
             for (int64_t row = first_row; row < last_row; row += kRows) {
               const int64_t height = std::min(kRows, last_row - row);
-              if (packed) detail::pack_tiles(a.from(row, start), run.length, height, m - row, rows.get());
+              int64_t tile = 0;
+              if (packed)
+                cover_rows(height, [&](int64_t r, int) {
+                  detail::pack_tile(a.from(row + r, start), run.length, last_row - row - r,
+                                    rows.get() + tile++ * tile_size);
+                });
               for (int64_t p = first; p < last; ++p) {
                 const T* const panel = panels + all.first(p - first) * run.length;
-                int64_t tile = 0;
+                tile = 0;
                 cover_rows(height, [&](int64_t r, int count) {
                   Matrix<T> from{rows.get() + tile++ * tile_size, 1, detail::kPackedRows<T>};
                   if constexpr (std::is_same_v<S, T>)
