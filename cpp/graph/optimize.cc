@@ -19,9 +19,9 @@ constexpr Pass kPasses[] = {
     {"branches", merge_branches},    {"cse", merge_common_subexpressions},
     {"loops", merge_loops},          {"algebra", simplify_algebra},
     {"fold", fold_constants},        {"dce", eliminate_dead_code},
-    {"batch_norm", fold_batch_norm}, {"fuse", fuse_elementwise},
-    {"epilogue", join_epilogues},    {"rows", scatter_in_updates},
-    {"join", join_updates},
+    {"batch_norm", fold_batch_norm}, {"layout", move_transposes},
+    {"fuse", fuse_elementwise},      {"epilogue", join_epilogues},
+    {"rows", scatter_in_updates},    {"join", join_updates},
 };
 
 struct Setting {
