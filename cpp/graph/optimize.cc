@@ -16,12 +16,13 @@ struct Pass {
 };
 
 constexpr Pass kPasses[] = {
-    {"branches", merge_branches},    {"cse", merge_common_subexpressions},
-    {"loops", merge_loops},          {"algebra", simplify_algebra},
-    {"fold", fold_constants},        {"dce", eliminate_dead_code},
-    {"batch_norm", fold_batch_norm}, {"fuse", fuse_elementwise},
-    {"epilogue", join_epilogues},    {"reduce", join_reductions},
-    {"rows", scatter_in_updates},    {"join", join_updates},
+    {"branches", merge_branches}, {"cse", merge_common_subexpressions},
+    {"loops", merge_loops},       {"algebra", simplify_algebra},
+    {"fold", fold_constants},     {"dce", eliminate_dead_code},
+    {"layout", move_transposes},  {"batch_norm", fold_batch_norm},
+    {"fuse", fuse_elementwise},   {"epilogue", join_epilogues},
+    {"reduce", join_reductions},  {"rows", scatter_in_updates},
+    {"join", join_updates},
 };
 
 struct Setting {

@@ -22,12 +22,15 @@ Graph merge_common_subexpressions(Graph graph);
 Graph merge_branches(Graph graph);
 /// Makes one scan of two over the same inputs.
 Graph merge_loops(Graph graph);
-/// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ...
+/// Steps that change nothing: casts to the same dtype, products with one, reshapes of reshapes, ... And relu's slope
+/// behind a pool is taken in front of it, where there is less.
 Graph simplify_algebra(Graph graph);
 /// Computes small eqns whose inputs are all consts.
 Graph fold_constants(Graph graph);
 /// A batch normalisation of inference goes into the filters of the product before it. Does not keep bits.
 Graph fold_batch_norm(Graph graph);
+/// Transposes move behind elementwise eqns, and cancel where they meet.
+Graph move_transposes(Graph graph);
 /// Elementwise eqns of one shape that feed each other become one `fused` eqn.
 Graph fuse_elementwise(Graph graph);
 /// A `matmul` or `conv` and the elementwise eqn that alone reads it become one eqn.

@@ -76,6 +76,51 @@ def test_algebra():
     ]
 
 
+def test_algebra_masks_before_a_pool():
+    """What relu's slope leaves of a pool's gradient is chosen among the pooled values."""
+    geometry = "window=(2,), strides=(2,), low=(0,), high=(0,)"
+    text = f"""const %9: float32() = [0]
+        %2: float32(1, 4, 3) = reshape(%0, shape=(1, 4, 3))
+        %3: float32(1, 2, 3) = max_pool(%2, {geometry})
+        %4: float32(1, 2, 3) = exp(%3)
+        %5: float32(1, 4, 3) = max_pool_grad(%2, %4, {geometry})
+        %6: bool(1, 4, 3) = greater(%2, %9)
+        %7: float32(1, 4, 3) = where(%6, %5, %9)"""
+    lines = after("algebra", text + "\nreturn %7")
+    assert lines[-4:] == [
+        "%8: bool(1, 2, 3) = greater(%4, %2)",
+        "%9: float32(1, 2, 3) = where(%8, %5, %2)",
+        f"%10: float32(1, 4, 3) = max_pool_grad(%3, %9, {geometry})",
+        "return %10",
+    ]
+    # Not if others read the whole gradient, if the pool is another one, or if what is masked is.
+    for other in (
+        text + "\nreturn %7, %5",
+        text.replace(f"max_pool(%2, {geometry})", "max_pool(%2, window=(3,), strides=(1,), low=(0,), high=(0,))"),
+        text.replace("greater(%2, %9)", "greater(%5, %9)"),
+        text.replace("[0]", "[1]"),
+    ):
+        assert " where(%7, %6, %2)" in "".join(after("algebra", other + ("" if "return" in other else "\nreturn %7")))
+
+
+@pytest.mark.parametrize(("window", "stride", "low"), [(2, 2, 0), (3, 2, 1), (3, 1, 0)])
+def test_a_mask_before_a_pool_keeps_every_bit(window, stride, low):
+    geometry = {"window": (window,) * 2, "strides": (stride,) * 2, "low": (low,) * 2, "high": (0, 0)}
+    rng = np.random.default_rng(3)
+    x = np.round(rng.standard_normal((2, 9, 8, 5))).astype("float32")  # with ties, also at zero
+    x[0, :3, :4, 0] = np.nan
+
+    def step(x):
+        y = engine.apply("max_pool", x, **geometry)
+        dx = engine.apply("max_pool_grad", x, addax.ops.sin(3 * y - 1), **geometry)
+        return addax.ops.where(x > 0, dx, 0.0)
+
+    compiled = addax.compile(step)
+    assert bits(compiled(engine.tensor(x))) == bits(step(engine.tensor(x)))
+    lines = str(compiled.plans[0].graph).splitlines()
+    assert "max_pool_grad" in next(line for line in reversed(lines) if " = " in line)
+
+
 def test_folding():
     assert after(
         "fold",
@@ -85,6 +130,95 @@ def test_folding():
         %5: float32(4, 3) = multiply(%0, %4)
         return %5""",
     )[-2:] == ["%5: float32(4, 3) = multiply(%0, %4)", "return %5"]
+
+
+IMAGE = """const %20: float32(1, 1, 1, 3) = [1, 2, 3]
+        %2: float32(1, 2, 2, 3) = reshape(%0, shape=(1, 2, 2, 3))
+        %3: float32(1, 6, 6, 3) = conv(%2, %20, strides=(1, 1), low=(2, 2), high=(2, 2), dilation=(1, 1), groups=3)
+        %4: float32(1, 3, 6, 6) = transpose(%3, axes=(0, 3, 1, 2))
+        """
+
+
+def test_layout():
+    """Transposes move behind elementwise eqns, with their small operands, and meet the next layer's."""
+    text = (
+        IMAGE
+        + """const %5: float32() = [2]
+        const %14: float32(3, 1, 1) = [1, 2, 3]
+        %6: float32(1, 3, 6, 6) = add(%4, %14)
+        %7: float32(1, 3, 6, 6) = batch_norm_inference(%6, %1, %1, %1, %1, axis=1, epsilon=0.001)
+        %8: float32(1, 3, 6, 6) = maximum(%7, %5)
+        %9: float32(1, 3, 6, 6) = multiply(%8, %4)
+        %10: float32(1, 6, 6, 3) = transpose(%9, axes=(0, -2, -1, 1))
+        return %10, %8"""
+    )
+    assert after("layout", text)[-8:] == [
+        "%7: float32(1, 3, 1, 1) = reshape(%4, shape=(1, 3, 1, 1))",
+        "%8: float32(1, 1, 1, 3) = transpose(%7, axes=(0, 2, 3, 1))",
+        "%9: float32(1, 6, 6, 3) = add(%6, %8)",
+        "%10: float32(1, 6, 6, 3) = batch_norm_inference(%9, %1, %1, %1, %1, axis=3, epsilon=0.001)",
+        "%11: float32(1, 6, 6, 3) = maximum(%10, %3)",
+        "%12: float32(1, 3, 6, 6) = transpose(%11, axes=(0, 3, 1, 2))",
+        "%13: float32(1, 6, 6, 3) = multiply(%11, %6)",
+        "return %13, %12",
+    ]
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "%6: float32(1, 3, 6, 6) = add(%4, %30)",  # an operand of the result's size lies otherwise
+        "%6: float32(3,) = sum(%4, axes=(0, 2, 3), keepdims=false)",
+        "%6: float32(1, 6, 3, 6) = transpose(%4, axes=(0, 2, 1, 3))",
+    ],
+)
+def test_layout_leaves_other_readers(reader):
+    text = IMAGE + f"%30: float32(1, 3, 6, 6) = reshape(%3, shape=(1, 3, 6, 6))\n{reader}\nreturn %6, %30"
+    assert after("layout", text) == after("dce", text)
+
+
+def test_layout_leaves_what_is_no_image():
+    text = """%2: float32(3, 4) = transpose(%0, axes=(1, 0))
+        %3: float32(3, 4) = exp(%2)
+        return %3"""
+    assert after("layout", text) == after("dce", text)
+
+
+def test_a_model_with_channels_first_has_no_transposes_between_its_layers():
+    addax.utils.set_random_seed(0)
+    where = {"data_format": "channels_first"}
+    layers = addax.layers
+    model = addax.Sequential(
+        [
+            addax.Input((3, 12, 12)),
+            layers.Conv2D(8, 3, activation="relu", **where),
+            layers.MaxPooling2D(**where),
+            layers.Conv2D(8, 3, padding="same", use_bias=False, **where),
+            layers.BatchNormalization(axis=1),
+            layers.Activation("relu"),
+            layers.GlobalAveragePooling2D(**where),
+            layers.Dense(3),
+        ]
+    )
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3, 12, 12)).astype("float32"), rng.standard_normal((8, 3)).astype("float32")
+    model.fit(x, y, batch_size=4, verbose=0)
+    start = [w.numpy() for w in model.weights]
+    found = {}
+    try:
+        for passes in ("-layout", ""):
+            engine.set_passes(passes)
+            model.set_weights(start)
+            model.compile("sgd", "mse")
+            predicted = model.predict(x, batch_size=4, verbose=0)
+            copies = sum(line.startswith("copy") for line in str(model._steps["predict_step"].plans[0]).splitlines())
+            model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+            found[passes] = predicted.tobytes(), [w.numpy().tobytes() for w in model.weights], copies
+    finally:
+        engine.set_passes("")
+    assert found[""][:2] == found["-layout"][:2]
+    assert found[""][2] == 1 < found["-layout"][2]  # the input alone
 
 
 def test_fusion():
