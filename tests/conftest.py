@@ -1,6 +1,7 @@
 """Settings shared by all tests: the oracle's backend, and a clean global state for every test."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# A shell starts what runs in the background with SIGINT ignored; tests send it to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -240,7 +240,7 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
   // follow each other along the column, so that the pages of the destination, which are many, stay known.
   const int64_t wide = kGrain / item;
   const bool across_rows = !runs && std::abs(column.src) > std::abs(row.src);
-  const int64_t block_columns = std::min(column.n, across_rows ? std::max<int64_t>(64, wide / row.n) : wide);
+  const int64_t block_columns = std::min(column.n, across_rows ? std::max<int64_t>(64, wide / row.n / 64 * 64) : wide);
   const int64_t block_rows = std::min(row.n, std::max<int64_t>(1, wide / block_columns));
   const int64_t beside = (column.n + block_columns - 1) / block_columns;
   const int64_t down = (row.n + block_rows - 1) / block_rows;

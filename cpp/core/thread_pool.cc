@@ -259,6 +259,7 @@ void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> 
   if (block < 1) block = 1;
   if (n <= block) {
     body(0, n);
+    if (!inside_body) end_streams();
     return;
   }
   Job job{body, n, block, (n + block - 1) / block, long_pieces, {}, {}, {}, {}};

@@ -175,10 +175,9 @@ const void* FusedRun::Input::bring(int64_t begin, int64_t n, void* to) const {
 }
 
 FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out)
-    : attrs_(attrs),
-      program_(attrs.parsed()),
-      out_(out),
-      past_(!first && out[0].data && streams(out[0].numel() * size_of(out[0].dtype))) {
+    : attrs_(attrs), program_(attrs.parsed()), out_(out) {
+  if (!first)
+    for (const View& v : out) past_ = past_ || (v.data && streams(v.numel() * size_of(v.dtype)));
   inputs_.reserve(in.size() + 1);
   if (first) inputs_.emplace_back(*first, out[0].shape);
   for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
@@ -239,10 +238,14 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step, 
           in[k] = place(line.converted[k]);
         }
         char* result = nullptr;
-        for (size_t r = 0; r < out_.size(); ++r)
-          if (attrs_.results[static_cast<int>(r)] == line.out)
-            result = (r == 0 && first ? static_cast<char*>(first) - begin * size_of(out_[r].dtype) : out_[r].as<char>()) +
-                     at * size_of(out_[r].dtype);
+        for (size_t r = 0; r < out_.size(); ++r) {
+          if (attrs_.results[static_cast<int>(r)] != line.out) continue;
+          const int64_t item = size_of(out_[r].dtype);
+          if (r == 0 && first)
+            result = static_cast<char*>(first) + (at - begin) * item;
+          else if (out_[r].data)
+            result = out_[r].as<char>() + at * item;
+        }
         char* out = result && !past_ ? result : place(line.slot);
         const int64_t bytes = n * size_of(program_.steps[static_cast<size_t>(line.out) - count].out);
         if (line.row)

@@ -41,7 +41,7 @@ class FusedRun {
   const FusedAttrs& attrs_;
   const FusedProgram& program_;
   Span<const View> out_;
-  bool past_;  // results leave the caches
+  bool past_ = false;  // results leave the caches
   std::vector<Input> inputs_;
   std::unique_ptr<Scratch<char>> periods_;  // what repeats, written out so far that a tile may start at any place in it
   int64_t widest_ = 4;

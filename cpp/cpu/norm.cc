@@ -30,7 +30,7 @@ void softmax(const KernelArgs& k) {
     if (s.inner == 1)
       softmax_rows<kLog>(s, float_source<C>(x), output_target<C>(k.out[0], s.n), k.op.name);
     else
-      softmax_columns<kLog>(s, float_source<C>(x), output_target<C>(k.out[0], s.inner));
+      softmax_columns<kLog>(s, float_source<C>(x), output_target<C>(k.out[0], std::min(s.inner, kSoftmaxColumns)));
   });
 }
 
@@ -44,7 +44,7 @@ void softmax_grad(const KernelArgs& k) {
     if (s.inner == 1)
       softmax_grad_rows<kLog>(s, from, g, output_target<C>(k.out[0], s.n), k.op.name);
     else
-      softmax_grad_columns<kLog>(s, from, g, output_target<C>(k.out[0], s.inner));
+      softmax_grad_columns<kLog>(s, from, g, output_target<C>(k.out[0], std::min(s.inner, kSoftmaxColumns)));
   });
 }
 

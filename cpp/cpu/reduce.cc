@@ -306,7 +306,8 @@ constexpr Row kReductions[] = {
     named<logsumexp>("logsumexp"),
 };
 
-// The reduction keeps its own pieces and order, so the bits are those of the rows run one after the other.
+// The reduction keeps its own pieces and order, so the bits are those of the rows run one after the other, but for a
+// sum over axes of size 1, which is a view there and keeps -0.
 void reduce_fused(const KernelArgs& k) {
   const auto& a = k.attrs.as<ReduceFusedAttrs>();
   const Dims& results = a.program.results;

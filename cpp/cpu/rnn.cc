@@ -148,8 +148,9 @@ void project(const View& x, const View& kernel, C* out, int64_t step, const char
   gemm<C>(rows, columns, depth, {from.get(), depth, 1}, {by.get(), columns, 1}, out, step);
 }
 
-// What states are multiplied by in each step, `rows` of them at a time. For one the matrix stays as it lies, and the
-// tile is wide enough to hide the latency of its sums; for more it is packed. Both sum in the order of k.
+// What states are multiplied by in each step, `rows` of them at a time. For one the matrix stays as it lies, if it is
+// whole vectors wide, and the tile is wide enough to hide the latency of its sums; for more it is packed. Both sum in
+// the order of k.
 template <class C>
 class StateMatrix {
  public:

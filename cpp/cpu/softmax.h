@@ -12,6 +12,9 @@
 
 namespace addax::cpu::ADDAX_ISA {
 
+/// Columns that are worked on together.
+inline constexpr int64_t kSoftmaxColumns = 512;
+
 /// The sum of exp(x[i] - largest), which are left in `exps`, n elements that may be x itself.
 template <class C>
 double exp_sum(const C* x, int64_t n, C largest, C* exps) {
@@ -59,10 +62,9 @@ void softmax_rows(const SoftmaxShape& s, const Source<C>& x, const Target<C>& y,
 
 template <bool kLog, class C>
 void softmax_columns(const SoftmaxShape& s, const Source<C>& x, const Target<C>& y) {
-  constexpr int64_t kWidth = 512;
-  const int64_t width = std::min(s.inner, kWidth), tiles = (s.inner + width - 1) / width;
+  const int64_t width = std::min(s.inner, kSoftmaxColumns), tiles = (s.inner + width - 1) / width;
   parallel_for(s.outer * tiles, s.grain(width), [&](int64_t begin, int64_t end) {
-    alignas(64) C buffer[kWidth], largest[kWidth], total[kWidth];
+    alignas(64) C buffer[kSoftmaxColumns], largest[kSoftmaxColumns], total[kSoftmaxColumns];
     for (int64_t t = begin; t < end; ++t) {
       const int64_t column = t % tiles * width, m = std::min(width, s.inner - column);
       const int64_t first = t / tiles * s.n * s.inner + column, last = first + s.n * s.inner;
@@ -121,10 +123,9 @@ void softmax_grad_rows(const SoftmaxShape& s, const Source<C>& y, const Source<C
 
 template <bool kLog, class C>
 void softmax_grad_columns(const SoftmaxShape& s, const Source<C>& y, const Source<C>& g, const Target<C>& dx) {
-  constexpr int64_t kWidth = 512;
-  const int64_t width = std::min(s.inner, kWidth), tiles = (s.inner + width - 1) / width;
+  const int64_t width = std::min(s.inner, kSoftmaxColumns), tiles = (s.inner + width - 1) / width;
   parallel_for(s.outer * tiles, s.grain(width), [&](int64_t begin, int64_t end) {
-    alignas(64) C buffer_y[kWidth], buffer_g[kWidth], dot[kWidth];
+    alignas(64) C buffer_y[kSoftmaxColumns], buffer_g[kSoftmaxColumns], dot[kSoftmaxColumns];
     for (int64_t t = begin; t < end; ++t) {
       const int64_t column = t % tiles * width, m = std::min(width, s.inner - column);
       const int64_t first = t / tiles * s.n * s.inner + column, last = first + s.n * s.inner;

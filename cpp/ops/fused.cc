@@ -149,6 +149,7 @@ void infer_program(InferContext& c, Span<const Tensor> in, const FusedAttrs& a) 
   const FusedProgram& program = a.parsed();
   if (program.inputs.size() != in.size())
     fail<ValueError>(c.op.name, ": expected ", program.inputs.size(), " inputs, got ", in.size());
+  if (a.results.empty()) fail<ValueError>(c.op.name, ": the program returns nothing");
   Shape shape;
   for (size_t i = 0; i < in.size(); ++i) {
     if (in[i].dtype() != program.inputs[i])

@@ -321,7 +321,7 @@ ADDAX_HD float tanh(float x) {
   p = p * z - 0.333333164f;
   const float small = p * (z * x) + x;
   const float large = 1.0f - 2.0f / (exp_small(2.0f * at_most(a, kTanhHigh)) + 1.0f);
-  return a < 0.55f ? small : copysign(large, x);
+  return copysign(a < 0.55f ? small : large, x);
 }
 ADDAX_HD double tanh(double x) { return ::tanh(x); }
 

@@ -9,7 +9,7 @@ ROWS = {"simple_rnn": (1, 1, {}), "lstm": (4, 2, {}), "gru": (3, 1, {}), "gru be
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("units", [3, 20, 34, 104])
+@pytest.mark.parametrize("units", [3, 20, 34, 112])
 @pytest.mark.parametrize("name", ROWS)
 def test_a_sequence_has_the_bits_that_it_has_among_others(name, units, dtype):
     """Inputs of zeros, since their product may be summed in another order."""

@@ -49,3 +49,9 @@ def test_error_in_ulp(function, reference, low, high, ulp):
     exact = reference(x.astype("float64"))
     error = np.abs(function(x) - exact) / np.spacing(np.abs(exact).astype("float32"))
     assert error.max() <= ulp, f"{error.max()} ulp at {x[error.argmax()]!r}"
+
+
+@pytest.mark.parametrize("name", ["tanh", "erf", "sinh", "asinh", "gelu", "expm1"])
+def test_zeros_keep_their_sign(name):
+    zeros = np.array([0.0, -0.0] * 20, "float32")
+    np.testing.assert_array_equal(np.signbit(_row(name)(zeros)), np.signbit(zeros))

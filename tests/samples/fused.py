@@ -64,4 +64,5 @@ ERRORS = [
     ErrorSample("fused", (np.ones(3),), ValueError, "'matmul' is no elementwise op", of("float64", "matmul 0 0", 1)),
     ErrorSample("fused", (np.ones(3),), ValueError, "reads operand 7 of 1", of("float64", "exp 7", 1)),
     ErrorSample("fused", (np.ones(3),), ValueError, "there is no result 0", of("float64", "exp 0", 0)),
+    ErrorSample("fused", (np.ones(3),), ValueError, "the program returns nothing", of("float64", "exp 0")),
 ]

@@ -541,6 +541,7 @@ class ListThatSeesBatches(addax.callbacks.CallbackList):
         self.seen += (batch,)
 
 
+@pytest.mark.skipif(addax.config.run_functions_eagerly(), reason="eager steps go one by one")
 @pytest.mark.parametrize("shuffle", [True, False, "batch"])
 def test_steps_that_nobody_sees_go_together(monkeypatch, shuffle):
     """With the bits of steps that go one by one; the first step of all finds the plan."""

@@ -44,6 +44,7 @@ Graph join_reductions(Graph g) {
     const Shape& shape = g.vars[at(v)].shape;
     const ReduceAttrs& reduction = e.settings().as<ReduceAttrs>();
     if (maker[at(v)] < 0 || numel(shape) < kWorthJoining || width(shape, reduction.axes) > kTile) continue;
+    if (numel(g.vars[at(e.out[0])].shape) == numel(shape)) continue;
     Eqn& made = g.eqns[at(maker[at(v)])];
     if (!(made.is("fused") || can_fuse(g, made))) continue;
 
