@@ -400,7 +400,7 @@ def race(names: list[str], engines: list[str], rounds: int, threads: int, report
         answer = worker.stdout.readline()
         if not answer:
             raise SystemExit(f"{name} on {engine} failed; see its error above")
-        time.sleep(0.01)  # for threads that go on looking for work before they sleep
+        time.sleep(0.1)  # until threads that look for work have gone to sleep: those of NumPy's BLAS take some 30 ms
         return float(answer)
 
     for e in engines:  # until all have been imported, which keeps every processor busy

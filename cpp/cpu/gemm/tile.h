@@ -60,6 +60,7 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
   for (int r = 0; r < R; ++r) __builtin_prefetch(c + r * ldc, 1);
   for (const Run& run : runs) {
     const T* p = a + run.offset;
+#pragma GCC unroll 4
     for (int64_t k = 0; k < run.length; ++k, p += k_step, b += ldb) {
       typename S::Vector row[V];
 #pragma GCC unroll 16
