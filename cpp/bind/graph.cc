@@ -40,21 +40,24 @@ py::list as_list(Tensors tensors) {
 py::list run(const Plan& plan, const py::sequence& list) {
   const Tensors arguments = tensors_of(list);
   if (!is_long(plan)) return as_list(plan.run(arguments));
-  StartedRun started(plan, arguments);  // under the lock: others may give its variables their values
+  // Under the lock: others may give its variables their values.
+  const auto started = std::make_unique<StartedRun>(plan, arguments);
   {
     py::gil_scoped_release release;
-    started.run();
+    started->run();
   }
-  return as_list(started.finish());
+  return as_list(started->finish());
 }
 
 // Each run is what `run` would have made of its batch, also for Ctrl-C.
 py::list run_rows(const Plan& plan, const py::sequence& list, const Tensor* order, int64_t start, int64_t stop) {
+  constexpr int kOften = 256;  // short steps that take about a millisecond
   const Tensors data = tensors_of(list);
+  int steps = 0;
   return as_list(plan.run_rows(data, order, start, stop, [&](FunctionRef<void()> work) {
     {
       std::optional<py::gil_scoped_release> release;
-      if (is_long(plan)) release.emplace();
+      if (is_long(plan) || ++steps % kOften == 0) release.emplace();
       work();
     }
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();

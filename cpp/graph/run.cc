@@ -164,14 +164,18 @@ Tensors Plan::run_rows(Span<const Tensor> data, const Tensor* order, int64_t sta
   if (batch <= 0 || start < 0 || stop <= start || (stop - start) % batch != 0)
     fail<ValueError>("compiled function: rows ", start, " to ", stop, " are not whole batches of ", batch);
   Tensors rows, results;
-  unlocked([&] { rows = take_rows(data, order, start, start + batch); });
+  unlocked([&] {
+    const Awaited gathered;
+    rows = take_rows(data, order, start, start + batch);
+  });
   for (int64_t at = start; at < stop; at += batch) {
-    StartedRun run(*this, rows);
+    const auto run = std::make_unique<StartedRun>(*this, rows);
     unlocked([&] {
-      run.run();
-      if (at + batch < stop) rows = take_rows(data, order, at + batch, at + 2 * batch);
+      run->run([&] {
+        if (at + batch < stop) rows = take_rows(data, order, at + batch, at + 2 * batch);
+      });
     });
-    results = run.finish();
+    results = run->finish();
   }
   return results;
 }
@@ -191,9 +195,13 @@ bool StartedRun::start() {
   }
 }
 
-void StartedRun::run() {
+void StartedRun::run(FunctionRef<void()> then) {
+  struct End {
+    Awaited& steps;
+    ~End() { steps.end(); }
+  } const end{steps_};
   run_steps();
-  steps_.end();
+  then();
 }
 
 void StartedRun::run_steps() {

@@ -65,7 +65,7 @@ class PlanLease {
 
 /// A run while other threads go on. It is made, and ends, under the lock that guards the variables; variables that it
 /// assigns wait for it in between when somebody wants their values, so that nobody can tell it from a run that has
-/// ended.
+/// ended. It lies on the heap: in a child of fork nobody takes it from the variables, and the thread's stack is gone.
 class ADDAX_API StartedRun final : public Pending {
  public:
   StartedRun(const Plan& plan, Span<const Tensor> arguments);
@@ -75,8 +75,8 @@ class ADDAX_API StartedRun final : public Pending {
 
   /// Runs beside this thread. False, and nothing has begun, while another run does.
   bool start();
-  /// Runs all steps in this thread. One of the two must be called.
-  void run();
+  /// Runs all steps in this thread, and `then` before forks may go on. One of the two must be called.
+  void run(FunctionRef<void()> then = [] {});
   void wait() override;
   /// Gives the values back to the variables, after the end. Throws what a kernel threw.
   Tensors finish();

@@ -30,6 +30,7 @@ _PLANS_KEPT = 32
 # In operations and bytes: less takes no longer than to wake a thread, and the most that runs without a look at Python.
 _LONG = 1 << 23
 _AT_ONCE = 1 << 26
+_CALL = 1 << 16  # what a call takes besides
 _builds = 0
 
 
@@ -122,10 +123,11 @@ class CompiledFunction:
         return entry.pack(results)
 
     def runs_at_once(self) -> int:
-        """Returns how many calls like the last one take no more than a few milliseconds together; 1 before any call."""
+        """Returns how many calls like those before take no more than a few milliseconds together; 1 before any call."""
         if not self._entries:
             return 1
-        return max(1, _AT_ONCE // max(1, self._entries[next(reversed(self._entries))].work))
+        work = max(entry.work for entry in self._entries.values())
+        return max(1, _AT_ONCE // max(_CALL, work))
 
     def run_rows(self, rows: Rows) -> Any:
         """Calls the function with one batch after the other, all whole ones but the first in one native call.

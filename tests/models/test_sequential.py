@@ -141,6 +141,14 @@ def test_inputs_of_another_rank():
             model(x)
 
 
+def test_inputs_without_dims():
+    inputs = addax.Input(batch_shape=())
+    model = addax.Model(inputs, inputs * 2.0)
+    assert model(np.float32(3)).shape == ()
+    with pytest.raises(ValueError, match="invalid shape of input"):
+        model(np.ones(5, "float32"))
+
+
 def test_several_outputs():
     class Twice(layers.Layer):
         def call(self, x):

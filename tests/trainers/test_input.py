@@ -306,8 +306,9 @@ def test_threads_predict_while_the_model_trains(group):
     threads = [threading.Thread(target=predict) for _ in range(3)]
     for thread in threads:
         thread.start()
+    callbacks = [addax.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)] if group == 1 else []
     for _ in range(40):
-        model.fit(x, y, batch_size=1, verbose=0)
+        model.fit(x, y, batch_size=1, verbose=0, callbacks=callbacks)
     stop.set()
     for thread in threads:
         thread.join()
@@ -334,6 +335,44 @@ def test_a_source_may_fork():
                     os._exit(0 if int(model.optimizer.iterations) == steps + 10 else 1)
         model.fit(source(True), verbose=0)
         assert all(os.waitstatus_to_exitcode(os.wait()[1]) == 0 for _ in range(10))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_while_another_thread_trains():
+    """The child finds the model between two steps, in as many threads as it likes."""
+    script = """
+        import os, sys, threading, time
+        import numpy as np, addax
+        model = addax.Sequential([addax.layers.Input((256,)), addax.layers.Dense(512), addax.layers.Dense(1)])
+        model.compile(addax.optimizers.SGD(1e-5), "mse")
+        x, y = np.ones((640, 256), "float32"), np.ones((640, 1), "float32")
+        model.fit(x, y, verbose=0)
+        stop = threading.Event()
+        def train():
+            while not stop.is_set():
+                model.fit(x, y, verbose=0)
+        trainer = threading.Thread(target=train)
+        trainer.start()
+        def child():
+            done = []
+            threads = [threading.Thread(target=lambda: done.append(model.predict(x[:3], verbose=0))) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            os._exit(0 if len(done) == 4 and np.isfinite(done).all() and (np.array(done) == done[0]).all() else 1)
+        codes = []
+        for _ in range(10):
+            time.sleep(0.01)
+            process = os.fork()
+            if process == 0:
+                child()
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        stop.set()
+        trainer.join()
+        assert codes == [0] * 10, codes
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import addax
+from addax.compiled import CompiledFunction
 from tests.trainers.helpers import BINARY, NUMBERS, REAL, WEIGHTS, X, mlp
 
 
@@ -562,6 +563,36 @@ def test_steps_that_nobody_sees_go_together(monkeypatch, shuffle):
     assert history == history2 and scores == scores2
     for a, b in zip(weights, weights2, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_may_return_nothing():
+    class Silent(addax.Sequential):
+        def train_step(self, data):
+            super().train_step(data)
+
+        def test_step(self, data):
+            super().test_step(data)
+
+    model = Silent([addax.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    history = model.fit(X, REAL, batch_size=10, epochs=3, verbose=0).history
+    assert int(model.optimizer.iterations) == 15
+    assert len(history["loss"]) == 3
+    assert model.evaluate(X, REAL, batch_size=10, verbose=0) > 0
+
+
+@pytest.mark.skipif(addax.config.run_functions_eagerly(), reason="eager steps go one by one")
+def test_as_many_steps_go_together_as_the_largest_batch_allows(monkeypatch):
+    gathered = []
+    take_rows = addax.engine.take_rows
+    monkeypatch.setattr(addax.engine, "take_rows", lambda *args: gathered.append(args[2]) or take_rows(*args))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2 * 4096 + 1, 256), "float32"), np.zeros((2 * 4096 + 1, 1), "float32")
+    model = addax.Sequential([addax.layers.Dense(256), addax.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, y, batch_size=4096, epochs=2, verbose=0)
+    assert gathered == [0, 4096, 8192] * 2
+    assert CompiledFunction(lambda x: x).runs_at_once() == 1
 
 
 def test_every_batch_that_somebody_sees_is_seen():

@@ -17,7 +17,7 @@ def fit_rank(x: Any, declared: KerasTensor, model_name: str) -> Any:
         ValueError: If the shapes do not fit.
     """
     expected, shape = declared.shape, x.shape
-    if shape[1:] == expected[1:] and shape:
+    if len(shape) == len(expected) and shape[1:] == expected[1:]:
         return x
     if len(shape) == len(expected) + 1 and shape[-1] == 1:
         x = ops.squeeze(x, axis=-1)

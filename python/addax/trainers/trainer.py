@@ -500,18 +500,18 @@ class Trainer:
         with watched(), _closing(iterator, validation):
             callbacks.on_train_begin()
             for epoch in range(initial_epoch, epochs):
-                logs: Any = None
+                logs, ran = None, False
                 self.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
                 for first, last, batches in iterator.epoch(epoch, _at_once(train, callbacks, "train")):
                     callbacks.on_train_batch_begin(first)
-                    logs = _run_all(train, batches, iterator)
+                    logs, ran = _run_all(train, batches, iterator), True
                     callbacks.on_train_batch_end(last, logs)
                     if self.stop_training:
                         break
                 if iterator.is_exhausted and epoch + 1 < epochs:
                     warn_of_missing_data()
-                if logs is None:
+                if not ran:
                     break
                 epoch_logs = self._final_logs(logs)
                 if validation is not None and validation.is_exhausted:
@@ -599,18 +599,18 @@ class Trainer:
                 steps=iterator.num_batches,
                 model=self,
             )
-        logs: Any = None
+        logs, ran = None, False
         self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
         with _closing(iterator):
             for first, last, batches in iterator.epoch(0, _at_once(test, callbacks, "test")):
                 callbacks.on_test_batch_begin(first)
-                logs = _run_all(test, batches, iterator)
+                logs, ran = _run_all(test, batches, iterator), True
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break
-        if logs is None:
+        if not ran:
             raise ValueError("evaluate: the data has no batches")
         logs = self._final_logs(logs)
         callbacks.on_test_end(logs)
@@ -784,8 +784,10 @@ class Trainer:
     def _final_logs(self, logs: Any) -> dict[str, Any]:
         """The logs of an epoch as numbers: the metrics as they stand now, or what the last step returned if it returned
         something else."""
-        numbers = pythonify_logs(logs)
         results = pythonify_logs(self.get_metrics_result())
+        if logs is None:
+            return results
+        numbers = pythonify_logs(logs)
         return results if numbers.keys() == results.keys() else numbers
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
