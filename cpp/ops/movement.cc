@@ -9,6 +9,26 @@
 #include "ops/vjp.h"
 
 namespace addax {
+
+Dims permutation(const Dims& axes, int rank) {
+  Dims out;
+  for (int i = 0; i < rank; ++i)
+    out.push_back(axes.empty() ? rank - 1 - i : normalize_axis(axes[i], rank, "transpose"));
+  return out;
+}
+
+Dims inverse(const Dims& axes) {
+  Dims out = axes;
+  for (int i = 0; i < axes.rank(); ++i) out[static_cast<int>(axes[i])] = i;
+  return out;
+}
+
+Shape permuted(const Shape& shape, const Dims& axes) {
+  Shape out;
+  for (const int64_t axis : axes) out.push_back(shape[static_cast<int>(axis)]);
+  return out;
+}
+
 namespace {
 
 void require_rank(const InferContext& c, const char* name, const Dims& values) {
@@ -45,13 +65,6 @@ Tensors reshape_vjp(const VjpContext& c) { return {reshape(c.grads[0], c.in[0].s
 
 // ---- transpose
 
-Dims permutation(const Dims& axes, int rank) {
-  Dims out;
-  for (int i = 0; i < rank; ++i)
-    out.push_back(axes.empty() ? rank - 1 - i : normalize_axis(axes[i], rank, "transpose"));
-  return out;
-}
-
 void transpose_infer(InferContext& c) {
   const Dims& axes = c.attrs.as<TransposeAttrs>().axes;
   const Shape& shape = c.in[0].shape();
@@ -59,16 +72,11 @@ void transpose_infer(InferContext& c) {
     require_rank(c, "axes", axes);
     normalize_axes(axes, shape.rank(), c.op.name);  // each axis once
   }
-  Shape out;
-  for (int64_t axis : permutation(axes, shape.rank())) out.push_back(shape[static_cast<int>(axis)]);
-  c.out(out, c.in[0].dtype());
+  c.out(permuted(shape, permutation(axes, shape.rank())), c.in[0].dtype());
 }
 
 Tensors transpose_vjp(const VjpContext& c) {
-  const Dims axes = permutation(c.attrs.as<TransposeAttrs>().axes, c.in[0].rank());
-  Dims inverse = axes;
-  for (int i = 0; i < axes.rank(); ++i) inverse[static_cast<int>(axes[i])] = i;
-  return {transpose(c.grads[0], inverse)};
+  return {transpose(c.grads[0], inverse(permutation(c.attrs.as<TransposeAttrs>().axes, c.in[0].rank())))};
 }
 
 // ---- broadcast_to

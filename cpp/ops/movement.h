@@ -23,6 +23,13 @@ struct TransposeAttrs {
   }
 };
 
+/// The axes of a transpose of so many dims, counted from 0; none given: all in turn.
+Dims permutation(const Dims& axes, int rank);
+/// The axes that take a transpose back.
+Dims inverse(const Dims& axes);
+/// The shape of what is transposed.
+Shape permuted(const Shape& shape, const Dims& axes);
+
 struct BroadcastToAttrs {
   Dims shape;
   template <class F>

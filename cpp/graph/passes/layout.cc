@@ -40,23 +40,7 @@ class Mover {
     return t && image_[at(t->in[0])] ? t : nullptr;
   }
   Dims axes_of(const Eqn& e) const {
-    const Dims& given = e.settings().as<TransposeAttrs>().axes;
-    const int rank = spec(e.in[0]).shape.rank();
-    Dims axes;
-    for (int i = 0; i < rank; ++i)
-      axes.push_back(given.empty() ? rank - 1 - i : given[i] < 0 ? given[i] + rank : given[i]);
-    return axes;
-  }
-
-  static Dims inverse(const Dims& axes) {
-    Dims result = axes;
-    for (int i = 0; i < axes.rank(); ++i) result[static_cast<int>(axes[i])] = i;
-    return result;
-  }
-  static Shape permuted(const Shape& shape, const Dims& axes) {
-    Shape result = shape;
-    for (int i = 0; i < axes.rank(); ++i) result[i] = shape[static_cast<int>(axes[i])];
-    return result;
+    return permutation(e.settings().as<TransposeAttrs>().axes, spec(e.in[0]).shape.rank());
   }
 
   // A transpose that takes another back.
