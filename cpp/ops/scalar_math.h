@@ -311,8 +311,8 @@ ADDAX_FROM_C(atanh)
 ADDAX_HD float atan2(float a, float b) { return ::atan2f(a, b); }
 ADDAX_HD double atan2(double a, double b) { return ::atan2(a, b); }
 
-/// Beyond 0.7, 1 - 2 / (e^(2a) + 1) with a = b + n ln(2) / 2 and e^(2b) = (u + v) / (u - v), where v / u is tanh(b): one
-/// division and short chains of operations, which is what its rate depends on. 1.41 ulp.
+/// Beyond 0.7, 1 - 2 / (e^(2a) + 1) with a = b + n ln(2) / 2 and e^(2b) = (u + v) / (u - v), where v / u is tanh(b):
+/// one division and short chains of operations, which is what its rate depends on. 1.41 ulp.
 ADDAX_HD float tanh(float x) {
   const float a = abs(x), z = x * x;
   float p = -0.00514049f;
