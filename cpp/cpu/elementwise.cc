@@ -22,8 +22,10 @@ constexpr int kMaxIn = 3;
 constexpr int64_t kTile = 1024;     // values gathered or converted at a time
 constexpr int64_t kStreamed = 512;  // the same where only the result passes through a buffer
 constexpr int64_t kNarrow = 256;    // where an input is read across its memory order: values of a row,
-constexpr int64_t kBand = 32;       // and rows that are brought in together
-constexpr int64_t kBlock = 32768;   // values per piece of work
+constexpr int64_t kBand = 64;       // and rows that are brought in together,
+constexpr int64_t kApart = 64;      // so many bytes behind each other, which spreads them over the cache sets
+constexpr int64_t kBandBytes = kBand * (kNarrow * 8 + kApart);
+constexpr int64_t kBlock = 32768;  // values per piece of work
 
 // ---- conversion
 
@@ -256,6 +258,7 @@ struct Input {
   int64_t bytes;
   bool dense;           // contiguous within a box
   bool across = false;  // brought in by bands of boxes, which makes it so
+  int64_t ahead = 0;    // beside such an input, the bytes from a box's values to those of the next one
   Tile convert = nullptr, narrow = nullptr, widen = nullptr;
 
   Input() = default;
@@ -269,6 +272,7 @@ struct Input {
       dense = dense && (d.size[i] == 1 || stride[i] == expected);
       expected *= d.size[i];
     }
+    if (boxes.across && !across && dense) ahead = stride[1] * bytes;
     if (in.dtype != want) convert = convert_of(in.dtype, want);
     if (is_half(call.half) && in.dtype != call.half) {
       narrow = convert_of(Dtype::Float32, call.half);
@@ -286,8 +290,8 @@ struct Input {
         offset += rest % d.size[i] * stride[i];
         rest /= d.size[i];
       }
-      copy_strided(to, {n, 1}, data + offset * bytes, {stride[1], stride[0]}, {run, n}, bytes);
-      to += run * n * bytes;
+      copy_strided(to, {n + kApart / bytes, 1}, data + offset * bytes, {stride[1], stride[0]}, {run, n}, bytes);
+      to += run * (n * bytes + kApart);
       position += run;
     }
   }
@@ -310,6 +314,10 @@ struct Input {
   }
 };
 
+void fetch(const char* data, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i);
+}
+
 // Brings the inputs of each box into contiguous values of the wanted dtype and calls the tile function.
 __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& call, const Dimensions& d) {
   const int inputs = static_cast<int>(args.in.size());
@@ -327,7 +335,7 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
     const void* pointer[kMaxIn];
     const char* held[kMaxIn] = {};  // the source of what lies in values[k]; a broadcast input is brought in only once
     int64_t held_count[kMaxIn] = {};
-    const Scratch<char> bands(boxes.across ? inputs * kBand * kNarrow * 8 : 0, "elementwise");
+    const Scratch<char> bands(boxes.across ? inputs * kBandBytes : 0, "elementwise");
     int64_t band = begin, band_end = begin;  // the boxes that lie there
     int64_t size[kMaxRank + 1];
     std::copy_n(d.size, boxes.inner, size);
@@ -337,7 +345,7 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
       size[boxes.inner] = std::min(boxes.rows, boxes.cut - row);
       const int64_t n = size[boxes.inner] * boxes.unit;
       char* target = out.as<char>() + (position * boxes.cut + row) * boxes.unit * out_bytes;
-      const auto band_of = [&](int k) { return bands.get() + k * kBand * kNarrow * 8; };
+      const auto band_of = [&](int k) { return bands.get() + k * kBandBytes; };
       if (boxes.across && box == band_end) {
         band = box;
         band_end = box + std::min({kBand, boxes.outer - position, end - box});
@@ -355,9 +363,11 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
       }
       for (int k = 0; k < inputs; ++k) {
         const Input& in = input[k];
-        const char* source = in.across ? band_of(k) + (box - band) * n * in.bytes : in.data + offset[k] * in.bytes;
+        const char* source =
+            in.across ? band_of(k) + (box - band) * (n * in.bytes + kApart) : in.data + offset[k] * in.bytes;
         const bool direct = in.dense && !in.convert;
         pointer[k] = direct ? source : values[k];
+        if (in.ahead) fetch(source + in.ahead, n * in.bytes);
         if (direct || (held[k] == source && held_count[k] >= n)) continue;
         in.bring(source, values[k], raw, size, d.stride[k], boxes.inner + 1, n);
         held[k] = source;
