@@ -6,6 +6,7 @@
 
 #include "addax/ops/elementwise.h"
 #include "bind/bind.h"
+#include "ops/engine.h"
 
 namespace addax::bind {
 namespace {
@@ -316,12 +317,14 @@ void bind_interop(py::module_& m) {
   m.def(
       "tensor",
       [](py::handle value, const py::object& dtype) {
-        return convert(value, dtype.is_none() ? std::string() : py::cast<std::string>(dtype));
+        Tensor t = convert(value, dtype.is_none() ? std::string() : py::cast<std::string>(dtype));
+        return active_engine && !as_tensor(value.ptr()) ? active_engine->put(t) : t;
       },
       py::arg("value"), py::arg("dtype") = py::none(),
-      "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners. Arrays share memory where layout and "
-      "dtype "
-      "allow.");
+      "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners, where the engine computes. Arrays share "
+      "memory where engine, layout and dtype allow.");
+  m.def("host_tensor", &from_numpy, py::arg("array"),
+        "A tensor that shares memory with the array, whatever the engine: what is still to be cut into batches.");
   m.def(
       "placeholder",
       [](const std::vector<int64_t>& shape, const std::string& dtype) {

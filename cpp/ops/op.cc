@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cpu/select.h"
+#include "ops/engine.h"
 #include "ops/families.h"
 #include "ops/kernel.h"
 #include "ops/record.h"
@@ -14,6 +15,7 @@ namespace addax {
 
 thread_local Recorder* active_recorder = nullptr;
 thread_local Tracer* active_tracer = nullptr;
+Engine* active_engine = nullptr;
 
 namespace {
 
@@ -74,6 +76,9 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
   if (symbolic) {
     for (size_t i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
     if (active_tracer) active_tracer->record(op, attrs, inputs, out);
+  } else if (active_engine) {
+    Tensors results = active_engine->run(op, attrs, inputs, c.outputs);
+    std::move(results.begin(), results.end(), out.begin());
   } else {
     Layout layout;
     if (op.view && inputs[0].dtype() == c.outputs[0].dtype &&
