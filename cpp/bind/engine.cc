@@ -93,6 +93,10 @@ class __attribute__((visibility("hidden"))) PythonEngine final : public Engine {
   py::function run_, put_;
 };
 
+struct HostScope {
+  std::unique_ptr<OnHost> host;
+};
+
 Tensor adopt_like(const Tensor& old, py::object array) { return adopt(std::move(array), old.shape(), old.dtype()); }
 
 }  // namespace
@@ -122,6 +126,10 @@ void bind_engine(py::module_& m) {
             }
           },
           py::arg("which"), py::arg("arrays"), "Gives some states their new values.");
+  py::class_<HostScope>(m, "on_host", "Context in which this thread computes by the native kernels on the host.")
+      .def(py::init<>())
+      .def("__enter__", [](HostScope& s) { s.host = std::make_unique<OnHost>(); })
+      .def("__exit__", [](HostScope& s, const py::args&) { s.host.reset(); });
   m.def(
       "set_engine",
       [](const py::object& run, const py::object& put) {

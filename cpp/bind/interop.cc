@@ -295,6 +295,7 @@ Tensor convert(py::handle value, const std::string& dtype) {
 }
 
 Tensor convert_operand(PyObject* value, const Tensor& other) {
+  const OnHost host;
   if (PyBool_Check(value)) return Tensor::scalar(value == Py_True, Dtype::Bool);
   if (PyLong_Check(value)) {
     int overflow = 0;
@@ -317,8 +318,10 @@ void bind_interop(py::module_& m) {
   m.def(
       "tensor",
       [](py::handle value, const py::object& dtype) {
-        Tensor t = convert(value, dtype.is_none() ? std::string() : py::cast<std::string>(dtype));
-        return active_engine && !as_tensor(value.ptr()) ? active_engine->put(t) : t;
+        const std::string name = dtype.is_none() ? std::string() : py::cast<std::string>(dtype);
+        if (!active_engine || OnHost::active() || as_tensor(value.ptr())) return convert(value, name);
+        const OnHost host;
+        return active_engine->put(convert(value, name));
       },
       py::arg("value"), py::arg("dtype") = py::none(),
       "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners, where the engine computes. Arrays share "

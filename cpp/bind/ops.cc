@@ -9,6 +9,7 @@
 #include "bind/bind.h"
 #include "bind/kwargs.h"
 #include "graph/body.h"
+#include "ops/engine.h"
 
 namespace addax::bind {
 namespace {
@@ -260,6 +261,7 @@ void bind_ops(py::module_& m) {
         Tensors taken;
         {
           py::gil_scoped_release release;
+          const OnHost host;
           taken = take_rows(tensors, order, start, stop);
         }
         py::tuple out(taken.size());

@@ -15,6 +15,19 @@ class ADDAX_API Engine {
   virtual Tensor put(const Tensor& value) = 0;
 };
 
+/// While it lives, this thread computes by the native kernels, in the host's memory.
+class ADDAX_API OnHost {
+ public:
+  OnHost();
+  ~OnHost();
+  OnHost(const OnHost&) = delete;
+  OnHost& operator=(const OnHost&) = delete;
+  static bool active();
+
+ private:
+  bool before_;
+};
+
 /// The engine of this process; null: the native one. Chosen before the first tensor is made.
 ADDAX_API extern Engine* active_engine;
 

@@ -1,7 +1,7 @@
 """What runs the primitives. The rest of the package asks nothing else and does not know how many engines there are.
 
 The op table, shape rules, gradients, tapes and traces are the native extension's in any case. An engine says how rows
-are computed, what a traced graph becomes, and how batches are cut.
+are computed and what a traced graph becomes.
 """
 
 import os
@@ -24,13 +24,13 @@ def use(engine: str) -> None:
     Raises:
         ImportError: If the engine needs a package that is not installed.
     """
-    global name, plan, take_rows
+    global name, plan
     if engine == "jax":
         from addax.jax import engine as chosen
     else:
         chosen = native
     chosen.start()
-    name, plan, take_rows = chosen.name, chosen.plan, chosen.take_rows
+    name, plan = chosen.name, chosen.plan
 
 
 def is_in_use() -> bool:

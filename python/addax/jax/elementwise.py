@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from addax._core import result_type
@@ -224,7 +225,7 @@ def cast(x: jax.Array, dtype: str) -> jax.Array:
     limit = 2.0 ** (to.itemsize * 8 - (low < 0))
     inside = (x > (low if low < 0 else -1)) & (x < limit)
     truncated = jnp.where(inside, x, 0).astype(to)
-    outside = jnp.where(x >= limit, high, jnp.where(x <= low, low, 0)).astype(to)
+    outside = jnp.where(x >= limit, np.array(high, to), jnp.where(x <= low, np.array(low, to), np.array(0, to)))
     return jnp.where(inside, truncated, outside)
 
 

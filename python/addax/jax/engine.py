@@ -1,4 +1,4 @@
-"""What addax.engine asks of an engine, done by JAX: rows one by one, graphs as a whole, batches."""
+"""What addax.engine asks of an engine, done by JAX: rows one by one, and graphs as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ try:
 except ImportError as error:
     raise ImportError('The JAX engine needs the package jax: pip install "addax[jax]"') from error
 
-from addax._core import Tensor, array_of, host_tensor, set_engine
+from addax._core import Tensor, array_of, set_engine
 from addax.jax.graphs import Plan as Plan
 from addax.jax.graphs import plan as plan
 from addax.jax.table import Attrs, Specs, lower
@@ -30,12 +30,6 @@ def start() -> None:
     Tensor.__jax_array__ = _jax_array
 
 
-def take_rows(tensors: Sequence[Tensor], order: Tensor | None, start: int, stop: int) -> tuple[Tensor, ...]:
-    """The rows order[start:stop] of every tensor, or those from start to stop without an order, on the host."""
-    rows = slice(start, stop) if order is None else np.asarray(order)[start:stop]
-    return tuple(host_tensor(np.asarray(t)[rows] if t.shape else np.asarray(t)) for t in tensors)
-
-
 @functools.lru_cache(_FUNCTIONS_KEPT)
 def _compiled(name: str, attrs: Attrs, specs: Specs) -> Any:
     return jax.jit(lower(name, attrs, specs))
@@ -46,7 +40,7 @@ def _run(name: str, attrs: Attrs, specs: Specs, arrays: tuple) -> Sequence[jax.A
 
 
 def _put(array: np.ndarray) -> jax.Array:
-    return jax.numpy.array(array)  # a copy: NumPy's memory may change
+    return jax.device_put(np.array(array))  # of a copy: NumPy's memory may change
 
 
 def _jax_array(tensor: Tensor) -> jax.Array:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from addax._core import Graph, Tensor, Trace, array_of, optimize, tensor_of
+from addax._core import Graph, Tensor, Trace, array_of, optimize, take_rows, tensor_of
 from addax.jax.table import lower
 
 
@@ -108,8 +108,6 @@ class Plan:
 
     def run_rows(self, data: Sequence[Tensor], order: Tensor | None, start: int, stop: int) -> list[Tensor]:
         """Runs once for each batch of the rows order[start:stop] of the data; returns the last results."""
-        from addax.jax.engine import take_rows
-
         batch = self._arguments[0][0][0]
         for at in range(start, stop, batch):
             results = self.run(take_rows(data, order, at, at + batch))
