@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from addax.jax.table import Specs, row, wide
@@ -31,8 +33,12 @@ def _taps(x: jax.Array, window: tuple, strides: tuple) -> Iterator[jax.Array]:
 
 @row
 def max_pool(x: jax.Array, window: tuple, strides: tuple, low: tuple, high: tuple) -> jax.Array:
-    padding = ((0, 0), *zip(low, high, strict=True), (0, 0))
-    return lax.reduce_window(x, jnp.asarray(-jnp.inf, x.dtype), lax.max, (1, *window, 1), (1, *strides, 1), padding)
+    """Axis by axis. Not by reduce_window, which drops a lone NaN on some devices."""
+    x = _padded(x, low, high, -jnp.inf)
+    for axis, (w, s) in enumerate(zip(window, strides, strict=True), start=1):
+        last = (x.shape[axis] - w) // s * s
+        x = functools.reduce(jnp.maximum, [lax.slice_in_dim(x, t, t + last + 1, s, axis) for t in range(w)])
+    return x
 
 
 def _first(x: jax.Array, window: tuple, strides: tuple, low: tuple, high: tuple) -> jax.Array:
@@ -81,7 +87,7 @@ def avg_pool(
     padding = ((0, 0), *zip(low, high, strict=True), (0, 0))
 
     def total(x: jax.Array) -> jax.Array:
-        return lax.reduce_window(x, jnp.zeros((), x.dtype), lax.add, (1, *window, 1), (1, *strides, 1), padding)
+        return lax.reduce_window(x, np.zeros((), x.dtype), lax.add, (1, *window, 1), (1, *strides, 1), padding)
 
     if count_padding:
         positions = 1
