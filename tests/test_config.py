@@ -45,7 +45,7 @@ def test_values():
     [
         (lambda: config.set_floatx("int8"), "float16"),
         (lambda: config.set_image_data_format("nhwc"), "channels_last"),
-        (lambda: config.set_backend("jax"), "addax"),
+        (lambda: config.set_backend("torch"), "expected 'addax' or 'jax'"),
     ],
 )
 def test_errors(call, text):

@@ -4,6 +4,7 @@
 #include "addax/autograd.h"
 #include "addax/ops/elementwise.h"
 #include "autograd/watch.h"
+#include "ops/engine.h"
 #include "ops/op.h"
 #include "ops/record.h"
 
@@ -11,7 +12,10 @@ namespace addax {
 namespace {
 
 // Nobody outside can change it, no tape knows it, and an optimizer may update it in place.
-Tensor owned(const Tensor& value) { return value.is_placeholder() ? stop_gradient(value) : value.owned(); }
+Tensor owned(const Tensor& value) {
+  if (value.is_placeholder()) return stop_gradient(value);
+  return active_engine ? active_engine->put(value) : value.owned();
+}
 
 }  // namespace
 

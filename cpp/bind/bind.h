@@ -15,6 +15,7 @@ void bind_ops(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_graph(py::module_& m);
 void bind_interop(py::module_& m);
+void bind_engine(py::module_& m);
 
 /// The Python type of tensors.
 PyTypeObject* tensor_type();
@@ -33,6 +34,11 @@ Tensor convert(py::handle value, const std::string& dtype);
 /// or sequence.
 Tensor convert_operand(PyObject* value, const Tensor& other);
 py::object to_numpy(const Tensor& tensor);
+py::object value_of(const AttrValue& value);
+/// (name, value) of each attribute.
+py::tuple attrs_of(const Attrs& attrs);
+/// (shape, dtype).
+py::tuple spec_of(const Spec& spec);
 
 /// Attributes of an op from Python keyword arguments. Throws TypeError for unknown or ill-typed ones.
 Attrs parse_attrs(const OpDef& op, PyObject* const* values, PyObject* names);

@@ -108,6 +108,14 @@ py::object signature(const py::object& structure) {
   return py::make_tuple(py::bytes(s.text), py::tuple(s.rest), s.tensors);
 }
 
+py::tuple parts(const Graph& g) {
+  py::list vars, consts, eqns;
+  for (const Spec& s : g.vars) vars.append(spec_of(s));
+  for (const auto& [v, value] : g.consts) consts.append(py::make_tuple(v, value));
+  for (const Eqn& e : g.eqns) eqns.append(py::make_tuple(e.op->name, attrs_of(e.settings()), e.in, e.out));
+  return py::make_tuple(vars, g.inputs, consts, eqns, g.outputs);
+}
+
 struct Values {
   Trace::Values map;
 };
@@ -128,7 +136,8 @@ void bind_graph(py::module_& m) {
       .def("__hash__", &hash_of)
       .def("__len__", [](const Graph& g) { return g.eqns.size(); })
       .def("verify", &verify)
-      .def_property_readonly("num_states", [](const Graph& g) { return g.states; });
+      .def_property_readonly("num_states", [](const Graph& g) { return g.states; })
+      .def_property_readonly("parts", &parts, "(specs of the vars, inputs, consts, eqns, outputs), for an engine.");
 
   py::class_<Values>(m, "TraceValues", "The values of variables at a point of a trace.");
   py::class_<Trace>(m, "Trace", "Runs a function on placeholders and writes down what it computes.")
@@ -177,6 +186,8 @@ void bind_graph(py::module_& m) {
           py::arg("traces"), py::arg("results"),
           "Of stopped bodies as branches: (graphs, variables that one assigns, tensors that they take from outside).")
       .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
+      .def_property_readonly(
+          "states", [](const Trace& t) { return States(t.states()); }, "The variables behind the graph's states.")
       .def(
           "plan",
           [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
@@ -245,6 +256,9 @@ void bind_graph(py::module_& m) {
       .def(py::init<>())
       .def("__enter__", [](SuspendScope& s) { s.suspend = std::make_unique<SuspendTrace>(); })
       .def("__exit__", [](SuspendScope& s, const py::args&) { s.suspend.reset(); });
+  m.def(
+      "optimize", [](Graph graph) { return optimize(std::move(graph)); }, py::arg("graph"),
+      "The graph after the passes that serve the engine.");
   m.def("signature", &signature, py::arg("structure"),
         "(bytes, other leaves, tensors) of tuples and lists of tensors and plain values; None for anything else.");
   m.def("run_pass", &run_pass, py::arg("name"), py::arg("graph"), "What one pass makes of a graph.");

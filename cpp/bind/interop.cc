@@ -6,6 +6,7 @@
 
 #include "addax/ops/elementwise.h"
 #include "bind/bind.h"
+#include "ops/engine.h"
 
 namespace addax::bind {
 namespace {
@@ -294,6 +295,7 @@ Tensor convert(py::handle value, const std::string& dtype) {
 }
 
 Tensor convert_operand(PyObject* value, const Tensor& other) {
+  const OnHost host;
   if (PyBool_Check(value)) return Tensor::scalar(value == Py_True, Dtype::Bool);
   if (PyLong_Check(value)) {
     int overflow = 0;
@@ -316,12 +318,16 @@ void bind_interop(py::module_& m) {
   m.def(
       "tensor",
       [](py::handle value, const py::object& dtype) {
-        return convert(value, dtype.is_none() ? std::string() : py::cast<std::string>(dtype));
+        const std::string name = dtype.is_none() ? std::string() : py::cast<std::string>(dtype);
+        if (!active_engine || OnHost::active() || as_tensor(value.ptr())) return convert(value, name);
+        const OnHost host;
+        return active_engine->put(convert(value, name));
       },
       py::arg("value"), py::arg("dtype") = py::none(),
-      "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners. Arrays share memory where layout and "
-      "dtype "
-      "allow.");
+      "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners, where the engine computes. Arrays share "
+      "memory where engine, layout and dtype allow.");
+  m.def("host_tensor", &from_numpy, py::arg("array"),
+        "A tensor that shares memory with the array, whatever the engine: what is still to be cut into batches.");
   m.def(
       "placeholder",
       [](const std::vector<int64_t>& shape, const std::string& dtype) {

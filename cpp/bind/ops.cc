@@ -9,6 +9,7 @@
 #include "bind/bind.h"
 #include "bind/kwargs.h"
 #include "graph/body.h"
+#include "ops/engine.h"
 
 namespace addax::bind {
 namespace {
@@ -158,6 +159,8 @@ PyMethodDef apply_method = {
     "apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_apply)), METH_FASTCALL | METH_KEYWORDS,
     "apply(name, *tensors, **attrs): runs one op of the table; a Tensor, or a tuple of them for several outputs."};
 
+}  // namespace
+
 py::object value_of(const AttrValue& value) {
   return std::visit(
       [](const auto& v) -> py::object {
@@ -177,6 +180,20 @@ py::object value_of(const AttrValue& value) {
       },
       value);
 }
+
+py::tuple attrs_of(const Attrs& attrs) {
+  const auto fields = attrs.fields();
+  py::tuple out(fields.size());
+  for (size_t i = 0; i < fields.size(); ++i) out[i] = py::make_tuple(fields[i].first, value_of(fields[i].second));
+  return out;
+}
+
+py::tuple spec_of(const Spec& spec) {
+  return py::make_tuple(py::tuple(py::cast(std::vector<int64_t>(spec.shape.begin(), spec.shape.end()))),
+                        name_of(spec.dtype));
+}
+
+namespace {
 
 py::list table_as_data() {
   py::list rows;
@@ -244,6 +261,7 @@ void bind_ops(py::module_& m) {
         Tensors taken;
         {
           py::gil_scoped_release release;
+          const OnHost host;
           taken = take_rows(tensors, order, start, stop);
         }
         py::tuple out(taken.size());

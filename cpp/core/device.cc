@@ -9,7 +9,8 @@
 namespace addax {
 
 std::ostream& operator<<(std::ostream& out, Device device) {
-  return out << (device.type == DeviceType::Cpu ? "cpu:" : "cuda:") << device.index;
+  static const char* const names[] = {"cpu:", "cuda:", "jax:"};
+  return out << names[static_cast<size_t>(device.type)] << device.index;
 }
 
 }  // namespace addax

@@ -11,8 +11,9 @@
 namespace addax {
 namespace {
 
+std::atomic<uint64_t> counter{1};
+
 uint64_t next_id() {
-  static std::atomic<uint64_t> counter{1};
   // Each thread takes ids in runs, so that the shared counter is touched rarely.
   thread_local uint64_t id = 0, end = 0;
   if (id == end) {
@@ -36,6 +37,8 @@ Ref<Storage> allocate(int64_t bytes, const char* what) {
 }
 
 }  // namespace
+
+bool any_tensor_made() { return counter.load(std::memory_order_relaxed) != 1; }
 
 void Storage::destroy(Storage* s) {
   if (s->foreign)
@@ -128,7 +131,9 @@ void* Tensor::raw() const {
     fail<Error>("a symbolic tensor of shape ", shape(), " and dtype ", dtype(),
                 " has no value: it stands for any input while a model is built or a function is traced. Compute with "
                 "addax.ops instead of reading it; for a choice that depends on it use addax.ops.where or cond");
-  return static_cast<char*>(impl_->storage->data) + impl_->layout.offset * size_of(impl_->dtype);
+  const Storage& s = *impl_->storage;
+  void* data = s.device.type == DeviceType::Jax ? static_cast<RemoteValue*>(s.data)->host() : s.data;
+  return static_cast<char*>(data) + impl_->layout.offset * size_of(impl_->dtype);
 }
 
 double Tensor::item() const {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "graph/passes.h"
+#include "ops/engine.h"
 
 namespace addax {
 namespace {
@@ -13,16 +14,23 @@ namespace {
 struct Pass {
   const char* name;
   Graph (*run)(Graph);
+  bool native = false;  // for our own kernels; an engine with a compiler of its own does such things itself
 };
 
 constexpr Pass kPasses[] = {
-    {"branches", merge_branches}, {"cse", merge_common_subexpressions},
-    {"loops", merge_loops},       {"algebra", simplify_algebra},
-    {"fold", fold_constants},     {"dce", eliminate_dead_code},
-    {"layout", move_transposes},  {"batch_norm", fold_batch_norm},
-    {"fuse", fuse_elementwise},   {"epilogue", join_epilogues},
-    {"reduce", join_reductions},  {"rows", scatter_in_updates},
-    {"join", join_updates},
+    {"branches", merge_branches},
+    {"cse", merge_common_subexpressions},
+    {"loops", merge_loops},
+    {"algebra", simplify_algebra},
+    {"fold", fold_constants, true},
+    {"dce", eliminate_dead_code},
+    {"layout", move_transposes, true},
+    {"batch_norm", fold_batch_norm, true},
+    {"fuse", fuse_elementwise, true},
+    {"epilogue", join_epilogues, true},
+    {"reduce", join_reductions, true},
+    {"rows", scatter_in_updates, true},
+    {"join", join_updates, true},
 };
 
 struct Setting {
@@ -92,7 +100,7 @@ Graph optimize(Graph graph, std::string_view without) {
     off = setting().off;
   }
   for (const Pass& p : kPasses)
-    if (!off.count(p.name) && p.name != without) graph = p.run(std::move(graph));
+    if (!off.count(p.name) && p.name != without && !(p.native && active_engine)) graph = p.run(std::move(graph));
   return graph;
 }
 

@@ -8,6 +8,11 @@
 
 namespace addax {
 
+bool States::are_current() const {
+  return std::all_of(states_.begin(), states_.end(),
+                     [](const State& s) { return s.variable->trainable == s.trainable; });
+}
+
 Trace::~Trace() {
   if (active_) stop();
 }

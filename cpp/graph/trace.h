@@ -18,6 +18,19 @@ struct State {
   bool trainable;  // as it was while tracing: what the tapes watched depends on it
 };
 
+/// The values of a trace's states, for an engine that runs whole graphs.
+class ADDAX_API States {
+ public:
+  explicit States(std::vector<State> states) : states_(std::move(states)) {}
+  size_t size() const { return states_.size(); }
+  Tensor& value(size_t i) const { return states_[i].variable->value(); }
+  /// False if a state is not trainable as it was while the graph was traced.
+  bool are_current() const;
+
+ private:
+  std::vector<State> states_;
+};
+
 /// What a loop or branch becomes. Inputs of the graph: the arguments, the variables that it assigns, then what it
 /// takes from outside. Outputs: the results, then the new values of those variables.
 struct ClosedTrace {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cpu/select.h"
+#include "ops/engine.h"
 #include "ops/families.h"
 #include "ops/kernel.h"
 #include "ops/record.h"
@@ -14,8 +15,11 @@ namespace addax {
 
 thread_local Recorder* active_recorder = nullptr;
 thread_local Tracer* active_tracer = nullptr;
+Engine* active_engine = nullptr;
 
 namespace {
+
+thread_local bool on_host = false;
 
 std::map<std::string, OpDef*, std::less<>>& names() {
   static auto* map = new std::map<std::string, OpDef*, std::less<>>;
@@ -74,6 +78,9 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
   if (symbolic) {
     for (size_t i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
     if (active_tracer) active_tracer->record(op, attrs, inputs, out);
+  } else if (active_engine && !on_host) {
+    Tensors results = active_engine->run(op, attrs, inputs, c.outputs);
+    std::move(results.begin(), results.end(), out.begin());
   } else {
     Layout layout;
     if (op.view && inputs[0].dtype() == c.outputs[0].dtype &&
@@ -109,6 +116,10 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
 }
 
 }  // namespace
+
+OnHost::OnHost() : before_(on_host) { on_host = true; }
+OnHost::~OnHost() { on_host = before_; }
+bool OnHost::active() { return on_host; }
 
 OpDef& OpTable::add(const char* family, const char* name) {
   auto [it, added] = names().emplace(name, nullptr);

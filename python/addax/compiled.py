@@ -173,7 +173,7 @@ class CompiledFunction:
         global _builds
         trace, graph, structure, leaves = _trace(self._fn, self.name, args, kwargs)
         try:
-            plan = trace.plan(graph, self._memory_budget)
+            plan = engine.plan(trace, graph, self._memory_budget)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
         entry = _Entry(plan, structure, leaves)

@@ -24,31 +24,43 @@ _max_steps_per_epoch: int | None = None
 
 
 def backend() -> str:
-    """Returns the name of the engine behind the API: always `"addax"`.
+    """Returns the name of the engine behind the API: `"addax"`, the native one, or `"jax"`.
 
     Example:
 
     >>> addax.config.backend()
     'addax'
     """
-    return "addax"
+    return _backend()
 
 
 def set_backend(backend: str) -> None:
-    """Accepts `"addax"` and refuses anything else: there is one engine.
+    """Chooses the engine, before the first tensor is made.
+
+    The environment variable `ADDAX_BACKEND` does the same at start.
 
     Args:
-        backend: The name of a backend.
+        backend: `"addax"`, the native engine, or `"jax"`, which computes on whatever JAX finds: TPU, GPU or CPU.
 
     Raises:
-        ValueError: If the name is not `"addax"`.
+        ValueError: If there is no such engine.
+        RuntimeError: If values have been computed and the engine would change.
+        ImportError: If JAX is not installed.
 
     Example:
 
     >>> addax.config.set_backend("addax")
     """
-    if backend != "addax":
-        raise ValueError(f"set_backend: addax runs on its own engine only, expected 'addax'. Received: {backend!r}")
+    if backend not in ("addax", "jax"):
+        raise ValueError(f"set_backend: expected 'addax' or 'jax'. Received: {backend!r}")
+    if backend == _backend():
+        return
+    if engine.is_in_use():
+        raise RuntimeError(
+            f"set_backend: tensors have been made on the engine {_backend()!r}, and stay there. Call "
+            f"set_backend({backend!r}) before any other work, or set the environment variable ADDAX_BACKEND={backend}"
+        )
+    engine.use("native" if backend == "addax" else backend)
 
 
 def floatx() -> str:
@@ -467,3 +479,7 @@ def set_dtype_policy(policy) -> None:
     from addax import dtype_policies
 
     dtype_policies.set_dtype_policy(policy)
+
+
+def _backend() -> str:
+    return "addax" if engine.name == "native" else engine.name

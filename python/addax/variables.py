@@ -274,7 +274,8 @@ class Variable:
         if scopes.abstract:
             return engine.placeholder(shape, dtype)
         budget.charge(shape, self._path)
-        with symbolic.suspended():  # a layer built by a symbolic call has real weights
+        # A layer built by a symbolic call has real weights. They are made on the host: the same bits for any engine.
+        with symbolic.suspended(), engine.on_host():
             value = as_tensor(initializer(shape, dtype=dtype), dtype)
         if value.shape != shape:
             raise ValueError(

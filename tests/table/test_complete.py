@@ -1,5 +1,7 @@
 """Every row of the op table has every column filled; each missing cell is named."""
 
+import pytest
+
 from addax import engine
 from tests.samples import error_samples, samples
 
@@ -21,6 +23,15 @@ def test_complete() -> None:
         }
         missing += [f"{name}: no {cell}" for cell, filled in cells.items() if not filled]
     assert not missing, "\n".join(missing)
+
+
+def test_complete_on_jax() -> None:
+    pytest.importorskip("jax")
+    from addax.jax.table import rows
+
+    missing = [f"{row['name']}: no JAX lowering" for row in engine.op_table() if row["name"] not in rows()]
+    assert not missing, "\n".join(missing)
+    assert set(rows()) <= {row["name"] for row in engine.op_table()}
 
 
 def test_no_sample_without_op() -> None:

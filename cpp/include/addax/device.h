@@ -8,8 +8,9 @@
 
 namespace addax {
 
-enum class DeviceType : uint8_t { Cpu, Cuda };
-inline constexpr int kNumDeviceTypes = 2;
+/// Jax stands for whatever devices JAX computes on; the other types have columns of kernels.
+enum class DeviceType : uint8_t { Cpu, Cuda, Jax };
+inline constexpr int kNumDeviceTypes = 2;  // with kernels
 
 struct Device {
   DeviceType type = DeviceType::Cpu;

@@ -40,6 +40,14 @@ class Ref {
   T* p_ = nullptr;
 };
 
+/// What `Storage::data` of a Jax device points to: a value that another library holds, whole and contiguous.
+class ADDAX_API RemoteValue {
+ public:
+  virtual ~RemoteValue() = default;
+  /// The address of the values on the host: fetched once, there as long as this object.
+  virtual void* host() = 0;
+};
+
 /// Reference-counted bytes. The deleter may release a foreign owner (NumPy, DLPack, mmap).
 struct ADDAX_API Storage {
   void* data = nullptr;
@@ -108,7 +116,7 @@ class ADDAX_API Tensor {
   /// True if no other tensor shares the storage and nothing else holds this handle.
   bool is_unique() const;
 
-  /// First element's address. Throws Error on a placeholder, which has no value.
+  /// First element's address, of a remote value on the host. Throws Error on a placeholder, which has no value.
   void* raw() const;
   template <class T>
   T* data() const {
@@ -133,6 +141,9 @@ class ADDAX_API Tensor {
 };
 
 using Tensors = std::vector<Tensor>;
+
+/// Whether this process has made a tensor.
+ADDAX_API bool any_tensor_made();
 
 /// A non-owning run of elements.
 template <class T>

@@ -37,6 +37,7 @@ class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
   friend ADDAX_API void update(std::string_view op, Span<Variable* const> state, Span<const Tensor> inputs,
                                const Attrs& attrs);
   friend class PlanRun;
+  friend class States;
   friend class StartedRun;
   // The value here, once no run is writing it.
   Tensor& value() const;

@@ -1,4 +1,4 @@
-"""The native engine: the names of the extension module that the package uses."""
+"""The native engine: the names of the extension module that the package uses, and how a graph is planned."""
 
 from addax._core import (
     Graph,
@@ -8,17 +8,20 @@ from addax._core import (
     Trace,
     Variable,
     active_trace,
+    any_tensor_made,
     apply,
     blas_info,
     compose,
     cpu_isa,
     empty_cache,
     from_dlpack,
+    host_tensor,
     is_recording,
     is_tracing,
     is_watched,
     memory_stats,
     num_threads,
+    on_host,
     op_table,
     pass_names,
     placeholder,
@@ -27,6 +30,7 @@ from addax._core import (
     reset_peak_memory,
     result_type,
     run_pass,
+    set_engine,
     set_memory_limit,
     set_num_threads,
     set_passes,
@@ -54,14 +58,17 @@ __all__ = [
     "cpu_isa",
     "empty_cache",
     "from_dlpack",
+    "host_tensor",
     "is_recording",
     "is_tracing",
     "is_watched",
     "memory_stats",
     "name",
     "num_threads",
+    "on_host",
     "op_table",
     "pass_names",
+    "plan",
     "placeholder",
     "record_custom",
     "rematerialize",
@@ -82,3 +89,22 @@ __all__ = [
 ]
 
 name = "native"
+
+
+def start() -> None:
+    """Lets the kernels of the extension module compute every row."""
+    set_engine(None, None)
+
+
+def plan(trace: Trace, graph: Graph, memory_budget: int | None = None) -> Plan:
+    """A plan of a finished trace's graph.
+
+    Args:
+        trace: The trace.
+        graph: Its graph.
+        memory_budget: The most bytes that a run may take for inner values and results; `None`: what it takes.
+
+    Raises:
+        ValueError: If the budget cannot be kept.
+    """
+    return trace.plan(graph, memory_budget)

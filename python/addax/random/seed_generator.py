@@ -13,7 +13,7 @@ from addax.ops import symbolic
 from addax.utils.naming import auto_name
 from addax.variables import Variable, name_scope
 
-_STEP = engine.tensor(np.array([0, 1], "uint32"))
+_STEP = np.array([0, 1], "uint32")
 _global: SeedGenerator | None = None
 
 

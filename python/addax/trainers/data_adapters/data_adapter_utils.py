@@ -104,7 +104,7 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
             array = array.astype(config.floatx())
         elif copy:
             array = array.copy()
-        return engine.tensor(array)
+        return engine.host_tensor(array)
     if x.dtype.startswith(("float", "bfloat")) and x.dtype != config.floatx():
         return ops.cast(x, config.floatx())
     return x.owned() if copy else x

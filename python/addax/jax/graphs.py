@@ -1,0 +1,135 @@
+"""Whole graphs on JAX: as functions, and as plans, each of which is one jax.jit with donated state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from addax._core import Graph, Tensor, Trace, array_of, optimize, take_rows, tensor_of
+from addax.jax.table import lower
+
+
+def function_of(graph: Graph) -> Callable:
+    """Returns a function of the graph's inputs that gives a list of its outputs."""
+    specs, inputs, consts, eqns, outputs = graph.parts
+    fixed = [(v, array_of(value)) for v, value in consts]
+    steps = [(lower(name, attrs, tuple(specs[v] for v in out)), ins, out) for name, attrs, ins, out in eqns]
+
+    def function(*arrays: Any) -> list[Any]:
+        values: dict[int, Any] = {-1: None}
+        values.update(zip(inputs, arrays, strict=True))
+        values.update((v, jnp.asarray(value)) for v, value in fixed)
+        for step, ins, out in steps:
+            values.update(zip(out, step(*(values[v] for v in ins)), strict=True))
+        return [values[v] for v in outputs]
+
+    return function
+
+
+def plan(trace: Trace, graph: Graph, memory_budget: int | None = None) -> Plan:
+    """A plan of a finished trace's graph.
+
+    Args:
+        trace: The trace.
+        graph: Its graph.
+        memory_budget: None: XLA places values, and does not take a budget.
+
+    Raises:
+        ValueError: If there is a budget.
+    """
+    if memory_budget is not None:
+        raise ValueError(
+            "memory_budget: the JAX engine leaves the placing of values to XLA, which takes no budget; use addax.remat "
+            "for values that are to be computed again"
+        )
+    return Plan(trace, optimize(graph))
+
+
+class Plan:
+    """A graph that runs as one function compiled by XLA. Has the interface of the native plan."""
+
+    def __init__(self, trace: Trace, graph: Graph):
+        self.graph = graph
+        self._states = trace.states
+        specs, inputs, _, eqns, outputs = graph.parts
+        arguments, results = len(inputs) - graph.num_states, len(outputs) - graph.num_states
+        before, after = inputs[arguments:], outputs[results:]
+        self._assigned = [i for i in range(graph.num_states) if before[i] != after[i]]
+        self._read = [i for i in range(graph.num_states) if before[i] == after[i]]
+        self._arguments = [specs[v] for v in inputs[:arguments]]
+        self._results = [specs[v] for v in outputs[:results]]
+        self.stats = {"steps": len(eqns), "flops": 0, "bytes_moved": _bytes(specs)}
+        function = function_of(graph)
+
+        def step(assigned: list, read: list, given: list) -> tuple[list, list]:
+            states: list[Any] = [None] * graph.num_states
+            for i, x in zip(self._assigned + self._read, assigned + read, strict=True):
+                states[i] = x
+            out = function(*given, *states)
+            return out[:results], [out[results + i] for i in self._assigned]
+
+        self.step = jax.jit(step, donate_argnums=0)
+
+    @property
+    def is_current(self) -> bool:
+        """False once a variable has been frozen or freed for training."""
+        return self._states.are_current
+
+    def operands(self, arguments: Sequence[Tensor]) -> tuple[list, list, list]:
+        """What the compiled function takes: states to be replaced, states that are only read, arguments."""
+        states = self._states.arrays()
+        # Whoever holds a value that is about to be donated keeps it.
+        assigned = [states[i][0] if states[i][1] else jnp.copy(states[i][0]) for i in self._assigned]
+        return assigned, [states[i][0] for i in self._read], [array_of(t) for t in arguments]
+
+    def run(self, arguments: Sequence[Tensor]) -> list[Tensor]:
+        """Runs once and moves the states on.
+
+        Args:
+            arguments: As many as the graph has, of its shapes and dtypes.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if [(t.shape, t.dtype) for t in arguments] != self._arguments:
+            raise ValueError(
+                f"compiled function: expected arguments {self._arguments}, got {[(t.shape, t.dtype) for t in arguments]}"
+            )
+        results, replaced = self.step(*self.operands(arguments))
+        self._states.replace(self._assigned, replaced)
+        return [tensor_of(x, *spec) for x, spec in zip(results, self._results, strict=True)]
+
+    def start(self, arguments: Sequence[Tensor]) -> _Started:
+        """Runs beside this thread, as JAX does anyway."""
+        return _Started(self.run(arguments))
+
+    def run_rows(self, data: Sequence[Tensor], order: Tensor | None, start: int, stop: int) -> list[Tensor]:
+        """Runs once for each batch of the rows order[start:stop] of the data; returns the last results."""
+        batch = self._arguments[0][0][0]
+        for at in range(start, stop, batch):
+            results = self.run(take_rows(data, order, at, at + batch))
+        return results
+
+
+class _Started:
+    """A run that goes on."""
+
+    def __init__(self, results: list[Tensor]):
+        self._results = results
+
+    def finish(self) -> list[Tensor]:
+        return self._results
+
+
+def _bytes(specs: Sequence[tuple[tuple[int, ...], str]]) -> int:
+    return sum(jax.numpy.dtype(dtype).itemsize * _size(shape) for shape, dtype in specs)
+
+
+def _size(shape: Sequence[int]) -> int:
+    n = 1
+    for d in shape:
+        n *= d
+    return n
