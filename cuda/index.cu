@@ -17,7 +17,7 @@ namespace {
 struct Points {
   const void* indices;
   Dtype dtype;
-  int k, first_axis;
+  int op, k, first_axis;
   int64_t count;
   int64_t size[kMaxRank];
 };
@@ -35,6 +35,7 @@ __global__ void positions_kernel(Points p, int64_t* to, Fault* fault) {
       const int64_t index = index_at(p.indices, p.dtype, i * p.k + d), place = index < 0 ? index + p.size[d] : index;
       if (place < 0 || place >= p.size[d]) {
         if (atomicCAS(&fault->found, 0, Fault::kIndex) == 0) {
+          fault->op = p.op;
           fault->axis = p.first_axis + d;
           fault->index = index;
           fault->size = p.size[d];
@@ -56,7 +57,7 @@ class Positions {
         count_(indices.numel() / k),
         data_(count_, args.op.name) {
     const View& x = args.in[0];
-    Points p{indices.data, indices.dtype, k, first_axis, count_, {}};
+    Points p{indices.data, indices.dtype, args.op.index, k, first_axis, count_, {}};
     if (!Layout{indices.shape, indices.strides, 0}.is_contiguous()) {
       cuda::copy_strided(contiguous_.get(), contiguous_strides(indices.shape), indices.data, indices.strides,
                          indices.shape, size_of(indices.dtype));

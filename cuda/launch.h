@@ -27,12 +27,14 @@ inline constexpr unsigned kAllLanes = 0xffffffffu;
 struct Fault {
   static constexpr int kIndex = 1, kLabel = 2;
   int found = 0;
+  int op = 0;  // its number in the table
   int axis = 0;  // or the example
   int64_t index = 0, size = 0;
 };
 
 /// Throws IndexError for what a kernel has found.
-[[noreturn]] inline void fail_index(const char* name, const Fault& f) {
+[[noreturn]] inline void fail_index(const Fault& f) {
+  const char* name = op_table().rows()[static_cast<size_t>(f.op)]->name;
   if (f.found == Fault::kLabel)
     fail<IndexError>(name, ": label ", f.index, " of example ", f.axis, " is none of the ", f.size,
                      " classes of the logits; expected 0 to ", f.size - 1);

@@ -12,6 +12,7 @@ struct Loss {
   void* out;
   Dtype dtype, target_dtype;  // of targets, or of labels
   bool sparse;
+  int op;
 };
 
 // A label that is no class is left for the host.
@@ -19,6 +20,7 @@ __device__ inline int64_t label_of(const Loss& t, int64_t row, Fault* fault) {
   int64_t label = load<int64_t>(t.targets, t.target_dtype, row);
   if (label >= 0 && label < t.n) return label;
   if (threadIdx.x == 0 && atomicCAS(&fault->found, 0, Fault::kLabel) == 0) {
+    fault->op = t.op;
     fault->axis = static_cast<int>(row);
     fault->index = label;
     fault->size = t.n;
@@ -95,7 +97,7 @@ void loss(const KernelArgs& k) {
   const View &logits = k.in[0], &targets = k.in[1];
   const int64_t n = logits.shape.back(), rows = logits.numel() / n;
   const Loss t{rows,          n,          logits.data,   targets.data,  kGrad ? k.in[2].data : nullptr,
-               k.out[0].data, logits.dtype, targets.dtype, kSparse};
+               k.out[0].data, logits.dtype, targets.dtype, kSparse, k.op.index};
   const Grid grid{std::min<int64_t>(rows, 1 << 20)};
   with_compute(logits.dtype, [&](auto c) {
     using C = decltype(c);

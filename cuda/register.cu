@@ -10,9 +10,13 @@ void register_kernels() {
   register_movement(table);
   register_index(table);
   register_sort(table);
+  register_matmul(table);
+  register_conv(table);
+  register_pool(table);
   register_norm(table);
   register_loss(table);
   register_random(table);
+  register_optimizer(table);
 }
 
 }  // namespace addax::cuda

@@ -7,6 +7,8 @@
 namespace addax {
 namespace {
 
+thread_local bool moves_constants = false;
+
 // Whether all elements lie at one address.
 bool is_one_value(const Tensor& t) {
   for (int d = 0; d < t.rank(); ++d)
@@ -35,6 +37,9 @@ View view_of(const Tensor& t) {
 
 }  // namespace
 
+MovesConstants::MovesConstants() : before_(moves_constants) { moves_constants = true; }
+MovesConstants::~MovesConstants() { moves_constants = before_; }
+
 void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
                    const SmallVector<Spec, kFewOutputs>& specs, Outputs& out) {
   Device device;
@@ -49,10 +54,11 @@ void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attr
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& t = inputs[i];
     if (!t || t.device() == device) continue;
-    if (!is_one_value(t) && t.numel() > 0)
+    const bool one_value = is_one_value(t);
+    if (!one_value && t.numel() > 0 && !moves_constants)
       fail<ValueError>(op.name, ": input ", i, " of shape ", t.shape(), " lies on ", t.device(), ", others on ", device,
                        "; move it with to(\"", device, "\")");
-    held[i] = t.numel() > 0 ? moved(t, device) : Tensor::empty(t.shape(), t.dtype(), device, op.name);
+    held[i] = one_value ? moved(t, device) : t.to(device);
   }
   const auto input = [&](size_t i) -> const Tensor& { return held[i] ? held[i] : inputs[i]; };
 
@@ -62,8 +68,9 @@ void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attr
     Tensors all;
     for (size_t i = 0; i < inputs.size(); ++i) all.push_back(input(i));
     const Unrecorded unrecorded;
+    const MovesConstants constants;
     Tensors composed = op.compose(all, attrs);
-    for (size_t i = 0; i < composed.size(); ++i) out[i] = composed[i].detach();
+    for (size_t i = 0; i < composed.size(); ++i) out[i] = composed[i].to(device).detach();  // zeros may lie on the CPU
     return;
   }
   bool empty = true;

@@ -19,4 +19,17 @@ inline bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& 
 void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
                    const SmallVector<Spec, kFewOutputs>& specs, Outputs& out);
 
+/// While one lives, this thread's calls on a device take constants of any size from the CPU: compositions and gradients
+/// make masks and counts of their own.
+class MovesConstants {
+ public:
+  MovesConstants();
+  ~MovesConstants();
+  MovesConstants(const MovesConstants&) = delete;
+  MovesConstants& operator=(const MovesConstants&) = delete;
+
+ private:
+  bool before_;
+};
+
 }  // namespace addax

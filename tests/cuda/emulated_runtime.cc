@@ -53,7 +53,7 @@ class EmulatedRuntime final : public DeviceRuntime {
     if (fault.found) {
       const cuda::Fault f = fault;
       fault = {};
-      cuda::fail_index(args.op.name, f);
+      cuda::fail_index(f);
     }
   }
 

@@ -44,6 +44,12 @@ def agree(got, want, tolerance: float) -> None:
         np.testing.assert_allclose(got, want.astype(np.float64), rtol=tolerance, atol=tolerance)
 
 
+def on_cpu(sample: Sample, host) -> list[np.ndarray]:
+    """What the CPU's kernels make of the same values in float64."""
+    wide = [engine.apply("cast", t, dtype="float64") if t.dtype in FLOATS else t for t in host]
+    return [as_float64(t) for t in run(sample, wide)]
+
+
 @pytest.mark.parametrize(("sample", "dtype"), CASES)
 def test_forward(sample: Sample, dtype: str) -> None:
     host = cast_inputs(sample.inputs(), dtype)
@@ -51,11 +57,12 @@ def test_forward(sample: Sample, dtype: str) -> None:
     assert all(t.device == "cuda:0" for t in outputs)
     emulation().emulation_set_reversed(1)
     assert [bits(t) for t in run(sample, on_device(host))] == [bits(t) for t in outputs]
-    expected = reference(sample, [as_float64(t) for t in host]) if sample.reference else run(sample, host)
+    expected = reference(sample, [as_float64(t) for t in host]) if sample.reference else on_cpu(sample, host)
     for out, want in zip(outputs, expected, strict=True):
         assert out.shape == want.shape
-        want = want if isinstance(want, np.ndarray) else as_float64(want)
-        agree(as_float64(out), want, 0.0 if sample.exact else sample.allowed(out.dtype))
+        # Samples without a reference are large: float32 sums of a thousand terms.
+        allowed = sample.allowed(out.dtype) if sample.reference else max(sample.allowed(out.dtype), 2e-5)
+        agree(as_float64(out), want, 0.0 if sample.exact else allowed)
 
 
 @pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in RUNS if any(a.ndim for a in s.inputs())])
