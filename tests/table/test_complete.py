@@ -1,6 +1,8 @@
 """Every row of the op table has every column filled; each missing cell is named."""
 
 from addax import engine
+from tests.cuda.build import emulation
+from tests.cuda.missing import MISSING
 from tests.samples import error_samples, samples
 
 
@@ -21,6 +23,16 @@ def test_complete() -> None:
         }
         missing += [f"{name}: no {cell}" for cell, filled in cells.items() if not filled]
     assert not missing, "\n".join(missing)
+
+
+def test_cuda_column() -> None:
+    """A row has a CUDA kernel or stands in the list of those without, not both. The list must shrink."""
+    emulation()
+    table = engine.op_table()
+    wrong = [f"{row['name']}: no CUDA kernel" for row in table if not row["cuda"] and row["name"] not in MISSING]
+    wrong += [f"{row['name']}: has a CUDA kernel, yet is listed without" for row in table if row["cuda"] and row["name"] in MISSING]
+    wrong += [f"{name}: listed, but no row" for name in MISSING - {row["name"] for row in table}]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_no_sample_without_op() -> None:
