@@ -1,11 +1,10 @@
 // CUDA kernels of the conv family, channels last: implicit products, whose matrices are read out of the images as the
 // tiles are filled. A product per group.
-#include "ops/conv.h"
-
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
 #include "cuda/walk.h"
+#include "ops/conv.h"
 
 namespace addax::cuda {
 namespace {

@@ -38,19 +38,19 @@ __device__ inline To convert(From x) {
     return static_cast<To>(x);
 }
 
-#define ADDAX_DTYPES(X)  \
-  X(Bool, bool)          \
-  X(Int8, int8_t)        \
-  X(Int16, int16_t)      \
-  X(Int32, int32_t)      \
-  X(Int64, int64_t)      \
-  X(UInt8, uint8_t)      \
-  X(UInt16, uint16_t)    \
-  X(UInt32, uint32_t)    \
-  X(UInt64, uint64_t)    \
-  X(Float16, Float16)    \
-  X(BFloat16, BFloat16)  \
-  X(Float32, float)      \
+#define ADDAX_DTYPES(X) \
+  X(Bool, bool)         \
+  X(Int8, int8_t)       \
+  X(Int16, int16_t)     \
+  X(Int32, int32_t)     \
+  X(Int64, int64_t)     \
+  X(UInt8, uint8_t)     \
+  X(UInt16, uint16_t)   \
+  X(UInt32, uint32_t)   \
+  X(UInt64, uint64_t)   \
+  X(Float16, Float16)   \
+  X(BFloat16, BFloat16) \
+  X(Float32, float)     \
   X(Float64, double)
 
 /// Element i of an array of a dtype, as T.
@@ -70,9 +70,9 @@ __device__ inline T load(const void* data, Dtype dtype, int64_t i) {
 template <class T>
 __device__ inline void store(void* data, Dtype dtype, int64_t i, T value) {
   switch (dtype) {
-#define ADDAX_CASE(name, type)                            \
-  case Dtype::name:                                       \
-    static_cast<type*>(data)[i] = convert<type>(value);   \
+#define ADDAX_CASE(name, type)                          \
+  case Dtype::name:                                     \
+    static_cast<type*>(data)[i] = convert<type>(value); \
     break;
     ADDAX_DTYPES(ADDAX_CASE)
 #undef ADDAX_CASE

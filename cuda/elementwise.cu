@@ -1,14 +1,13 @@
 // CUDA kernels of the elementwise family. There is one kernel per compute type, not one per row: the row is a number
 // that all threads switch on, once for several values. Arrays in order go by vectors of up to 16 bytes; broadcast,
 // strided and mixed inputs go element by element.
-#include "ops/elementwise.h"
-
 #include <map>
 #include <string_view>
 
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/walk.h"
+#include "ops/elementwise.h"
 
 namespace addax::cuda {
 namespace {
@@ -85,9 +84,9 @@ __device__ inline void apply_one(const C (&in)[kMaxIn][V], C (&out)[V], bool (&t
 template <class C, int V>
 __device__ inline void apply_row(Row row, const C (&in)[kMaxIn][V], C (&out)[V], bool (&truth)[V]) {
   switch (row) {
-#define ADDAX_CASE(name)                              \
-  case Row::name:                                     \
-    apply_one<name##_row, C, V>(in, out, truth);      \
+#define ADDAX_CASE(name)                         \
+  case Row::name:                                \
+    apply_one<name##_row, C, V>(in, out, truth); \
     break;
 #define ADDAX_UNARY(name, ...) ADDAX_CASE(name)
 #define ADDAX_BINARY(name, ...) ADDAX_CASE(name)
@@ -227,8 +226,9 @@ Walk<kMaxIn + 1> walk_of(const KernelArgs& args) {
   Strides strides[kMaxIn + 1];
   strides[0] = out.strides;
   for (int k = 0; k < kMaxIn; ++k)
-    strides[k + 1] = k < static_cast<int>(args.in.size()) ? broadcast_strides(args.in[static_cast<size_t>(k)], out.shape)
-                                                          : out.strides;
+    strides[k + 1] = k < static_cast<int>(args.in.size())
+                         ? broadcast_strides(args.in[static_cast<size_t>(k)], out.shape)
+                         : out.strides;
   return {out.shape, strides};
 }
 

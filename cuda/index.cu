@@ -1,12 +1,11 @@
 // CUDA kernels of the index family. Indices are first checked and widened to positions in int64; the first one found
 // out of range is left for the host, and what it addresses is skipped. Updates to one place are applied in the order of
 // the indices: they are sorted by place, and each place adds its own.
-#include "ops/index.h"
-
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/order.h"
 #include "cuda/walk.h"
+#include "ops/index.h"
 
 namespace addax::cuda {
 namespace {
@@ -53,7 +52,9 @@ __global__ void positions_kernel(Points p, int64_t* to, Fault* fault) {
 class Positions {
  public:
   Positions(const KernelArgs& args, const View& indices, int first_axis, int k)
-      : contiguous_(Layout{indices.shape, indices.strides, 0}.is_contiguous() ? 0 : indices.numel() * size_of(indices.dtype), args.op.name),
+      : contiguous_(
+            Layout{indices.shape, indices.strides, 0}.is_contiguous() ? 0 : indices.numel() * size_of(indices.dtype),
+            args.op.name),
         count_(indices.numel() / k),
         data_(count_, args.op.name) {
     const View& x = args.in[0];
@@ -79,8 +80,8 @@ class Positions {
 
 // out[o, j, c] = x[o, positions[j], c]; the axis of x has `axis` items.
 template <class T>
-__global__ void gather_kernel(const T* x, const int64_t* positions, int64_t outer, int64_t axis, int64_t m, int64_t inner,
-                              T* out) {
+__global__ void gather_kernel(const T* x, const int64_t* positions, int64_t outer, int64_t axis, int64_t m,
+                              int64_t inner, T* out) {
   for (int64_t i = thread_index(); i < outer * m * inner; i += thread_count()) {
     const int64_t c = i % inner, j = i / inner % m, o = i / (inner * m), p = positions[j];
     out[i] = p < 0 ? T(0) : x[(o * axis + p) * inner + c];
@@ -205,7 +206,9 @@ __global__ void scatter_kernel(Updates u, T* out, const T* updates) {
 class Packed {
  public:
   Packed(const View& v, const char* what)
-      : dense_(Layout{v.shape, v.strides, 0}.is_contiguous()), copy_(dense_ ? 0 : v.numel() * size_of(v.dtype), what), data_(v.data) {
+      : dense_(Layout{v.shape, v.strides, 0}.is_contiguous()),
+        copy_(dense_ ? 0 : v.numel() * size_of(v.dtype), what),
+        data_(v.data) {
     if (dense_) return;
     cuda::copy_strided(copy_.get(), contiguous_strides(v.shape), v.data, v.strides, v.shape, size_of(v.dtype));
     data_ = copy_.get();
@@ -254,7 +257,8 @@ void scatter(const KernelArgs& args) {
 }
 
 // The place in out (outer, n, inner) of each element of the updates (outer, m, inner).
-__global__ void places_kernel(const int64_t* positions, int64_t total, int64_t n, int64_t m, int64_t inner, int64_t* to) {
+__global__ void places_kernel(const int64_t* positions, int64_t total, int64_t n, int64_t m, int64_t inner,
+                              int64_t* to) {
   for (int64_t i = thread_index(); i < total; i += thread_count())
     to[i] = positions[i] < 0 ? -1 : (i / (m * inner) * n + positions[i]) * inner + i % inner;
 }

@@ -1,4 +1,5 @@
-// How kernels of this folder are launched, and what they share. Compiled by nvcc, or as C++ with tests/cuda/emulation.h.
+// How kernels of this folder are launched, and what they share. Compiled by nvcc, or as C++ with
+// tests/cuda/emulation.h.
 //
 // A family's file holds its device code and its host functions from KernelArgs to launches, and registers the latter
 // under the names of the CPU column. Results do not depend on the device: pieces are cut by sizes alone, and partial
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
 
 #include "ops/kernel.h"
 #include "ops/op.h"
@@ -27,7 +29,7 @@ inline constexpr unsigned kAllLanes = 0xffffffffu;
 struct Fault {
   static constexpr int kIndex = 1, kLabel = 2;
   int found = 0;
-  int op = 0;  // its number in the table
+  int op = 0;    // its number in the table
   int axis = 0;  // or the example
   int64_t index = 0, size = 0;
 };
@@ -81,7 +83,13 @@ void launch(void (*kernel)(P...), Grid grid, int threads, const A&... args) {
 #ifdef ADDAX_EMULATED
   emulation::run(blocks, static_cast<unsigned>(threads), [&] { kernel(static_cast<P>(args)...); });
 #else
-  kernel<<<blocks, static_cast<unsigned>(threads), 0, stream()>>>(static_cast<P>(args)...);
+  std::tuple<P...> values(static_cast<P>(args)...);
+  std::apply(
+      [&](auto&... value) {
+        void* pointers[] = {&value...};
+        cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(threads)), pointers, 0, stream());
+      },
+      values);
   check_launch();
 #endif
 }

@@ -96,8 +96,9 @@ template <bool kSparse, bool kGrad>
 void loss(const KernelArgs& k) {
   const View &logits = k.in[0], &targets = k.in[1];
   const int64_t n = logits.shape.back(), rows = logits.numel() / n;
-  const Loss t{rows,          n,          logits.data,   targets.data,  kGrad ? k.in[2].data : nullptr,
-               k.out[0].data, logits.dtype, targets.dtype, kSparse, k.op.index};
+  const Loss t{
+      rows,          n,       logits.data, targets.data, kGrad ? k.in[2].data : nullptr, k.out[0].data, logits.dtype,
+      targets.dtype, kSparse, k.op.index};
   const Grid grid{std::min<int64_t>(rows, 1 << 20)};
   with_compute(logits.dtype, [&](auto c) {
     using C = decltype(c);

@@ -1,10 +1,9 @@
 // CUDA kernels of matmul: the project's own tiles, for any strides and dtypes. 16-bit floats are read into float sums.
-#include "ops/matmul.h"
-
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
 #include "cuda/walk.h"
+#include "ops/matmul.h"
 
 namespace addax::cuda {
 namespace {

@@ -1,11 +1,10 @@
 // CUDA kernels of the movement family: strided copies.
-#include "ops/movement.h"
-
 #include <vector>
 
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/walk.h"
+#include "ops/movement.h"
 
 namespace addax::cuda {
 namespace {
@@ -24,8 +23,8 @@ __global__ void copy_kernel(Walk<2> walk, T* dst, const T* src) {
 // The destination is in order along axis 0 of the planes, the source along axis 1; both go through a tile, so that both
 // are read and written in order. Planes lie along `outer`.
 struct Planes {
-  int64_t columns, rows;            // sizes of axes 0 and 1
-  int64_t dst_row, src_column;      // steps of the destination along axis 1, of the source along axis 0
+  int64_t columns, rows;        // sizes of axes 0 and 1
+  int64_t dst_row, src_column;  // steps of the destination along axis 1, of the source along axis 0
   int64_t column_tiles;
 };
 
@@ -99,8 +98,7 @@ void concatenate(const KernelArgs& args) {
   const int axis = normalize_axis(args.attrs.as<ConcatenateAttrs>().axis, out.rank(), "concatenate");
   int64_t offset = 0;
   for (const View& x : args.in) {
-    if (x.numel() > 0)
-      cuda::copy_strided(at(out, offset), out.strides, x.data, x.strides, x.shape, size_of(x.dtype));
+    if (x.numel() > 0) cuda::copy_strided(at(out, offset), out.strides, x.data, x.strides, x.shape, size_of(x.dtype));
     offset += x.shape[axis] * out.strides[axis];
   }
 }

@@ -1,12 +1,11 @@
 // CUDA kernels of the norm family. Statistics never come from E[x^2] - E[x]^2: values are read again once their mean is
 // known. Sums are doubles; everything else is computed in float, or in double for float64.
-#include "ops/norm.h"
-
 #include "cuda/block.h"
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/sums.h"
 #include "cuda/walk.h"
+#include "ops/norm.h"
 
 namespace addax::cuda {
 namespace {
@@ -69,7 +68,8 @@ __global__ void softmax_kernel(Lines s, Floats<C> x, Floats<C> y, bool log) {
     for (int64_t i = first; i < s.n; i += step) largest = Most()(largest, x[start + i * s.inner]);
     largest = Way::fold(largest, Most());
     double sum = 0;
-    for (int64_t i = first; i < s.n; i += step) sum += static_cast<double>(scalar::exp(x[start + i * s.inner] - largest));
+    for (int64_t i = first; i < s.n; i += step)
+      sum += static_cast<double>(scalar::exp(x[start + i * s.inner] - largest));
     sum = Way::fold(sum, Plus());
     const C log_sum = static_cast<C>(::log(sum)), factor = static_cast<C>(1 / sum);
     for (int64_t i = first; i < s.n; i += step) {
@@ -231,15 +231,15 @@ void row_grad(const KernelArgs& k, const RowGrad<C>& t) {
 
 void layer_norm_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
-    row_grad(k, RowGrad<decltype(c)>{k.in[2].numel(), k.in[1].numel(), true, k.in[0], k.in[1], k.in[2], k.in[3],
-                                     k.in[4]});
+    row_grad(k,
+             RowGrad<decltype(c)>{k.in[2].numel(), k.in[1].numel(), true, k.in[0], k.in[1], k.in[2], k.in[3], k.in[4]});
   });
 }
 
 void rms_norm_grad(const KernelArgs& k) {
   with_compute(k.in[0].dtype, [&](auto c) {
-    row_grad(k, RowGrad<decltype(c)>{k.in[2].numel(), k.in[1].numel(), false, k.in[0], k.in[1], k.in[2], k.in[2],
-                                     k.in[3]});
+    row_grad(
+        k, RowGrad<decltype(c)>{k.in[2].numel(), k.in[1].numel(), false, k.in[0], k.in[1], k.in[2], k.in[2], k.in[3]});
   });
 }
 

@@ -1,12 +1,11 @@
 // CUDA kernels of the optimizer family: one launch for many variables. A table in device memory says where each lies
 // and with which tile of the launch it begins. Rates and steps stay on the device: the first thread of a block reads
 // them.
-#include "ops/optimizer.h"
-
 #include <vector>
 
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
+#include "ops/optimizer.h"
 
 namespace addax::cuda {
 namespace {

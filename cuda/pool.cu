@@ -1,11 +1,10 @@
 // CUDA kernels of the pool family, channels last: a thread per element of the result, which reads all that it depends
 // on in order. A maximum is the first one; a NaN counts as largest.
-#include "ops/pool.h"
-
 #include <limits>
 
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
+#include "ops/pool.h"
 
 namespace addax::cuda {
 namespace {
@@ -43,7 +42,8 @@ __device__ inline Element element_of(int64_t i, const int64_t* size, int64_t cha
   e.image = i;
   return e;
 }
-__device__ inline int64_t offset(const Element& e, int64_t a, int64_t b, int64_t c, const int64_t* size, int64_t channels) {
+__device__ inline int64_t offset(const Element& e, int64_t a, int64_t b, int64_t c, const int64_t* size,
+                                 int64_t channels) {
   return (((e.image * size[0] + a) * size[1] + b) * size[2] + c) * channels + e.channel;
 }
 

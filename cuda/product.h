@@ -1,7 +1,7 @@
 // Products of matrices whose elements a functor reads: matmul reads strided arrays, convolutions read images. A block
-// makes a tile of kTileM x kTileN in shared memory, a thread kEach x kEach of it. Sums are taken of kBlockK terms first,
-// so that rounding does not grow with their length. Long sums with few tiles are cut into chunks by sizes alone, which
-// combine in order.
+// makes a tile of kTileM x kTileN in shared memory, a thread kEach x kEach of it. Sums are taken of kBlockK terms
+// first, so that rounding does not grow with their length. Long sums with few tiles are cut into chunks by sizes alone,
+// which combine in order.
 #pragma once
 
 #include "cuda/launch.h"

@@ -1,11 +1,10 @@
 // CUDA kernels of the random family: the CPU's bits. The counter of an element is its position, high and low word.
-#include "ops/random.h"
-
 #include <cmath>
 
 #include "core/threefry.h"
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
+#include "ops/random.h"
 
 namespace addax::cuda {
 namespace {

@@ -1,11 +1,10 @@
 // CUDA kernels of the reduce family. Floats are folded as doubles, integers as int64: both are bound by memory, and no
 // kernel is needed per dtype. Large reductions are cut into chunks by sizes alone, which combine in order.
-#include "ops/reduce.h"
-
 #include "cuda/block.h"
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/walk.h"
+#include "ops/reduce.h"
 
 namespace addax::cuda {
 namespace {
@@ -314,8 +313,15 @@ void scan_kernel(const KernelArgs& args) {
   const ScanAttrs& a = args.attrs.as<ScanAttrs>();
   const View &x = args.in[0], &out = args.out[0];
   const int axis = normalize_axis(a.axis, x.rank(), args.op.name);
-  const Scan s{kind,  a.reverse, product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.rank()), x.data,
-               out.data, x.dtype,   out.dtype};
+  const Scan s{kind,
+               a.reverse,
+               product(x.shape, 0, axis),
+               x.shape[axis],
+               product(x.shape, axis + 1, x.rank()),
+               x.data,
+               out.data,
+               x.dtype,
+               out.dtype};
   is_float(x.dtype) ? scan<double>(s) : scan<int64_t>(s);
 }
 

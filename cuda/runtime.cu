@@ -55,7 +55,8 @@ struct OneDevice {
   static constexpr int64_t kStaging = int64_t{4} << 20;
   static constexpr int kParts = 2;  // one is filled while the other is sent
 
-  explicit OneDevice(int i) : index(i), segments(i), cache(segments, Device{DeviceType::Cuda, static_cast<int16_t>(i)}) {
+  explicit OneDevice(int i)
+      : index(i), segments(i), cache(segments, Device{DeviceType::Cuda, static_cast<int16_t>(i)}) {
     check(cudaSetDevice(index), "choosing the device");
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
     check(cudaHostAlloc(reinterpret_cast<void**>(&fault), sizeof(cuda::Fault), cudaHostAllocMapped), "pinning memory");

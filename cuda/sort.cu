@@ -2,12 +2,11 @@
 // pass stable. A tile of elements is counted by a block; the counts of all tiles, digit by digit, say where a tile puts
 // each of its digits; within a tile lanes of equal digits find each other by votes. Rows of an array are sorted
 // together: by value first, then by row.
-#include "ops/sort.h"
-
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/order.h"
 #include "cuda/walk.h"
+#include "ops/sort.h"
 
 namespace addax::cuda {
 namespace {
@@ -51,7 +50,7 @@ __global__ void sums_before_kernel(int64_t* values, int64_t n) {
 
 __global__ void spread_kernel(const uint64_t* keys, const uint32_t* order, int64_t n, int shift, int64_t tiles,
                               const int64_t* before, uint32_t* sorted) {
-  __shared__ int64_t next[kDigits];         // where the next of a digit goes
+  __shared__ int64_t next[kDigits];           // where the next of a digit goes
   __shared__ int64_t place[kWarps][kDigits];  // in a round: how many a warp has, then where its first goes
   const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   next[threadIdx.x] = before[threadIdx.x * tiles + blockIdx.x];
@@ -96,7 +95,7 @@ __device__ inline uint64_t key_of(T value) {
   if constexpr (std::is_same_v<T, bool> || std::is_unsigned_v<T>) {
     return static_cast<uint64_t>(value);
   } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<uint64_t>(static_cast<int64_t>(value)) ^ uint64_t{1} << 63;
+    return static_cast<uint64_t>(static_cast<int64_t>(value)) ^ uint64_t { 1 } << 63;
   } else {
     const double x = convert<double>(value);
     if (x != x) return ~uint64_t{0};
@@ -156,7 +155,10 @@ void sort_rows(const KernelArgs& args, int axis, bool descending, const View* va
     using T = decltype(tag);
     launch(keys_kernel<T>, grid_for(total), kThreads, walk_of(x), x.as<T>(), descending, keys.get());
   });
-  stable_order(keys.get(), is_float(x.dtype) || size_of(x.dtype) == 8 || kind_of(x.dtype) == addax::Kind::Signed ? 8 : static_cast<int>(size_of(x.dtype)),
+  stable_order(keys.get(),
+               is_float(x.dtype) || size_of(x.dtype) == 8 || kind_of(x.dtype) == addax::Kind::Signed
+                   ? 8
+                   : static_cast<int>(size_of(x.dtype)),
                order.get(), total, args.op.name);
   if (total > n) {
     launch(rows_kernel, grid_for(total), kThreads, total, n, keys.get());
@@ -179,9 +181,7 @@ void argsort(const KernelArgs& args) {
   sort_rows(args, normalize_axis(a.axis, args.in[0].rank(), "argsort"), a.descending, nullptr, &args.out[0]);
 }
 
-void top_k(const KernelArgs& args) {
-  sort_rows(args, args.in[0].rank() - 1, true, &args.out[0], &args.out[1]);
-}
+void top_k(const KernelArgs& args) { sort_rows(args, args.in[0].rank() - 1, true, &args.out[0], &args.out[1]); }
 
 }  // namespace
 

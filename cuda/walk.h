@@ -19,8 +19,7 @@ struct Walk {
       n *= shape[d];
       if (shape[d] == 1) continue;
       bool continues = rank > 0;
-      for (int k = 0; k < N && continues; ++k)
-        continues = strides[k][d] == step[k][rank - 1] * size[rank - 1];
+      for (int k = 0; k < N && continues; ++k) continues = strides[k][d] == step[k][rank - 1] * size[rank - 1];
       if (continues) {
         size[rank - 1] *= shape[d];
         continue;

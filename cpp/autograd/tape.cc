@@ -337,9 +337,10 @@ Tensors Tape::gradient(const Tensors& targets, const Tensors& sources, const Ten
   for (const Tensor& s : sources) ids.push_back(s.id());
   const Grads grads = impl_->walk(targets, ids, output_grads, keep);
   Tensors out;
-  for (const uint64_t id : ids) {
-    const auto it = grads.find(id);
-    out.push_back(it == grads.end() ? Tensor() : it->second);
+  for (const Tensor& s : sources) {
+    const auto it = grads.find(s.id());
+    // Rules make zeros on the CPU, which does not matter until somebody else gets them.
+    out.push_back(it == grads.end() ? Tensor() : it->second.to(s.is_placeholder() ? it->second.device() : s.device()));
   }
   if (!keep) reset();
   return out;

@@ -73,9 +73,7 @@ Dtype dtype_of(DLDataType t) {
                    t.lanes, ")");
 }
 
-DLDevice dl_device_of(Device device) {
-  return {device.type == DeviceType::Cpu ? kDLCPU : kDLCUDA, device.index};
-}
+DLDevice dl_device_of(Device device) { return {device.type == DeviceType::Cpu ? kDLCPU : kDLCUDA, device.index}; }
 
 Device device_of(DLDevice device) {
   if (device.device_type == kDLCPU) return {};

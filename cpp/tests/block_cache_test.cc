@@ -73,10 +73,11 @@ TEST_CASE("large blocks are cut from segments of their own, by need where there 
   CHECK(driver.given.size() == 1);
   void* c = cache.allocate(7 * kMiB, "test");  // 32 MiB are no longer there
   CHECK(driver.left == 0);
-  CHECK_THROWS_WITH_AS(cache.allocate(kMiB, "matmul"),
-                       "matmul: could not allocate 1048576 bytes on cuda:0 (live 40894464, cached 1048576, free 0); use a "
-                       "smaller batch or free tensors you no longer need",
-                       OutOfMemory);
+  CHECK_THROWS_WITH_AS(
+      cache.allocate(kMiB, "matmul"),
+      "matmul: could not allocate 1048576 bytes on cuda:0 (live 40894464, cached 1048576, free 0); use a "
+      "smaller batch or free tensors you no longer need",
+      OutOfMemory);
   cache.free(b);
   void* d = cache.allocate(20 * kMiB, "test");  // the cache stays usable
   CHECK(d == b);

@@ -17,7 +17,17 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ("-std=c++17", "-O1", "-g0", "-fPIC", "-fwrapv", "-fvisibility=hidden", "-ffp-contract=off", "-DADDAX_EMULATED", "-w")
+FLAGS = (
+    "-std=c++17",
+    "-O1",
+    "-g0",
+    "-fPIC",
+    "-fwrapv",
+    "-fvisibility=hidden",
+    "-ffp-contract=off",
+    "-DADDAX_EMULATED",
+    "-w",
+)
 
 
 def _sources() -> list[Path]:
@@ -29,7 +39,9 @@ def _stamp(compiler: str) -> str:
     """What the library depends on: sources, headers that they may include, compiler."""
     digest = hashlib.sha256(compiler.encode())
     folders = ("cuda", "tests/cuda", "cpp/core", "cpp/ops", "cpp/include")
-    for path in sorted(p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".cu", ".cc", ".h", ".def", ".py")):
+    for path in sorted(
+        p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".cu", ".cc", ".h", ".def", ".py")
+    ):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -60,7 +72,17 @@ def build() -> Path:
         libaddax = Path(addax.__file__).parent / "lib"
         # Into a file of another name first: whoever finds the library finds it whole.
         unfinished = library.with_suffix(".part")
-        link = [compiler, "-shared", "-Wl,-z,defs", "-o", unfinished, *objects, f"-L{libaddax}", "-laddax", f"-Wl,-rpath,{libaddax}"]
+        link = [
+            compiler,
+            "-shared",
+            "-Wl,-z,defs",
+            "-o",
+            unfinished,
+            *objects,
+            f"-L{libaddax}",
+            "-laddax",
+            f"-Wl,-rpath,{libaddax}",
+        ]
         subprocess.run(link, check=True)
         unfinished.rename(library)
     return library

@@ -14,7 +14,9 @@ namespace {
 
 struct Memory final : SegmentSource {
   static constexpr int64_t kAll = int64_t{1} << 32;
-  void* take(int64_t bytes) override { return bytes > kAll ? nullptr : std::aligned_alloc(512, static_cast<size_t>(bytes)); }
+  void* take(int64_t bytes) override {
+    return bytes > kAll ? nullptr : std::aligned_alloc(512, static_cast<size_t>(bytes));
+  }
   void give_back(void* data) override { std::free(data); }
   int64_t free_bytes() override { return kAll; }
 };
@@ -94,7 +96,8 @@ __attribute__((visibility("default"))) void addax_open() {
   addax::register_runtime(addax::DeviceType::Cuda, &addax::runtime());
 }
 /// Whether the threads of later blocks run from the last to the first.
-__attribute__((visibility("default"))) void emulation_set_reversed(int reversed) { emulation::set_reversed(reversed != 0); }
+__attribute__((visibility("default"))) void emulation_set_reversed(int reversed) {
+  emulation::set_reversed(reversed != 0);
+}
 __attribute__((visibility("default"))) int64_t emulation_launches() { return emulation::launches(); }
-
 }

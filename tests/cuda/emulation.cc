@@ -40,8 +40,7 @@ bool reversed = false;
 int64_t launch_count = 0;
 
 [[noreturn]] void stop(const char* what) {
-  std::fprintf(stderr, "emulation: %s (block %u, %u, thread %u)\n", what, place.block.x, place.block.y,
-               running_index);
+  std::fprintf(stderr, "emulation: %s (block %u, %u, thread %u)\n", what, place.block.x, place.block.y, running_index);
   std::abort();
 }
 
@@ -112,7 +111,8 @@ void run_block() {
 void run(dim3 grid, unsigned threads, const std::function<void()>& body) {
   const std::lock_guard<std::mutex> lock(mutex);
   if (threads % 32 != 0 || threads == 0 || threads > 1024) stop("a block must have whole warps, 1024 threads at most");
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535) stop("a grid of no blocks, or of too many");
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535)
+    stop("a grid of no blocks, or of too many");
   while (fibers.size() < threads) fibers.push_back(std::make_unique<Fiber>());
   work = &body;
   thread_count = threads;
@@ -130,9 +130,7 @@ void run(dim3 grid, unsigned threads, const std::function<void()>& body) {
 void set_reversed(bool value) { reversed = value; }
 int64_t launches() { return launch_count; }
 
-void block_barrier() {
-  leave(State::AtBlockBarrier);
-}
+void block_barrier() { leave(State::AtBlockBarrier); }
 
 void exchange(void* value, size_t bytes, unsigned from) {
   Fiber* self = running;

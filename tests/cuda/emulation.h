@@ -73,9 +73,7 @@ T __shfl_up_sync(unsigned, T value, unsigned by) {
   return emulation::exchanged(value, lane < by ? lane : lane - by);
 }
 
-inline unsigned __ballot_sync(unsigned, int predicate) {
-  return emulation::vote(predicate != 0);
-}
+inline unsigned __ballot_sync(unsigned, int predicate) { return emulation::vote(predicate != 0); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 
 template <class T>

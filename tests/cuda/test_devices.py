@@ -99,7 +99,9 @@ def test_memory() -> None:
     engine.empty_cache("cuda:0")
     engine.set_memory_limit(before["live"] + (1 << 20), "cuda:0")
     try:
-        with pytest.raises(MemoryError, match=r"to: could not allocate 4194304 bytes on cuda:0 \(live \d+, cached \d+, free"):
+        with pytest.raises(
+            MemoryError, match=r"to: could not allocate 4194304 bytes on cuda:0 \(live \d+, cached \d+, free"
+        ):
             engine.tensor(np.zeros(1 << 20, "float32")).to("cuda:0")
         assert (engine.tensor(1.0).to("cuda:0") + 1).item() == 2
     finally:

@@ -14,7 +14,10 @@ from tests.table.helpers import as_float64, bits, cast_inputs, differentiable_in
 from tests.table.test_layout import spaced
 
 TABLE = {row["name"]: row for row in engine.op_table()}
-RUNS = [s for s in samples() if s.op not in MISSING or TABLE[s.op]["has_compose"]]
+# Control runs plans, which know no device.
+RUNS = [
+    s for s in samples() if s.op not in MISSING or (TABLE[s.op]["has_compose"] and TABLE[s.op]["family"] != "control")
+]
 # A composition rounds 16-bit floats at every step; what it is made of has samples of its own.
 CASES = [
     pytest.param(s, d, id=f"{s}-{d}")
@@ -55,8 +58,9 @@ def test_forward(sample: Sample, dtype: str) -> None:
     host = cast_inputs(sample.inputs(), dtype)
     outputs = run(sample, on_device(host))
     assert all(t.device == "cuda:0" for t in outputs)
-    emulation().emulation_set_reversed(1)
-    assert [bits(t) for t in run(sample, on_device(host))] == [bits(t) for t in outputs]
+    if dtype in ("float32", "int32", "bool"):
+        emulation().emulation_set_reversed(1)
+        assert [bits(t) for t in run(sample, on_device(host))] == [bits(t) for t in outputs]
     expected = reference(sample, [as_float64(t) for t in host]) if sample.reference else on_cpu(sample, host)
     for out, want in zip(outputs, expected, strict=True):
         assert out.shape == want.shape

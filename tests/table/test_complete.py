@@ -30,7 +30,11 @@ def test_cuda_column() -> None:
     emulation()
     table = engine.op_table()
     wrong = [f"{row['name']}: no CUDA kernel" for row in table if not row["cuda"] and row["name"] not in MISSING]
-    wrong += [f"{row['name']}: has a CUDA kernel, yet is listed without" for row in table if row["cuda"] and row["name"] in MISSING]
+    wrong += [
+        f"{row['name']}: has a CUDA kernel, yet is listed without"
+        for row in table
+        if row["cuda"] and row["name"] in MISSING
+    ]
     wrong += [f"{name}: listed, but no row" for name in MISSING - {row["name"] for row in table}]
     assert not wrong, "\n".join(wrong)
 
