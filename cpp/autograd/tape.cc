@@ -9,6 +9,7 @@
 #include "addax/ops/movement.h"
 #include "addax/variable.h"
 #include "autograd/watch.h"
+#include "ops/elsewhere.h"
 #include "ops/record.h"
 #include "ops/vjp.h"
 
@@ -43,7 +44,7 @@ void accumulate(Grads& grads, uint64_t id, Tensor grad) {
 
 Tensor ones_like(const Tensor& t) {
   if (t.is_placeholder() && !active_tracer) return Tensor::placeholder(t.shape(), t.dtype());
-  return broadcast_to(Tensor::scalar(1, t.dtype()), t.shape());
+  return broadcast_to(Tensor::scalar(1, t.dtype()).to(t.device()), t.shape());
 }
 
 }  // namespace
@@ -228,6 +229,7 @@ void Tape::Impl::walk_node(Node& node, const Tensors& incoming, const std::unord
     if (!node.op->vjp) fail<Error>(name_of(node), ": has no gradient rule");
     const Tensors in = node.region ? node.region->restored(node.in) : node.in,
                   out = node.region ? node.region->restored(node.out) : node.out;
+    const MovesConstants constants;
     outgoing = node.op->vjp({*node.op, node.attrs, in, out, incoming, needs});
   }
   if (outgoing.size() != node.in.size())
@@ -335,9 +337,10 @@ Tensors Tape::gradient(const Tensors& targets, const Tensors& sources, const Ten
   for (const Tensor& s : sources) ids.push_back(s.id());
   const Grads grads = impl_->walk(targets, ids, output_grads, keep);
   Tensors out;
-  for (const uint64_t id : ids) {
-    const auto it = grads.find(id);
-    out.push_back(it == grads.end() ? Tensor() : it->second);
+  for (const Tensor& s : sources) {
+    const auto it = grads.find(s.id());
+    // Rules make zeros on the CPU, which does not matter until somebody else gets them.
+    out.push_back(it == grads.end() ? Tensor() : it->second.to(s.is_placeholder() ? it->second.device() : s.device()));
   }
   if (!keep) reset();
   return out;

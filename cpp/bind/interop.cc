@@ -6,6 +6,7 @@
 
 #include "addax/ops/elementwise.h"
 #include "bind/bind.h"
+#include "core/runtime.h"
 #include "ops/engine.h"
 
 namespace addax::bind {
@@ -43,7 +44,7 @@ struct DLManagedTensorVersioned {
   uint64_t flags;
   DLTensor dl_tensor;
 };
-enum : int32_t { kDLCPU = 1 };
+enum : int32_t { kDLCPU = 1, kDLCUDA = 2 };
 enum : uint8_t { kDLInt = 0, kDLUInt = 1, kDLFloat = 2, kDLBfloat = 4, kDLComplex = 5, kDLBool = 6 };
 constexpr uint64_t kReadOnlyFlag = 1;
 
@@ -73,12 +74,26 @@ Dtype dtype_of(DLDataType t) {
                    t.lanes, ")");
 }
 
+DLDevice dl_device_of(Device device) { return {device.has_runtime() ? kDLCUDA : kDLCPU, device.index}; }
+
+Device device_of(DLDevice device) {
+  if (device.device_type == kDLCPU) return {};
+  if (device.device_type != kDLCUDA)
+    fail<ValueError>("from_dlpack: the array is on DLPack device type ", device.device_type,
+                     "; expected CPU (1) or CUDA (2) memory: move it to the CPU first");
+  const Device cuda{DeviceType::Cuda, static_cast<int16_t>(device.device_id)};
+  runtime_of(cuda);
+  return cuda;
+}
+
 // Foreign memory: a deleter that may run on any thread, with or without the GIL.
-Tensor adopt(void* data, int64_t bytes, const Layout& layout, Dtype dtype, std::function<void(void*)> release) {
+Tensor adopt(void* data, int64_t bytes, const Layout& layout, Dtype dtype, std::function<void(void*)> release,
+             Device device = {}) {
   auto* storage = new Storage;
   const Ref<Storage> ref(storage);
   storage->data = data;
   storage->bytes = bytes;
+  storage->device = device;
   storage->read_only = true;
   storage->foreign = std::move(release);
   return Tensor(ref, layout, dtype);
@@ -90,8 +105,8 @@ struct Exported {
 };
 
 void fill(DLTensor& dl, Exported& owner) {
-  dl = {owner.tensor.raw(),
-        {kDLCPU, 0},
+  dl = {owner.tensor.address(),
+        dl_device_of(owner.tensor.device()),
         owner.shape.rank(),
         dl_type_of(owner.tensor.dtype()),
         owner.shape.begin(),
@@ -117,8 +132,10 @@ py::object to_dlpack(const Tensor& x, const py::object&, const py::object& max_v
   Tensor source = x;
   if (!copy.is_none() && py::cast<bool>(copy)) {
     source = Tensor::empty(x.shape(), x.dtype(), "dlpack");
-    std::memcpy(source.raw(), x.contiguous().raw(), static_cast<size_t>(x.nbytes()));
+    std::memcpy(source.raw(), x.to(Device{}).contiguous().raw(), static_cast<size_t>(x.nbytes()));
+    source = source.to(x.device());
   }
+  synchronize(source.device());  // whoever takes it may read it on a stream of its own
   auto* owner = new Exported{source, source.shape(), source.strides()};
   const bool versioned = !max_version.is_none() && py::cast<int>(max_version[py::int_(0)]) >= 1;
   PyObject* capsule;
@@ -141,18 +158,18 @@ Tensor take_capsule(const py::object& capsule, const char* name, const char* use
   auto* m = static_cast<Managed*>(PyCapsule_GetPointer(capsule.ptr(), name));
   if (!m) throw py::error_already_set();
   const DLTensor& dl = m->dl_tensor;
-  if (dl.device.device_type != kDLCPU)
-    fail<ValueError>("from_dlpack: the array is on DLPack device type ", dl.device.device_type,
-                     "; this build takes CPU memory only: move it to the CPU first");
+  const Device device = device_of(dl.device);
   const Dtype dtype = dtype_of(dl.dtype);
   const Shape shape(dl.shape, dl.shape + dl.ndim);
   Layout layout = Layout::contiguous(shape);
   if (dl.strides) layout.strides = Strides(dl.strides, dl.strides + dl.ndim);
   PyCapsule_SetName(capsule.ptr(), used);
-  return adopt(static_cast<char*>(dl.data) + dl.byte_offset, numel(shape) * size_of(dtype), layout, dtype, [m](void*) {
+  const auto release = [m](void*) {
     py::gil_scoped_acquire gil;  // the owner may be a Python object
     if (m->deleter) m->deleter(m);
-  });
+  };
+  return adopt(static_cast<char*>(dl.data) + dl.byte_offset, numel(shape) * size_of(dtype), layout, dtype, release,
+               device);
 }
 
 Tensor from_dlpack(const py::object& array) {
@@ -219,6 +236,8 @@ Tensor from_numpy(py::array array) {
 }
 
 py::buffer_info buffer_of(const Tensor& x) {
+  if (x.device().has_runtime())
+    throw py::buffer_error("the CPU cannot read this tensor's memory; use tensor.numpy(), which copies it");
   if (x.dtype() == Dtype::BFloat16)
     throw py::buffer_error("bfloat16 has no buffer format; use tensor.numpy() or cast to float32");
   const py::ssize_t size = static_cast<py::ssize_t>(size_of(x.dtype()));
@@ -268,6 +287,7 @@ Tensor from_python(py::handle value) {
 }  // namespace
 
 py::object to_numpy(const Tensor& x) {
+  if (x.device().has_runtime()) return to_numpy(x.to(Device{}));
   std::vector<py::ssize_t> shape(x.shape().begin(), x.shape().end()), strides;
   for (int64_t s : x.strides()) strides.push_back(static_cast<py::ssize_t>(s * size_of(x.dtype())));
   void* data = x.raw();
@@ -319,9 +339,14 @@ void bind_interop(py::module_& m) {
       "tensor",
       [](py::handle value, const py::object& dtype) {
         const std::string name = dtype.is_none() ? std::string() : py::cast<std::string>(dtype);
-        if (!active_engine || OnHost::active() || as_tensor(value.ptr())) return convert(value, name);
-        const OnHost host;
-        return active_engine->put(convert(value, name));
+        if (as_tensor(value.ptr())) return convert(value, name);
+        if (active_engine && !OnHost::active()) {
+          const OnHost host;
+          return active_engine->put(convert(value, name));
+        }
+        Tensor t = convert(value, name);
+        const Device device = current_device();
+        return device.type == DeviceType::Cpu ? t : t.to(device);
       },
       py::arg("value"), py::arg("dtype") = py::none(),
       "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners, where the engine computes. Arrays share "
@@ -349,7 +374,10 @@ void bind_interop(py::module_& m) {
       .def_buffer(&buffer_of)
       .def("__dlpack__", &to_dlpack, py::kw_only(), py::arg("stream") = py::none(), py::arg("max_version") = py::none(),
            py::arg("dl_device") = py::none(), py::arg("copy") = py::none())
-      .def("__dlpack_device__", [](const Tensor&) { return py::make_tuple(int{kDLCPU}, 0); });
+      .def("__dlpack_device__", [](const Tensor& x) {
+        const DLDevice device = dl_device_of(x.device());
+        return py::make_tuple(device.device_type, device.device_id);
+      });
 }
 
 }  // namespace addax::bind

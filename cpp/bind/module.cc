@@ -5,6 +5,7 @@
 #include "addax/error.h"
 #include "bind/bind.h"
 #include "core/allocator.h"
+#include "core/runtime.h"
 
 namespace addax::bind {
 
@@ -61,17 +62,56 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_winograd", &set_winograd, py::arg("m"));
   m.def("cpu_isa", &cpu_isa);
   m.def("blas_info", &blas_info);
-  m.def("memory_stats", [] {
-    const MemoryStats s = memory_stats();
-    py::dict d;
-    d["live"] = s.live;
-    d["peak"] = s.peak;
-    d["cached"] = s.cached;
-    d["allocations"] = s.allocations;
-    return d;
+  m.def(
+      "memory_stats",
+      [](const std::string& device) {
+        const MemoryStats s = memory_stats(device_from(device));
+        py::dict d;
+        d["live"] = s.live;
+        d["peak"] = s.peak;
+        d["cached"] = s.cached;
+        d["allocations"] = s.allocations;
+        return d;
+      },
+      py::arg("device") = "cpu:0");
+  m.def(
+      "reset_peak_memory", [](const std::string& device) { reset_peak_memory(device_from(device)); },
+      py::arg("device") = "cpu:0");
+  m.def(
+      "empty_cache", [](const std::string& device) { empty_cache(device_from(device)); }, py::arg("device") = "cpu:0");
+  m.def(
+      "set_memory_limit",
+      [](int64_t bytes, const std::string& device) { set_memory_limit(bytes, device_from(device)); }, py::arg("bytes"),
+      py::arg("device") = "cpu:0");
+  m.def("devices", [] {
+    py::list names;
+    for (const Device d : devices()) names.append(name_of(d));
+    return names;
   });
-  m.def("reset_peak_memory", &reset_peak_memory);
-  m.def("empty_cache", &empty_cache);
-  m.def("set_memory_limit", &set_memory_limit, py::arg("bytes"));
+  m.def("device_problem", [] { return device_problem(DeviceType::Cuda); });
+  m.def(
+      "device_info",
+      [](const std::string& device) {
+        const DeviceInfo info = device_info(device_from(device));
+        py::dict d;
+        d["name"] = info.name;
+        d["memory"] = info.memory;
+        d["free"] = info.free;
+        return d;
+      },
+      py::arg("device"));
+  m.def("current_device", [] { return name_of(current_device()); });
+  m.def(
+      "set_current_device", [](const std::string& device) { set_current_device(device_from(device)); },
+      py::arg("device"));
+  m.def(
+      "synchronize",
+      [](const std::string& device) {
+        const Device d = device_from(device);
+        py::gil_scoped_release release;
+        synchronize(d);
+      },
+      py::arg("device"));
+  m.def("_open_plugin", &open_plugin, py::arg("path"));
   m.def("_fail_allocation_after", &fail_allocation_after, py::arg("n"));
 }

@@ -306,18 +306,21 @@ void bind_tensor(py::module_& m) {
       .def_property_readonly(
           "strides", [](const Tensor& x) { return as_tuple(x.strides()); },
           "Steps between neighbours along each axis, in elements.")
-      .def_property_readonly("device",
-                             [](const Tensor& x) {
-                               std::ostringstream out;
-                               out << x.device();
-                               return out.str();
-                             })
+      .def_property_readonly("device", [](const Tensor& x) { return name_of(x.device()); })
       .def_property_readonly("is_placeholder", &Tensor::is_placeholder,
                              "True for a symbolic tensor: a shape and dtype without a value.")
       .def_property_readonly("is_contiguous", &Tensor::is_contiguous)
       .def_property_readonly("id", &Tensor::id)
       .def_property_readonly("T", [](const Tensor& x) { return transpose(x); })
       .def("detach", &Tensor::detach, "The same values, unknown to any tape.")
+      .def(
+          "to",
+          [](const Tensor& x, const std::string& device) {
+            const Device target = device_from(device);
+            py::gil_scoped_release release;
+            return x.to(target);
+          },
+          py::arg("device"), "The same values on a device, unknown to any tape: this tensor, or a copy of it.")
       .def("owned", &Tensor::owned, "The same values, contiguous, in memory that nobody outside can change.")
       .def(
           "astype", [](const Tensor& x, const std::string& d) { return cast(x, dtype_from(d)); }, py::arg("dtype"))

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "addax/error.h"
+#include "core/runtime.h"
 #include "core/scratch.h"
 
 #ifdef __linux__
@@ -114,26 +115,30 @@ void cpu_free(void* data, int64_t bytes) {
   c.stats.cached += block;
 }
 
-MemoryStats memory_stats() {
+MemoryStats memory_stats(Device device) {
+  if (device.type != DeviceType::Cpu) return runtime_of(device).memory_stats(device.index);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   return c.stats;
 }
 
-void reset_peak_memory() {
+void reset_peak_memory(Device device) {
+  if (device.type != DeviceType::Cpu) return runtime_of(device).reset_peak_memory(device.index);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   c.stats.peak = c.stats.live;
 }
 
-void empty_cache() {
+void empty_cache(Device device) {
+  if (device.type != DeviceType::Cpu) return runtime_of(device).empty_cache(device.index);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   release_cached(c);
 }
 
-void set_memory_limit(int64_t bytes) {
+void set_memory_limit(int64_t bytes, Device device) {
   if (bytes < 0) fail<ValueError>("set_memory_limit: expected bytes >= 0 (0 lifts the limit), got ", bytes);
+  if (device.type != DeviceType::Cpu) return runtime_of(device).set_memory_limit(device.index, bytes);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   c.limit = bytes;

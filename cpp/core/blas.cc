@@ -10,6 +10,7 @@
 
 #include "addax/device.h"
 #include "addax/error.h"
+#include "core/folder.h"
 #include "core/parallel.h"
 
 #ifndef ADDAX_BLAS_PREFIX
@@ -33,14 +34,6 @@ struct Library {
   Gemm<double> dgemm = nullptr;
   std::string info;
 };
-
-std::string folder_of_libaddax() {
-  Dl_info info;
-  if (!dladdr(reinterpret_cast<void*>(&folder_of_libaddax), &info) || !info.dli_fname) return ".";
-  const std::string path = info.dli_fname;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 template <class F>
 F symbol(void* handle, const char* name) {

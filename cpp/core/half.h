@@ -1,20 +1,25 @@
-// float16 and bfloat16 storage types; arithmetic happens in float.
+// float16 and bfloat16 storage types; arithmetic happens in float. Host and device compile this header.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+
+#ifdef __CUDACC__
+#define ADDAX_BOTH __host__ __device__
+#else
+#define ADDAX_BOTH
+#endif
 
 namespace addax {
 
 namespace detail {
-inline float bits_to_float(uint32_t bits) {
+ADDAX_BOTH inline float bits_to_float(uint32_t bits) {
   float f;
-  std::memcpy(&f, &bits, 4);
+  __builtin_memcpy(&f, &bits, 4);
   return f;
 }
-inline uint32_t float_to_bits(float f) {
+ADDAX_BOTH inline uint32_t float_to_bits(float f) {
   uint32_t bits;
-  std::memcpy(&bits, &f, 4);
+  __builtin_memcpy(&bits, &f, 4);
   return bits;
 }
 }  // namespace detail
@@ -24,7 +29,7 @@ struct Float16 {
   uint16_t bits;
 
   Float16() = default;
-  explicit Float16(float value) {
+  ADDAX_BOTH explicit Float16(float value) {
     const uint32_t f = detail::float_to_bits(value);
     const uint32_t sign = (f >> 16) & 0x8000u;
     const uint32_t magnitude = f & 0x7fffffffu;
@@ -40,7 +45,7 @@ struct Float16 {
     }
     bits = static_cast<uint16_t>(sign | h);
   }
-  explicit operator float() const {
+  ADDAX_BOTH explicit operator float() const {
     const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
     const uint32_t rest = bits & 0x7fffu;
     uint32_t f;
@@ -60,12 +65,12 @@ struct BFloat16 {
   uint16_t bits;
 
   BFloat16() = default;
-  explicit BFloat16(float value) {
+  ADDAX_BOTH explicit BFloat16(float value) {
     const uint32_t f = detail::float_to_bits(value);
     bits = (f & 0x7fffffffu) > 0x7f800000u ? static_cast<uint16_t>((f >> 16) | 0x40u)
                                            : static_cast<uint16_t>((f + 0x7fffu + ((f >> 16) & 1u)) >> 16);
   }
-  explicit operator float() const { return detail::bits_to_float(static_cast<uint32_t>(bits) << 16); }
+  ADDAX_BOTH explicit operator float() const { return detail::bits_to_float(static_cast<uint32_t>(bits) << 16); }
 };
 
 }  // namespace addax

@@ -6,6 +6,7 @@
 
 #include "core/copy.h"
 #include "core/dispatch.h"
+#include "core/runtime.h"
 #include "core/scratch.h"
 
 namespace addax {
@@ -28,12 +29,23 @@ Tensor make(Ref<Storage> storage, const Layout& layout, Dtype dtype) {
   return Tensor(std::move(storage), layout, dtype);
 }
 
-Ref<Storage> allocate(int64_t bytes, const char* what) {
+Ref<Storage> allocate(int64_t bytes, Device device, const char* what) {
   Storage* s = new Storage;
   Ref<Storage> ref(s);
-  s->data = cpu_allocate(bytes, what);
+  s->data = device.type == DeviceType::Cpu ? cpu_allocate(bytes, what)
+                                           : runtime_of(device).allocate(device.index, bytes, what);
   s->bytes = bytes;
+  s->device = device;
   return ref;
+}
+
+int64_t checked_bytes(const Shape& shape, Dtype dtype, const char* what) {
+  int64_t bytes;
+  for (int64_t d : shape)
+    if (d < 0) fail<ShapeError>(what, ": dimensions must be >= 0, got shape ", shape);
+  if (__builtin_mul_overflow(addax::numel(shape), size_of(dtype), &bytes))
+    fail<ShapeError>(what, ": ", shape, " ", dtype, " has more bytes than int64 can count");
+  return bytes;
 }
 
 }  // namespace
@@ -43,8 +55,10 @@ bool any_tensor_made() { return counter.load(std::memory_order_relaxed) != 1; }
 void Storage::destroy(Storage* s) {
   if (s->foreign)
     s->foreign(s->data);
-  else
+  else if (!s->device.has_runtime())
     cpu_free(s->data, s->bytes);
+  else if (s->data)
+    find_runtime(s->device.type)->free(s->device.index, s->data, s->bytes);
   delete s;
 }
 
@@ -59,13 +73,10 @@ Tensor::Tensor(Ref<Storage> storage, Layout layout, Dtype dtype) {
   impl_ = Ref<TensorImpl>(impl);
 }
 
-Tensor Tensor::empty(const Shape& shape, Dtype dtype, const char* what) {
-  int64_t bytes;
-  for (int64_t d : shape)
-    if (d < 0) fail<ShapeError>(what, ": dimensions must be >= 0, got shape ", shape);
-  if (__builtin_mul_overflow(addax::numel(shape), size_of(dtype), &bytes))
-    fail<ShapeError>(what, ": ", shape, " ", dtype, " has more bytes than int64 can count");
-  return make(allocate(bytes, what), Layout::contiguous(shape), dtype);
+Tensor Tensor::empty(const Shape& shape, Dtype dtype, const char* what) { return empty(shape, dtype, Device{}, what); }
+
+Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device, const char* what) {
+  return make(allocate(checked_bytes(shape, dtype, what), device, what), Layout::contiguous(shape), dtype);
 }
 
 Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
@@ -132,12 +143,20 @@ void* Tensor::raw() const {
                 " has no value: it stands for any input while a model is built or a function is traced. Compute with "
                 "addax.ops instead of reading it; for a choice that depends on it use addax.ops.where or cond");
   const Storage& s = *impl_->storage;
+  if (s.device.has_runtime())
+    fail<Error>("a tensor on ", device(), " cannot be read by the CPU: move it with to(\"cpu:0\")");
   void* data = s.device.type == DeviceType::Jax ? static_cast<RemoteValue*>(s.data)->host() : s.data;
   return static_cast<char*>(data) + impl_->layout.offset * size_of(impl_->dtype);
 }
 
+void* Tensor::address() const {
+  if (is_placeholder() || !device().has_runtime()) return raw();
+  return static_cast<char*>(impl_->storage->data) + impl_->layout.offset * size_of(impl_->dtype);
+}
+
 double Tensor::item() const {
   if (numel() != 1) fail<ShapeError>("item: expected a tensor of one element, got shape ", shape());
+  if (device().has_runtime()) return to(Device{}).item();
   return with_any(dtype(), [&](auto tag) -> double {
     using T = decltype(tag);
     if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
@@ -150,8 +169,29 @@ double Tensor::item() const {
 Tensor Tensor::contiguous() const {
   if (is_contiguous()) return *this;
   if (is_placeholder()) return placeholder(shape(), dtype());
-  Tensor out = empty(shape(), dtype());
-  copy_strided(out.raw(), out.strides(), raw(), strides(), shape(), size_of(dtype()));
+  Tensor out = empty(shape(), dtype(), device().has_runtime() ? device() : Device{});
+  if (!device().has_runtime())
+    copy_strided(out.raw(), out.strides(), raw(), strides(), shape(), size_of(dtype()));
+  else if (numel() > 0)
+    runtime_of(device()).copy_strided(device().index, out.address(), out.strides(), address(), strides(), shape(),
+                                      size_of(dtype()));
+  return out;
+}
+
+Tensor Tensor::to(Device device) const {
+  if (is_placeholder() || device == this->device()) return *this;
+  const Tensor source = contiguous();
+  Tensor out = empty(shape(), dtype(), device, "to");
+  if (numel() == 0) return out;
+  const Device from = source.device();
+  if (!from.has_runtime() && !device.has_runtime())
+    std::copy_n(source.data<char>(), nbytes(), out.data<char>());
+  else if (!from.has_runtime())
+    runtime_of(device).from_host(device.index, out.address(), source.raw(), nbytes());
+  else if (!device.has_runtime())
+    runtime_of(from).to_host(from.index, out.raw(), source.address(), nbytes());
+  else
+    runtime_of(from).between(device.index, out.address(), from.index, source.address(), nbytes());
   return out;
 }
 
@@ -161,6 +201,7 @@ Tensor Tensor::detach() const { return view(impl_->layout); }
 Tensor Tensor::owned() const {
   const Tensor source = contiguous();
   if (!source.storage()->read_only && !source.storage()->foreign) return source.detach();
+  if (device().has_runtime()) return to(Device{}).to(device());
   Tensor copy = empty(shape(), dtype(), "copy");
   std::copy_n(source.data<char>(), source.nbytes(), copy.data<char>());
   return copy;
@@ -181,7 +222,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   out << "Tensor(shape=" << tensor.shape() << ", dtype=" << tensor.dtype();
   if (!tensor.is_placeholder() && tensor.numel() <= 16) {
     out << ", [";
-    const Tensor c = tensor.contiguous();
+    const Tensor c = tensor.to(Device{}).contiguous();
     for (int64_t i = 0; i < c.numel(); ++i) out << (i ? ", " : "") << c.view({{}, {}, c.layout().offset + i}).item();
     out << ']';
   }

@@ -97,7 +97,7 @@ bool barrier_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, 
 
 enum class PadMode { Constant, Reflect, Symmetric, Edge };
 /// Throws ValueError for an unknown name.
-PadMode pad_mode(const std::string& name);
+ADDAX_API PadMode pad_mode(const std::string& name);
 /// The position in an axis of size n >= 1 that position i, which may be outside, reads; -1 for the constant.
 /// Reflections repeat as often as it takes, as in NumPy.
 inline int64_t pad_source(PadMode mode, int64_t i, int64_t n) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cpu/select.h"
+#include "ops/elsewhere.h"
 #include "ops/engine.h"
 #include "ops/families.h"
 #include "ops/kernel.h"
@@ -52,13 +53,6 @@ SmallVector<View, 8> views_of(Span<const Tensor> tensors) {
   return views;
 }
 
-using Outputs = SmallVector<Tensor, kFewOutputs>;
-
-bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& out) {
-  return i < op.donates && input && input.is_unique() && !input.storage()->read_only && input.is_contiguous() &&
-         input.dtype() == out.dtype && input.shape() == out.shape;
-}
-
 void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may_donate, Outputs& out) {
   const Attrs& attrs = given ? given : op.default_attrs;
   const int n = static_cast<int>(inputs.size());
@@ -73,8 +67,13 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
   const size_t count = c.outputs.size();
   out.resize(count);
 
-  bool symbolic = false;
-  for (const Tensor& t : inputs) symbolic |= t && t.is_placeholder();
+  bool symbolic = false, elsewhere = false;
+  for (const Tensor& t : inputs) {
+    if (!t) continue;
+    const Storage* storage = t.storage().get();
+    symbolic |= !storage;
+    elsewhere |= storage && storage->device.has_runtime();
+  }
   if (symbolic) {
     for (size_t i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
     if (active_tracer) active_tracer->record(op, attrs, inputs, out);
@@ -86,6 +85,8 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
     if (op.view && inputs[0].dtype() == c.outputs[0].dtype &&
         op.view(inputs[0].layout(), c.outputs[0].shape, attrs, layout)) {
       out[0] = inputs[0].view(layout);
+    } else if (__builtin_expect(elsewhere, false)) {
+      run_elsewhere(op, inputs, attrs, may_donate, c.outputs, out);
     } else {
       const Kernel kernel = op.kernels[static_cast<size_t>(DeviceType::Cpu)];
       if (!kernel) fail<Error>(op.name, ": no kernel for cpu");

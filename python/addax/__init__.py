@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from addax.autograd import vjp as vjp
     from addax.compiled import compile as compile
     from addax.compiled import make_graph as make_graph
+    from addax.devices import device as device
     from addax.dtype_policies import DTypePolicy as DTypePolicy
     from addax.dtype_policies import FloatDTypePolicy as FloatDTypePolicy
     from addax.initializers import Initializer as Initializer
@@ -82,6 +83,7 @@ _MODULES = frozenset(
 _HOMES = {
     "addax.autograd": "GradientTape custom_gradient grad stop_gradient value_and_grad vjp",
     "addax.compiled": "compile make_graph",
+    "addax.devices": "device",
     "addax.dtype_policies": "DTypePolicy FloatDTypePolicy",
     "addax.initializers": "Initializer",
     "addax.layers": "Input InputSpec Layer",

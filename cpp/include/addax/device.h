@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "addax/api.h"
 
@@ -16,12 +19,33 @@ struct Device {
   DeviceType type = DeviceType::Cpu;
   int16_t index = 0;
 
+  /// Whether only its runtime (core/runtime.h) reads its memory.
+  bool has_runtime() const { return type == DeviceType::Cuda; }
   friend bool operator==(Device a, Device b) { return a.type == b.type && a.index == b.index; }
   friend bool operator!=(Device a, Device b) { return !(a == b); }
 };
 
 /// "cpu:0", "cuda:1".
 ADDAX_API std::ostream& operator<<(std::ostream& out, Device device);
+ADDAX_API std::string name_of(Device device);
+/// The device of that name; the index may be left out, "gpu" is "cuda". Throws ValueError if there is none such, which
+/// says what is missing.
+ADDAX_API Device device_from(std::string_view text);
+/// Every device, the CPU first.
+ADDAX_API std::vector<Device> devices();
+/// Why there is no device of a type: what is missing and how to get it. Empty if there is one.
+ADDAX_API std::string device_problem(DeviceType type);
+/// Where this thread's new tensors go: the CPU unless it was set.
+ADDAX_API Device current_device();
+ADDAX_API void set_current_device(Device device);
+/// Returns once the device has done what it was asked. Throws what kernels found wrong.
+ADDAX_API void synchronize(Device device);
+
+struct DeviceInfo {
+  std::string name;
+  int64_t memory = 0, free = 0;  // in bytes; 0: not known
+};
+ADDAX_API DeviceInfo device_info(Device device);
 
 /// Counters of one device's caching allocator, in bytes.
 struct MemoryStats {
@@ -31,12 +55,12 @@ struct MemoryStats {
   int64_t allocations = 0;  // calls that reached the system
 };
 
-ADDAX_API MemoryStats memory_stats();
-ADDAX_API void reset_peak_memory();
+ADDAX_API MemoryStats memory_stats(Device device = {});
+ADDAX_API void reset_peak_memory(Device device = {});
 /// Returns cached blocks to the system.
-ADDAX_API void empty_cache();
+ADDAX_API void empty_cache(Device device = {});
 /// Refuses to hold more than this many live bytes; 0 lifts the limit.
-ADDAX_API void set_memory_limit(int64_t bytes);
+ADDAX_API void set_memory_limit(int64_t bytes, Device device = {});
 
 /// Threads that share the work of one kernel, the caller included.
 ADDAX_API int num_threads();

@@ -90,6 +90,8 @@ class ADDAX_API Tensor {
 
   /// Uninitialized values on the CPU. Throws OutOfMemory, which names `what`.
   static Tensor empty(const Shape& shape, Dtype dtype, const char* what = "empty");
+  /// The same on any device.
+  static Tensor empty(const Shape& shape, Dtype dtype, Device device, const char* what = "empty");
   /// Every element equal to value, converted to dtype.
   static Tensor full(const Shape& shape, double value, Dtype dtype);
   /// A 0-d tensor.
@@ -116,12 +118,17 @@ class ADDAX_API Tensor {
   /// True if no other tensor shares the storage and nothing else holds this handle.
   bool is_unique() const;
 
-  /// First element's address, of a remote value on the host. Throws Error on a placeholder, which has no value.
+  /// First element's address, of JAX's values on the host. Throws Error on a placeholder, which has no value, and where
+  /// the CPU cannot read it.
   void* raw() const;
+  /// The same wherever the value lies: for kernels and copies.
+  void* address() const;
   template <class T>
   T* data() const {
     return static_cast<T*>(raw());
   }
+  /// The same values on a device: this tensor, or a contiguous copy of it that no tape knows.
+  Tensor to(Device device) const;
   /// The single element of a one-element tensor, as double.
   double item() const;
 

@@ -59,7 +59,7 @@ def engine_rows() -> list[tuple[str, str]]:
         ("instruction set", f"{engine.cpu_isa()} (ADDAX_ISA=baseline forces a lower one)"),
         ("threads", f"{engine.num_threads()} (ADDAX_NUM_THREADS or addax.config.set_num_threads)"),
         ("BLAS", str(engine.blas_info())),
-        ("devices", "cpu:0"),
+        *_device_rows(),
         ("memory", f"{_machine_memory()}; addax holds {memory['live']:,} bytes, caches {memory['cached']:,} bytes"),
         ("installed in", os.path.dirname(os.path.abspath(addax.__file__))),
     ]
@@ -74,6 +74,17 @@ def optional_rows() -> list[tuple[str, str]]:
         else:
             rows.append((package, f"{importlib.metadata.version(package)}, for {purpose}"))
     return rows
+
+
+def _device_rows() -> list[tuple[str, str]]:
+    from addax import engine
+
+    rows = [("devices", ", ".join(engine.devices()))]
+    for name in engine.devices()[1:]:
+        info = engine.device_info(name)
+        rows.append((name, f"{info['name']}, {info['free'] / 2**30:.1f} of {info['memory'] / 2**30:.1f} GiB free"))
+    problem = engine.device_problem()
+    return [*rows, ("CUDA", f"missing: {problem}")] if problem else rows
 
 
 def _processor() -> str:

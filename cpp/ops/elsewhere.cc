@@ -1,0 +1,95 @@
+#include "ops/elsewhere.h"
+
+#include "core/runtime.h"
+#include "ops/kernel.h"
+#include "ops/record.h"
+
+namespace addax {
+namespace {
+
+thread_local bool moves_constants = false;
+
+// Whether all elements lie at one address.
+bool is_one_value(const Tensor& t) {
+  for (int d = 0; d < t.rank(); ++d)
+    if (t.shape()[d] != 1 && t.strides()[d] != 0) return false;
+  return t.numel() > 0;
+}
+
+Tensor moved(const Tensor& t, Device device) {
+  if (t.rank() == 0) return t.to(device);
+  return t.view({{}, {}, t.layout().offset}).to(device).view({t.shape(), Dims::filled(t.rank(), 0), 0});
+}
+
+class Unrecorded {
+ public:
+  Unrecorded() : before_(active_recorder) { active_recorder = nullptr; }
+  ~Unrecorded() { active_recorder = before_; }
+
+ private:
+  Recorder* before_;
+};
+
+View view_of(const Tensor& t) {
+  if (!t) return {};
+  return {t.address(), t.dtype(), t.shape(), t.strides()};
+}
+
+}  // namespace
+
+MovesConstants::MovesConstants() : before_(moves_constants) { moves_constants = true; }
+MovesConstants::~MovesConstants() { moves_constants = before_; }
+
+void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
+                   const SmallVector<Spec, kFewOutputs>& specs, Outputs& out) {
+  Device device;
+  for (const Tensor& t : inputs)
+    if (t && t.device().has_runtime()) {
+      if (device.has_runtime() && device != t.device())
+        fail<ValueError>(op.name, ": inputs lie on ", device, " and ", t.device(),
+                         "; move them to one device with to()");
+      device = t.device();
+    }
+  Tensors held(inputs.size());  // what is not an input itself; lives until the kernel is asked for
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& t = inputs[i];
+    if (!t || t.device() == device) continue;
+    const bool one_value = is_one_value(t);
+    if (!one_value && t.numel() > 0 && !moves_constants)
+      fail<ValueError>(op.name, ": input ", i, " of shape ", t.shape(), " lies on ", t.device(), ", others on ", device,
+                       "; move it with to(\"", device, "\")");
+    held[i] = one_value ? moved(t, device) : t.to(device);
+  }
+  const auto input = [&](size_t i) -> const Tensor& { return held[i] ? held[i] : inputs[i]; };
+
+  const Kernel kernel = op.kernels[static_cast<size_t>(device.type)];
+  if (!kernel) {
+    if (!op.compose) fail<Error>(op.name, ": has no kernel for ", device, " yet; move its inputs with to(\"cpu:0\")");
+    Tensors all;
+    for (size_t i = 0; i < inputs.size(); ++i) all.push_back(input(i));
+    const Unrecorded unrecorded;
+    const MovesConstants constants;
+    Tensors composed = op.compose(all, attrs);
+    for (size_t i = 0; i < composed.size(); ++i) out[i] = composed[i].to(device).detach();  // zeros may lie on the CPU
+    return;
+  }
+  bool empty = true;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const Spec& spec = specs[i];
+    if (may_donate && i < inputs.size() && can_donate(op, static_cast<int>(i), inputs[i], spec))
+      out[i] = inputs[i].detach();
+    else
+      out[i] = Tensor::empty(spec.shape, spec.dtype, device, op.name);
+    empty &= out[i].numel() == 0;
+  }
+  if (empty) return;
+  SmallVector<View, 8> in(inputs.size()), results(specs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!op.strided && input(i) && !input(i).is_contiguous()) held[i] = input(i).contiguous();
+    in[i] = view_of(input(i));
+  }
+  for (size_t i = 0; i < specs.size(); ++i) results[i] = view_of(out[i]);
+  runtime_of(device).run(device.index, kernel, KernelArgs{in, results, attrs, op});
+}
+
+}  // namespace addax

@@ -1,0 +1,124 @@
+// Values of any dtype in device code: conversion as the CPU's `cast` has it, loads and stores by a dtype known at run
+// time. All threads of a kernel take the same branch of such a switch.
+#pragma once
+
+#include "core/dispatch.h"
+#include "cuda/launch.h"
+#include "ops/scalar.h"
+
+namespace addax::cuda {
+
+/// float64 to float32 with the last bit set where inexact ("round to odd"): a second rounding to 16 bits is then right.
+__device__ inline float to_odd(double x) {
+  const float f = static_cast<float>(x);
+  const double back = f;
+  uint32_t bits = detail::float_to_bits(f);
+  if (back != x && back == back) bits = (bits - (scalar::abs(back) > scalar::abs(x))) | 1u;
+  return detail::bits_to_float(bits);
+}
+
+template <class T>
+inline constexpr bool is_half = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+
+template <class To, class From>
+__device__ inline To convert(From x) {
+  if constexpr (std::is_same_v<To, From>)
+    return x;
+  else if constexpr (is_half<From>)
+    return convert<To>(static_cast<float>(x));
+  else if constexpr (std::is_same_v<To, bool>)
+    return x != From(0);
+  else if constexpr (is_half<To> && std::is_same_v<From, double>)
+    return To(to_odd(x));
+  else if constexpr (is_half<To>)
+    return To(static_cast<float>(x));
+  else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>)
+    return scalar::saturate<To>(x);
+  else
+    return static_cast<To>(x);
+}
+
+#define ADDAX_DTYPES(X) \
+  X(Bool, bool)         \
+  X(Int8, int8_t)       \
+  X(Int16, int16_t)     \
+  X(Int32, int32_t)     \
+  X(Int64, int64_t)     \
+  X(UInt8, uint8_t)     \
+  X(UInt16, uint16_t)   \
+  X(UInt32, uint32_t)   \
+  X(UInt64, uint64_t)   \
+  X(Float16, Float16)   \
+  X(BFloat16, BFloat16) \
+  X(Float32, float)     \
+  X(Float64, double)
+
+/// Element i of an array of a dtype, as T.
+template <class T>
+__device__ inline T load(const void* data, Dtype dtype, int64_t i) {
+  switch (dtype) {
+#define ADDAX_CASE(name, type) \
+  case Dtype::name:            \
+    return convert<T>(static_cast<const type*>(data)[i]);
+    ADDAX_DTYPES(ADDAX_CASE)
+#undef ADDAX_CASE
+    default:
+      return T(0);
+  }
+}
+
+template <class T>
+__device__ inline void store(void* data, Dtype dtype, int64_t i, T value) {
+  switch (dtype) {
+#define ADDAX_CASE(name, type)                          \
+  case Dtype::name:                                     \
+    static_cast<type*>(data)[i] = convert<type>(value); \
+    break;
+    ADDAX_DTYPES(ADDAX_CASE)
+#undef ADDAX_CASE
+    default:
+      break;
+  }
+}
+
+/// The same for floating dtypes only, and in the type their arithmetic is done in.
+template <class C>
+__device__ inline C load_float(const void* data, Dtype dtype, int64_t i) {
+  switch (dtype) {
+    case Dtype::Float16:
+      return static_cast<C>(static_cast<float>(static_cast<const Float16*>(data)[i]));
+    case Dtype::BFloat16:
+      return static_cast<C>(static_cast<float>(static_cast<const BFloat16*>(data)[i]));
+    case Dtype::Float64:
+      return static_cast<C>(static_cast<const double*>(data)[i]);
+    default:
+      return static_cast<C>(static_cast<const float*>(data)[i]);
+  }
+}
+template <class C>
+__device__ inline void store_float(void* data, Dtype dtype, int64_t i, C value) {
+  switch (dtype) {
+    case Dtype::Float16:
+      static_cast<Float16*>(data)[i] = convert<Float16>(value);
+      break;
+    case Dtype::BFloat16:
+      static_cast<BFloat16*>(data)[i] = convert<BFloat16>(value);
+      break;
+    case Dtype::Float64:
+      static_cast<double*>(data)[i] = static_cast<double>(value);
+      break;
+    default:
+      static_cast<float*>(data)[i] = static_cast<float>(value);
+  }
+}
+
+/// float for the dtypes whose arithmetic is done in float, double for float64.
+template <class F>
+void with_compute(Dtype dtype, F&& f) {
+  if (dtype == Dtype::Float64)
+    f(double());
+  else
+    f(float());
+}
+
+}  // namespace addax::cuda

@@ -1,0 +1,237 @@
+// CUDA kernels of the optimizer family: one launch for many variables. A table in device memory says where each lies
+// and with which tile of the launch it begins. Rates and steps stay on the device: the first thread of a block reads
+// them.
+#include <vector>
+
+#include "cuda/convert.h"
+#include "cuda/kernels.h"
+#include "ops/optimizer.h"
+
+namespace addax::cuda {
+namespace {
+
+constexpr int kMaxStates = 4;
+constexpr int64_t kTile = 4 * kThreads;
+
+struct VariableOf {
+  void* in[kMaxStates];
+  void* out[kMaxStates];
+  const void* gradient;
+  int64_t n, first_tile;
+};
+
+// What all variables share. The rule's own numbers: see the rules below.
+struct Update {
+  const VariableOf* variables;
+  int64_t count, tiles;
+  Dtype dtype, rate_dtype, step_dtype;
+  const void *rate, *step;
+  double number[4];
+  bool flag;
+};
+
+// A rule: `Shared` from the scalars, once per block, in doubles; then element by element in C.
+struct Sgd {
+  static constexpr int kStates = 1;
+  template <class C>
+  struct Shared {
+    C rate;
+    __device__ void set(const Update&, double rate_value, double) { rate = static_cast<C>(rate_value); }
+  };
+  template <class C>
+  __device__ static void step(const Shared<C>& s, C (&state)[kMaxStates], C g) {
+    state[0] = state[0] - s.rate * g;
+  }
+};
+
+struct Momentum {
+  static constexpr int kStates = 2;
+  template <class C>
+  struct Shared {
+    C rate, momentum, keep, ahead;
+    __device__ void set(const Update& u, double rate_value, double) {
+      rate = static_cast<C>(rate_value);
+      momentum = static_cast<C>(u.number[0]);
+      keep = u.flag ? momentum : C(1);
+      ahead = u.flag ? rate : C(0);
+    }
+  };
+  template <class C>
+  __device__ static void step(const Shared<C>& s, C (&state)[kMaxStates], C g) {
+    const C velocity = s.momentum * state[1] - s.rate * g;
+    state[0] = state[0] + (s.keep * velocity - s.ahead * g);
+    state[1] = velocity;
+  }
+};
+
+/// number: beta_1, beta_2, epsilon, weight decay.
+template <bool kAmsgrad>
+struct Adam {
+  static constexpr int kStates = kAmsgrad ? 4 : 3;
+  template <class C>
+  struct Shared {
+    C alpha, decay, epsilon, gain_1, gain_2;
+    __device__ void set(const Update& u, double rate, double step) {
+      alpha = static_cast<C>(rate * ::sqrt(1 - ::pow(u.number[1], step)) / (1 - ::pow(u.number[0], step)));
+      decay = static_cast<C>(u.number[3] * rate);
+      epsilon = static_cast<C>(u.number[2]);
+      gain_1 = static_cast<C>(1 - u.number[0]);
+      gain_2 = static_cast<C>(1 - u.number[1]);
+    }
+  };
+  template <class C>
+  __device__ static void step(const Shared<C>& s, C (&state)[kMaxStates], C g) {
+    const C first = state[1] + (g - state[1]) * s.gain_1, second = state[2] + (g * g - state[2]) * s.gain_2;
+    C root = second;
+    if constexpr (kAmsgrad) root = state[3] = state[3] > second ? state[3] : second;
+    state[0] = state[0] - state[0] * s.decay - first * s.alpha / (scalar::sqrt(root) + s.epsilon);
+    state[1] = first;
+    state[2] = second;
+  }
+};
+
+/// number: rho, epsilon.
+struct Rmsprop {
+  static constexpr int kStates = 2;
+  template <class C>
+  struct Shared {
+    C rate, rho, gain, epsilon;
+    __device__ void set(const Update& u, double rate_value, double) {
+      rate = static_cast<C>(rate_value);
+      rho = static_cast<C>(u.number[0]);
+      gain = static_cast<C>(1 - u.number[0]);
+      epsilon = static_cast<C>(u.number[1]);
+    }
+  };
+  template <class C>
+  __device__ static void step(const Shared<C>& s, C (&state)[kMaxStates], C g) {
+    const C velocity = s.rho * state[1] + s.gain * (g * g);
+    state[0] = state[0] - s.rate * g / scalar::sqrt(velocity + s.epsilon);
+    state[1] = velocity;
+  }
+};
+
+/// number: rho, epsilon, momentum; flag: centered. What a variant leaves out keeps its state.
+struct RmspropFull {
+  static constexpr int kStates = 4;
+  template <class C>
+  struct Shared {
+    C rate, rho, gain, epsilon, momentum, centered;
+    bool moves;
+    __device__ void set(const Update& u, double rate_value, double) {
+      rate = static_cast<C>(rate_value);
+      rho = static_cast<C>(u.number[0]);
+      gain = static_cast<C>(1 - u.number[0]);
+      epsilon = static_cast<C>(u.number[1]);
+      momentum = static_cast<C>(u.number[2]);
+      centered = u.flag ? C(1) : C(0);
+      moves = u.number[2] > 0;
+    }
+  };
+  template <class C>
+  __device__ static void step(const Shared<C>& s, C (&state)[kMaxStates], C g) {
+    const C velocity = s.rho * state[1] + s.gain * (g * g);
+    const C average = state[3] + s.centered * s.gain * (g - state[3]);
+    const C increment = s.rate * g / scalar::sqrt(velocity - s.centered * (average * average) + s.epsilon);
+    const C moved = s.momentum * state[2] + increment;
+    state[0] = state[0] - (s.moves ? moved : increment);
+    state[1] = velocity;
+    state[2] = s.moves ? moved : state[2];
+    state[3] = average;
+  }
+};
+
+template <class Rule, class C>
+__global__ void update_kernel(Update u) {
+  __shared__ typename Rule::template Shared<C> shared;
+  if (threadIdx.x == 0)
+    shared.set(u, load<double>(u.rate, u.rate_dtype, 0), u.step ? load<double>(u.step, u.step_dtype, 0) : 0.0);
+  __syncthreads();
+  for (int64_t tile = blockIdx.x; tile < u.tiles; tile += gridDim.x) {
+    int64_t low = 0, high = u.count - 1;  // the last variable that begins no later
+    while (low < high) {
+      const int64_t middle = (low + high + 1) / 2;
+      if (u.variables[middle].first_tile <= tile)
+        low = middle;
+      else
+        high = middle - 1;
+    }
+    const VariableOf& v = u.variables[low];
+    const int64_t first = (tile - v.first_tile) * kTile, last = min(first + kTile, v.n);
+    for (int64_t i = first + threadIdx.x; i < last; i += kThreads) {
+      C state[kMaxStates];
+      for (int s = 0; s < Rule::kStates; ++s) state[s] = load_float<C>(v.in[s], u.dtype, i);
+      Rule::step(shared, state, load_float<C>(v.gradient, u.dtype, i));
+      for (int s = 0; s < Rule::kStates; ++s) store_float<C>(v.out[s], u.dtype, i, state[s]);
+    }
+  }
+}
+
+template <class Rule>
+void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool flag) {
+  constexpr int kStates = Rule::kStates;
+  const size_t count = k.out.size() / kStates;
+  Update u{};
+  std::vector<VariableOf> variables;
+  for (size_t i = 0; i < count; ++i) {
+    VariableOf v{};
+    for (size_t s = 0; s < kStates; ++s) {
+      v.in[s] = k.in[i * kStates + s].data;
+      v.out[s] = k.out[i * kStates + s].data;
+    }
+    v.gradient = k.in[count * kStates + i].data;
+    v.n = k.out[i * kStates].numel();
+    if (v.n == 0) continue;
+    v.first_tile = u.tiles;
+    u.tiles += ceil_div(v.n, kTile);
+    variables.push_back(v);
+  }
+  const int64_t bytes = static_cast<int64_t>(variables.size() * sizeof(VariableOf));
+  const Temporary<char> table(bytes, k.op.name);
+  upload(table.get(), variables.data(), bytes);
+  const View &rate = k.in[k.in.size() - 1 - has_step], &step = k.in[k.in.size() - 1];
+  u.variables = reinterpret_cast<const VariableOf*>(table.get());
+  u.count = static_cast<int64_t>(variables.size());
+  u.dtype = k.in[0].dtype;
+  u.rate = rate.data;
+  u.rate_dtype = rate.dtype;
+  u.step = has_step ? step.data : nullptr;
+  u.step_dtype = step.dtype;
+  std::copy_n(number, 4, u.number);
+  u.flag = flag;
+  with_compute(u.dtype, [&](auto c) {
+    launch(update_kernel<Rule, decltype(c)>, {std::min<int64_t>(u.tiles, 1 << 20)}, kThreads, u);
+  });
+}
+
+void sgd(const KernelArgs& k) { update<Sgd>(k, false, {}, false); }
+void momentum(const KernelArgs& k) {
+  const auto& a = k.attrs.as<MomentumAttrs>();
+  update<Momentum>(k, false, {a.momentum}, a.nesterov);
+}
+template <bool kAmsgrad>
+void adam(const KernelArgs& k) {
+  const auto& a = k.attrs.as<AdamAttrs>();
+  update<Adam<kAmsgrad>>(k, true, {a.beta_1, a.beta_2, a.epsilon, a.weight_decay}, false);
+}
+void rmsprop(const KernelArgs& k) {
+  const auto& a = k.attrs.as<RmspropAttrs>();
+  update<Rmsprop>(k, false, {a.rho, a.epsilon}, false);
+}
+void rmsprop_full(const KernelArgs& k) {
+  const auto& a = k.attrs.as<RmspropFullAttrs>();
+  update<RmspropFull>(k, false, {a.rho, a.epsilon, a.momentum}, a.centered);
+}
+
+}  // namespace
+
+void register_optimizer(OpTable& table) {
+  set(table, "sgd_update", sgd);
+  set(table, "sgd_momentum_update", momentum);
+  set(table, "adam_update", adam<false>);
+  set(table, "adam_amsgrad_update", adam<true>);
+  set(table, "rmsprop_update", rmsprop);
+  set(table, "rmsprop_full_update", rmsprop_full);
+}
+
+}  // namespace addax::cuda

@@ -1,0 +1,221 @@
+// The device runtime over CUDA's: memory, copies, one stream per device, and the errors of kernels. The plugin's entry.
+// Linked with the static runtime library, which opens the driver itself; nothing is needed at link time of addax.
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "addax/error.h"
+#include "core/block_cache.h"
+#include "core/runtime.h"
+#include "cuda/kernels.h"
+
+namespace addax {
+namespace {
+
+thread_local int current = 0;
+thread_local const char* running = "copy";  // the op that errors name
+
+void check(cudaError_t status, const char* doing) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // the error has been told
+  fail<Error>(running, ": ", doing, " failed on cuda:", current, ": ", cudaGetErrorString(status), " (",
+              cudaGetErrorName(status), ")");
+}
+
+class Segments final : public SegmentSource {
+ public:
+  explicit Segments(int index) : index_(index) {}
+  void* take(int64_t bytes) override {
+    void* data = nullptr;
+    cudaSetDevice(index_);
+    if (cudaMalloc(&data, static_cast<size_t>(bytes)) == cudaSuccess) return data;
+    cudaGetLastError();
+    return nullptr;
+  }
+  // cudaFree waits for the device, so nothing still reads what is given back.
+  void give_back(void* data) override {
+    cudaSetDevice(index_);
+    cudaFree(data);
+  }
+  int64_t free_bytes() override {
+    size_t free = 0, total = 0;
+    cudaSetDevice(index_);
+    return cudaMemGetInfo(&free, &total) == cudaSuccess ? static_cast<int64_t>(free) : -1;
+  }
+
+ private:
+  int index_;
+};
+
+// One device: its stream, its memory, where its kernels report, and pinned memory through which host copies go, so that
+// the source may be changed at once.
+struct OneDevice {
+  static constexpr int64_t kStaging = int64_t{4} << 20;
+  static constexpr int kParts = 2;  // one is filled while the other is sent
+
+  explicit OneDevice(int i)
+      : index(i), segments(i), cache(segments, Device{DeviceType::Cuda, static_cast<int16_t>(i)}) {
+    check(cudaSetDevice(index), "choosing the device");
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+    check(cudaHostAlloc(reinterpret_cast<void**>(&fault), sizeof(cuda::Fault), cudaHostAllocMapped), "pinning memory");
+    *fault = {};
+    for (int p = 0; p < kParts; ++p) {
+      check(cudaHostAlloc(reinterpret_cast<void**>(&staging[p]), kStaging, cudaHostAllocDefault), "pinning memory");
+      check(cudaEventCreateWithFlags(&sent[p], cudaEventDisableTiming), "making an event");
+    }
+  }
+
+  const int index;
+  Segments segments;
+  BlockCache cache;
+  cudaStream_t stream = nullptr;
+  cuda::Fault* fault = nullptr;
+  std::mutex copying;
+  char* staging[kParts] = {};
+  cudaEvent_t sent[kParts] = {};
+  int part = 0;
+};
+
+class CudaRuntime final : public DeviceRuntime {
+ public:
+  CudaRuntime() {
+    if (cudaGetDeviceCount(&count_) != cudaSuccess) {
+      cudaGetLastError();
+      count_ = 0;
+    }
+    devices_.resize(static_cast<size_t>(count_));
+  }
+  int count() const override { return count_; }
+  DeviceInfo info(int index) override {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, index), "reading properties");
+    size_t free = 0, total = 0;
+    cudaSetDevice(index);
+    check(cudaMemGetInfo(&free, &total), "reading memory");
+    const std::string capability = std::to_string(properties.major) + "." + std::to_string(properties.minor);
+    return {std::string(properties.name) + ", compute capability " + capability, static_cast<int64_t>(total),
+            static_cast<int64_t>(free)};
+  }
+
+  void* allocate(int index, int64_t bytes, const char* what) override { return at(index).cache.allocate(bytes, what); }
+  void free(int index, void* data, int64_t) noexcept override { at(index).cache.free(data); }
+  MemoryStats memory_stats(int index) override { return at(index).cache.stats(); }
+  void reset_peak_memory(int index) override { at(index).cache.reset_peak(); }
+  void empty_cache(int index) override {
+    synchronize(index);
+    at(index).cache.empty();
+  }
+  void set_memory_limit(int index, int64_t bytes) override { at(index).cache.set_limit(bytes); }
+
+  void from_host(int index, void* dst, const void* src, int64_t bytes) override {
+    OneDevice& d = enter(index, "copy to the device");
+    const std::lock_guard<std::mutex> lock(d.copying);
+    for (int64_t done = 0; done < bytes;) {
+      const int64_t n = std::min(bytes - done, OneDevice::kStaging);
+      const int p = d.part;
+      d.part = (p + 1) % OneDevice::kParts;
+      check(cudaEventSynchronize(d.sent[p]), "waiting for a copy");
+      std::memcpy(d.staging[p], static_cast<const char*>(src) + done, static_cast<size_t>(n));
+      check(cudaMemcpyAsync(static_cast<char*>(dst) + done, d.staging[p], static_cast<size_t>(n),
+                            cudaMemcpyHostToDevice, d.stream),
+            "copying");
+      check(cudaEventRecord(d.sent[p], d.stream), "recording an event");
+      done += n;
+    }
+  }
+  void to_host(int index, void* dst, const void* src, int64_t bytes) override {
+    OneDevice& d = enter(index, "copy to the CPU");
+    {
+      const std::lock_guard<std::mutex> lock(d.copying);
+      for (int64_t done = 0; done < bytes; done += OneDevice::kStaging) {
+        const int64_t n = std::min(bytes - done, OneDevice::kStaging);
+        check(cudaStreamSynchronize(d.stream), "waiting for kernels");  // the staging memory is free now
+        check(cudaMemcpyAsync(d.staging[0], static_cast<const char*>(src) + done, static_cast<size_t>(n),
+                              cudaMemcpyDeviceToHost, d.stream),
+              "copying");
+        check(cudaStreamSynchronize(d.stream), "waiting for kernels");
+        std::memcpy(static_cast<char*>(dst) + done, d.staging[0], static_cast<size_t>(n));
+      }
+    }
+    report(d);
+  }
+  void between(int to, void* dst, int from, const void* src, int64_t bytes) override {
+    OneDevice &source = enter(from, "copy between devices"), &target = at(to);
+    check(cudaStreamSynchronize(target.stream), "waiting for kernels");  // who used the memory before is done
+    check(cudaMemcpyPeerAsync(dst, to, src, from, static_cast<size_t>(bytes), source.stream), "copying");
+    check(cudaStreamSynchronize(source.stream), "copying");
+  }
+  void copy_strided(int index, void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,
+                    const Shape& shape, int64_t item) override {
+    enter(index, "copy");
+    cuda::copy_strided(dst, dst_strides, src, src_strides, shape, item);
+  }
+  void synchronize(int index) override {
+    OneDevice& d = enter(index, "synchronize");
+    check(cudaStreamSynchronize(d.stream), "waiting for kernels");
+    report(d);
+  }
+  void run(int index, void (*kernel)(const KernelArgs&), const KernelArgs& args) override {
+    enter(index, args.op.name);
+    kernel(args);
+  }
+
+  OneDevice& at(int index) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_ptr<OneDevice>& d = devices_[static_cast<size_t>(index)];
+    if (!d) d = std::make_unique<OneDevice>(index);
+    return *d;
+  }
+
+ private:
+  OneDevice& enter(int index, const char* what) {
+    OneDevice& d = at(index);
+    current = index;
+    running = what;
+    check(cudaSetDevice(index), "choosing the device");
+    return d;
+  }
+  // What a kernel found wrong.
+  void report(OneDevice& d) {
+    if (!d.fault->found) return;
+    const cuda::Fault f = *d.fault;
+    *d.fault = {};
+    cuda::fail_index(f);
+  }
+
+  int count_ = 0;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<OneDevice>> devices_;
+};
+
+CudaRuntime& runtime() {
+  static auto* r = new CudaRuntime;
+  return *r;
+}
+
+}  // namespace
+
+namespace cuda {
+
+void* scratch(int64_t bytes, const char* what) { return runtime().allocate(current, bytes, what); }
+void free_scratch(void* data) noexcept { runtime().free(current, data, 0); }
+Fault* fault() { return runtime().at(current).fault; }
+cudaStream_t stream() { return runtime().at(current).stream; }
+void copy_bytes(void* dst, const void* src, int64_t bytes) {
+  check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream()), "copying");
+}
+// Small tables; the runtime takes them out of pageable memory before it returns.
+void upload(void* dst, const void* src, int64_t bytes) {
+  check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream()), "copying");
+}
+void check_launch() { check(cudaGetLastError(), "the launch"); }
+
+}  // namespace cuda
+}  // namespace addax
+
+extern "C" __attribute__((visibility("default"))) void addax_open() {
+  addax::cuda::register_kernels();
+  addax::register_runtime(addax::DeviceType::Cuda, &addax::runtime());
+}
