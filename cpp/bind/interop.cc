@@ -133,7 +133,7 @@ py::object to_dlpack(const Tensor& x, const py::object&, const py::object& max_v
   if (!copy.is_none() && py::cast<bool>(copy)) {
     source = Tensor::empty(x.shape(), x.dtype(), "dlpack");
     std::memcpy(source.raw(), x.to(Device{}).contiguous().raw(), static_cast<size_t>(x.nbytes()));
-    source = source.to(x.device());
+    if (x.device().has_runtime()) source = source.to(x.device());
   }
   synchronize(source.device());  // whoever takes it may read it on a stream of its own
   auto* owner = new Exported{source, source.shape(), source.strides()};

@@ -116,21 +116,21 @@ void cpu_free(void* data, int64_t bytes) {
 }
 
 MemoryStats memory_stats(Device device) {
-  if (device.type != DeviceType::Cpu) return runtime_of(device).memory_stats(device.index);
+  if (device.has_runtime()) return runtime_of(device).memory_stats(device.index);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   return c.stats;
 }
 
 void reset_peak_memory(Device device) {
-  if (device.type != DeviceType::Cpu) return runtime_of(device).reset_peak_memory(device.index);
+  if (device.has_runtime()) return runtime_of(device).reset_peak_memory(device.index);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   c.stats.peak = c.stats.live;
 }
 
 void empty_cache(Device device) {
-  if (device.type != DeviceType::Cpu) return runtime_of(device).empty_cache(device.index);
+  if (device.has_runtime()) return runtime_of(device).empty_cache(device.index);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   release_cached(c);
@@ -138,7 +138,7 @@ void empty_cache(Device device) {
 
 void set_memory_limit(int64_t bytes, Device device) {
   if (bytes < 0) fail<ValueError>("set_memory_limit: expected bytes >= 0 (0 lifts the limit), got ", bytes);
-  if (device.type != DeviceType::Cpu) return runtime_of(device).set_memory_limit(device.index, bytes);
+  if (device.has_runtime()) return runtime_of(device).set_memory_limit(device.index, bytes);
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   c.limit = bytes;

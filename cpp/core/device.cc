@@ -110,7 +110,7 @@ std::vector<Device> devices() {
 }
 
 DeviceInfo device_info(Device device) {
-  return device.type == DeviceType::Cpu ? DeviceInfo{"CPU", 0, 0} : runtime_of(device).info(device.index);
+  return device.has_runtime() ? runtime_of(device).info(device.index) : DeviceInfo{"CPU", 0, 0};
 }
 
 void register_runtime(DeviceType type, DeviceRuntime* runtime) { runtimes[static_cast<size_t>(type)] = runtime; }
@@ -124,7 +124,7 @@ void open_plugin(const std::string& path) {
 }
 
 void synchronize(Device device) {
-  if (device.type != DeviceType::Cpu) runtime_of(device).synchronize(device.index);
+  if (device.has_runtime()) runtime_of(device).synchronize(device.index);
 }
 
 }  // namespace addax
