@@ -46,7 +46,9 @@ class __attribute__((visibility("hidden"))) ArrayValue final : public RemoteValu
 };
 
 bool is_remote(const Tensor& t) { return t.device().type == DeviceType::Jax; }
-ArrayValue& value_in(const Tensor& t) { return *static_cast<ArrayValue*>(static_cast<RemoteValue*>(t.storage()->data)); }
+ArrayValue& value_in(const Tensor& t) {
+  return *static_cast<ArrayValue*>(static_cast<RemoteValue*>(t.storage()->data));
+}
 
 Tensor adopt(py::object array, const Shape& shape, Dtype dtype) {
   auto* storage = new Storage;
@@ -137,7 +139,8 @@ void bind_engine(py::module_& m) {
         active_engine = run.is_none() ? nullptr : new PythonEngine(run, put);
       },
       py::arg("run"), py::arg("put"),
-      "Lets run(name, attrs, specs, arrays) -> arrays compute every row, and put(array) take over values; None: native.");
+      "Lets run(name, attrs, specs, arrays) -> arrays compute every row, and put(array) take over values; None: "
+      "native.");
   m.def(
       "array_of", [](const Tensor& t) { return array_of(t); }, py::arg("tensor"),
       "The array of the engine's library behind a tensor, or a NumPy array of one that lies in the host's memory.");

@@ -1,6 +1,7 @@
 """The JAX engine as the package sees it: values in and out, random bits, choosing it, and what it says."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -85,8 +86,9 @@ def test_a_step_in_float32_holds_nothing_wider(jax_engine):
     model.fit(x, y, verbose=0)
     (plan,) = model._step("train_step").plans
     text = plan.step.lower(*plan.operands([engine.host_tensor(x), engine.host_tensor(y)])).as_text()
-    assert "f32" in text
+    assert "xf32>" in text
     assert "f64" not in text
+    assert re.findall(r"\dx[us]?i64>", text) == []  # but scalars, such as the optimizer's step
 
 
 def test_arguments_that_do_not_fit(jax_engine):
@@ -124,8 +126,9 @@ def test_chosen_at_start():
 
 
 def test_names_that_cannot_be_chosen():
-    assert "ADDAX_BACKEND: expected 'addax' or 'jax'. Received: 'torch'" in run_python(
-        "import addax.engine", ADDAX_BACKEND="torch"
-    ).stderr
+    assert (
+        "ADDAX_BACKEND: expected 'addax' or 'jax'. Received: 'torch'"
+        in run_python("import addax.engine", ADDAX_BACKEND="torch").stderr
+    )
     without = "import sys; sys.modules['jax'] = None; import addax; addax.config.set_backend('jax')"
     assert 'pip install "addax[jax]"' in run_python(without).stderr

@@ -39,13 +39,13 @@ def _is_int(x: jax.Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.integer)
 
 
-def _sign(x: jax.Array) -> jax.Array:
-    return jnp.sign(x)
-
-
 def _remainder(a: jax.Array, b: jax.Array) -> jax.Array:
     if _is_int(a):
-        safe = jnp.where((b == 0) | (b == -1), 1, b) if jnp.issubdtype(b.dtype, jnp.signedinteger) else jnp.where(b == 0, 1, b)
+        safe = (
+            jnp.where((b == 0) | (b == -1), 1, b)
+            if jnp.issubdtype(b.dtype, jnp.signedinteger)
+            else jnp.where(b == 0, 1, b)
+        )
         return jnp.where(b == 0, 0, jnp.remainder(a, safe)).astype(a.dtype)
     r = lax.rem(*jnp.broadcast_arrays(a, b))
     return jnp.where(r == 0, jnp.copysign(r, b), jnp.where((r < 0) != (b < 0), r + b, r))
