@@ -74,10 +74,16 @@ def _power(a: jax.Array, b: jax.Array) -> jax.Array:
         return jnp.power(a, b)
     # By repeated squaring, wrapping; a negative exponent gives what truncation of the true value gives.
     a, b = jnp.broadcast_arrays(a, b)
-    base, result = a, jnp.ones_like(a)
-    for bit in range(a.dtype.itemsize * 8):
-        result = jnp.where((b >> bit) & 1 != 0, result * base, result)
-        base = base * base
+
+    def square(_: int, state: tuple) -> tuple:
+        base, exponent, result = state
+        return (
+            base * base,
+            _right_shift(exponent, jnp.ones_like(b)),
+            jnp.where(exponent & 1 != 0, result * base, result),
+        )
+
+    _, _, result = lax.fori_loop(0, a.dtype.itemsize * 8, square, (a, b, jnp.ones_like(a)))
     if jnp.issubdtype(a.dtype, jnp.signedinteger):
         negative = jnp.where(a == 1, 1, jnp.where(a == -1, jnp.where(b & 1 != 0, -1, 1), 0)).astype(a.dtype)
         result = jnp.where(b < 0, negative, result)
