@@ -99,8 +99,6 @@ struct HostScope {
   std::unique_ptr<OnHost> host;
 };
 
-Tensor adopt_like(const Tensor& old, py::object array) { return adopt(std::move(array), old.shape(), old.dtype()); }
-
 }  // namespace
 
 void bind_engine(py::module_& m) {
@@ -114,20 +112,26 @@ void bind_engine(py::module_& m) {
             for (size_t i = 0; i < states.size(); ++i) {
               Tensor& value = states.value(i);
               if (!is_remote(value)) value = active_engine->put(value);
-              out.append(py::make_tuple(array_of(value), value.is_unique() && value_in(value).is_unique()));
+              const bool unique = value.is_unique() && value_in(value).is_unique();
+              out.append(py::make_tuple(array_of(value), unique));
             }
             return out;
           },
           "For each state the engine's array, and whether nobody else holds that.")
       .def(
-          "replace",
-          [](const States& states, const std::vector<size_t>& which, const py::sequence& arrays) {
+          "run",
+          [](const States& states, const py::function& step, const std::vector<size_t>& which, const py::args& arrays) {
+            // Nothing comes between, so that Ctrl-C never finds variables whose arrays have been given away.
+            const py::tuple out = step(*arrays);
+            const py::sequence replaced = out[1];
             for (size_t i = 0; i < which.size(); ++i) {
               Tensor& value = states.value(which[i]);
-              value = adopt_like(value, arrays[i]);
+              value = adopt(replaced[i], value.shape(), value.dtype());
             }
+            return py::object(out[0]);
           },
-          py::arg("which"), py::arg("arrays"), "Gives some states their new values.");
+          py::arg("step"), py::arg("which"),
+          "Calls step(*arrays) -> (results, new values of some states) and gives those their values; the results.");
   py::class_<HostScope>(m, "on_host", "Context in which this thread computes by the native kernels on the host.")
       .def(py::init<>())
       .def("__enter__", [](HostScope& s) { s.host = std::make_unique<OnHost>(); })

@@ -99,8 +99,7 @@ class Plan:
         given = [(t.shape, t.dtype) for t in arguments]
         if given != self._arguments:
             raise ValueError(f"compiled function: expected arguments {self._arguments}, got {given}")
-        results, replaced = self.step(*self.operands(arguments))
-        self._states.replace(self._assigned, replaced)
+        results = self._states.run(self.step, self._assigned, *self.operands(arguments))
         return [tensor_of(x, *spec) for x, spec in zip(results, self._results, strict=True)]
 
     def start(self, arguments: Sequence[Tensor]) -> _Started:
@@ -108,8 +107,14 @@ class Plan:
         return _Started(self.run(arguments))
 
     def run_rows(self, data: Sequence[Tensor], order: Tensor | None, start: int, stop: int) -> list[Tensor]:
-        """Runs once for each batch of the rows order[start:stop] of the data; returns the last results."""
-        batch = self._arguments[0][0][0]
+        """Runs once for each batch of the rows order[start:stop] of the data; returns the last results.
+
+        Raises:
+            ValueError: If the rows are not whole batches, or none.
+        """
+        batch = self._arguments[0][0][0] if self._arguments and self._arguments[0][0] else 0
+        if batch <= 0 or start < 0 or stop <= start or (stop - start) % batch:
+            raise ValueError(f"compiled function: rows {start} to {stop} are not whole batches of {batch}")
         for at in range(start, stop, batch):
             results = self.run(take_rows(data, order, at, at + batch))
         return results
