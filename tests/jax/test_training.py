@@ -62,8 +62,8 @@ def test_training_as_on_the_native_engine(make, tmp_path, request):
 
 
 def first_losses():
+    images, labels = demo.with_shifts(demo.load_digits().train)  # imports what draws from Python's generator
     addax.utils.set_random_seed(0)
-    images, labels = demo.with_shifts(demo.load_digits().train)
     model = demo.build_model()
     model.compile(addax.optimizers.AdamW(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
     losses = [model.train_on_batch(images[i : i + 64], labels[i : i + 64])[0] for i in range(0, 640, 64)]
