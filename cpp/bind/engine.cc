@@ -46,7 +46,9 @@ class __attribute__((visibility("hidden"))) ArrayValue final : public RemoteValu
 };
 
 bool is_remote(const Tensor& t) { return t.device().type == DeviceType::Jax; }
-ArrayValue& value_in(const Tensor& t) { return *static_cast<ArrayValue*>(static_cast<RemoteValue*>(t.storage()->data)); }
+ArrayValue& value_in(const Tensor& t) {
+  return *static_cast<ArrayValue*>(static_cast<RemoteValue*>(t.storage()->data));
+}
 
 Tensor adopt(py::object array, const Shape& shape, Dtype dtype) {
   auto* storage = new Storage;
@@ -97,8 +99,6 @@ struct HostScope {
   std::unique_ptr<OnHost> host;
 };
 
-Tensor adopt_like(const Tensor& old, py::object array) { return adopt(std::move(array), old.shape(), old.dtype()); }
-
 }  // namespace
 
 void bind_engine(py::module_& m) {
@@ -112,20 +112,26 @@ void bind_engine(py::module_& m) {
             for (size_t i = 0; i < states.size(); ++i) {
               Tensor& value = states.value(i);
               if (!is_remote(value)) value = active_engine->put(value);
-              out.append(py::make_tuple(array_of(value), value.is_unique() && value_in(value).is_unique()));
+              const bool unique = value.is_unique() && value_in(value).is_unique();
+              out.append(py::make_tuple(array_of(value), unique));
             }
             return out;
           },
           "For each state the engine's array, and whether nobody else holds that.")
       .def(
-          "replace",
-          [](const States& states, const std::vector<size_t>& which, const py::sequence& arrays) {
+          "run",
+          [](const States& states, const py::function& step, const std::vector<size_t>& which, const py::args& arrays) {
+            // Nothing comes between, so that Ctrl-C never finds variables whose arrays have been given away.
+            const py::tuple out = step(*arrays);
+            const py::sequence replaced = out[1];
             for (size_t i = 0; i < which.size(); ++i) {
               Tensor& value = states.value(which[i]);
-              value = adopt_like(value, arrays[i]);
+              value = adopt(replaced[i], value.shape(), value.dtype());
             }
+            return py::object(out[0]);
           },
-          py::arg("which"), py::arg("arrays"), "Gives some states their new values.");
+          py::arg("step"), py::arg("which"),
+          "Calls step(*arrays) -> (results, new values of some states) and gives those their values; the results.");
   py::class_<HostScope>(m, "on_host", "Context in which this thread computes by the native kernels on the host.")
       .def(py::init<>())
       .def("__enter__", [](HostScope& s) { s.host = std::make_unique<OnHost>(); })
@@ -137,7 +143,8 @@ void bind_engine(py::module_& m) {
         active_engine = run.is_none() ? nullptr : new PythonEngine(run, put);
       },
       py::arg("run"), py::arg("put"),
-      "Lets run(name, attrs, specs, arrays) -> arrays compute every row, and put(array) take over values; None: native.");
+      "Lets run(name, attrs, specs, arrays) -> arrays compute every row, and put(array) take over values; None: "
+      "native.");
   m.def(
       "array_of", [](const Tensor& t) { return array_of(t); }, py::arg("tensor"),
       "The array of the engine's library behind a tensor, or a NumPy array of one that lies in the host's memory.");

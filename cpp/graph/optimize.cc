@@ -18,18 +18,10 @@ struct Pass {
 };
 
 constexpr Pass kPasses[] = {
-    {"branches", merge_branches},
-    {"cse", merge_common_subexpressions},
-    {"loops", merge_loops},
-    {"algebra", simplify_algebra},
-    {"fold", fold_constants, true},
-    {"dce", eliminate_dead_code},
-    {"layout", move_transposes, true},
-    {"batch_norm", fold_batch_norm, true},
-    {"fuse", fuse_elementwise, true},
-    {"epilogue", join_epilogues, true},
-    {"reduce", join_reductions, true},
-    {"rows", scatter_in_updates, true},
+    {"branches", merge_branches},       {"cse", merge_common_subexpressions},  {"loops", merge_loops},
+    {"algebra", simplify_algebra},      {"fold", fold_constants, true},        {"dce", eliminate_dead_code},
+    {"layout", move_transposes, true},  {"batch_norm", fold_batch_norm, true}, {"fuse", fuse_elementwise, true},
+    {"epilogue", join_epilogues, true}, {"reduce", join_reductions, true},     {"rows", scatter_in_updates, true},
     {"join", join_updates, true},
 };
 

@@ -13,8 +13,17 @@ import addax
 from tests.samples import Sample, samples
 from tests.table.helpers import as_float64, cast_inputs, reference, run
 
+
+def dtypes(number: int, sample: Sample) -> list[str]:
+    """16-bit floats take other paths than float32 by row, not by sample: the first one of an op shows them."""
+    left = (
+        {"float64", "float16"} if number == 0 or "float32" not in sample.dtypes else {"float64", "float16", "bfloat16"}
+    )
+    return [d for d in sample.dtypes if d not in left]
+
+
 GROUPS = {
-    name: [(s, d) for s in group if s.reference for d in s.dtypes if d not in ("float64", "float16")]
+    name: [(s, d) for i, s in enumerate(s for s in group if s.reference) for d in dtypes(i, s)]
     for name, group in groupby(sorted(samples(), key=lambda s: s.op), key=lambda s: s.op)
 }
 

@@ -5,6 +5,7 @@ import pytest
 
 import addax
 from addax import engine, layers
+from addax.cli import demo
 
 
 def mlp():
@@ -37,9 +38,7 @@ def train(make, path):
     addax.utils.set_random_seed(3)
     x, y, body, optimizer = make()
     model = addax.Sequential([addax.Input(x.shape[1:], dtype=str(x.dtype)), *body, layers.Dense(2)])
-    model.compile(
-        optimizer, addax.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
-    )
+    model.compile(optimizer, addax.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     history = model.fit(x, y, epochs=3, batch_size=16, validation_split=0.1, verbose=0).history
     scores = model.evaluate(x, y, batch_size=16, verbose=0)
     predicted = model.predict(x, batch_size=16, verbose=0)
@@ -60,3 +59,19 @@ def test_training_as_on_the_native_engine(make, tmp_path, request):
         np.testing.assert_allclose(on_jax[0][name], values, rtol=2e-4, atol=1e-6, err_msg=name)
     np.testing.assert_allclose(on_jax[1], scores, rtol=2e-4)
     np.testing.assert_allclose(on_jax[2], predicted, rtol=2e-3, atol=1e-4)
+
+
+def first_losses():
+    images, labels = demo.with_shifts(demo.load_digits().train)  # imports what draws from Python's generator
+    addax.utils.set_random_seed(0)
+    model = demo.build_model()
+    model.compile(addax.optimizers.AdamW(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    losses = [model.train_on_batch(images[i : i + 64], labels[i : i + 64])[0] for i in range(0, 640, 64)]
+    return np.asarray(losses, "float64")
+
+
+def test_first_ten_losses_of_the_demo(request):
+    native = first_losses()
+    request.getfixturevalue("jax_engine")
+    np.testing.assert_allclose(first_losses(), native, rtol=1e-3)
+    assert native[-1] < native[0]

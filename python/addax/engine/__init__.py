@@ -6,10 +6,10 @@ are computed and what a traced graph becomes.
 
 import os
 
+from addax._core import any_tensor_made
 from addax.engine import native
 from addax.engine.native import *  # noqa: F403
 from addax.engine.native import __all__ as __all__
-from addax.engine.native import any_tensor_made
 
 ENGINES = ("native", "jax")
 """The names that `use` knows."""

@@ -39,13 +39,13 @@ def _is_int(x: jax.Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.integer)
 
 
-def _sign(x: jax.Array) -> jax.Array:
-    return jnp.sign(x)
-
-
 def _remainder(a: jax.Array, b: jax.Array) -> jax.Array:
     if _is_int(a):
-        safe = jnp.where((b == 0) | (b == -1), 1, b) if jnp.issubdtype(b.dtype, jnp.signedinteger) else jnp.where(b == 0, 1, b)
+        safe = (
+            jnp.where((b == 0) | (b == -1), 1, b)
+            if jnp.issubdtype(b.dtype, jnp.signedinteger)
+            else jnp.where(b == 0, 1, b)
+        )
         return jnp.where(b == 0, 0, jnp.remainder(a, safe)).astype(a.dtype)
     r = lax.rem(*jnp.broadcast_arrays(a, b))
     return jnp.where(r == 0, jnp.copysign(r, b), jnp.where((r < 0) != (b < 0), r + b, r))
@@ -74,10 +74,16 @@ def _power(a: jax.Array, b: jax.Array) -> jax.Array:
         return jnp.power(a, b)
     # By repeated squaring, wrapping; a negative exponent gives what truncation of the true value gives.
     a, b = jnp.broadcast_arrays(a, b)
-    base, result = a, jnp.ones_like(a)
-    for bit in range(a.dtype.itemsize * 8):
-        result = jnp.where((b >> bit) & 1 != 0, result * base, result)
-        base = base * base
+
+    def square(_: int, state: tuple) -> tuple:
+        base, exponent, result = state
+        return (
+            base * base,
+            _right_shift(exponent, jnp.ones_like(b)),
+            jnp.where(exponent & 1 != 0, result * base, result),
+        )
+
+    _, _, result = lax.fori_loop(0, a.dtype.itemsize * 8, square, (a, b, jnp.ones_like(a)))
     if jnp.issubdtype(a.dtype, jnp.signedinteger):
         negative = jnp.where(a == 1, 1, jnp.where(a == -1, jnp.where(b & 1 != 0, -1, 1), 0)).astype(a.dtype)
         result = jnp.where(b < 0, negative, result)

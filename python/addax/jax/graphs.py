@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,7 +62,8 @@ class Plan:
         self._read = [i for i in range(graph.num_states) if before[i] == after[i]]
         self._arguments = [specs[v] for v in inputs[:arguments]]
         self._results = [specs[v] for v in outputs[:results]]
-        self.stats = {"steps": len(eqns), "flops": 0, "bytes_moved": _bytes(specs)}
+        # What XLA will make of it is not known: the size of all values stands for the work.
+        self.stats = {"steps": len(eqns), "flops": 0, "bytes_moved": sum(_bytes(*spec) for spec in specs)}
         function = function_of(graph)
 
         def step(assigned: list, read: list, given: list) -> tuple[list, list]:
@@ -94,12 +96,10 @@ class Plan:
         Raises:
             ValueError: If they are not.
         """
-        if [(t.shape, t.dtype) for t in arguments] != self._arguments:
-            raise ValueError(
-                f"compiled function: expected arguments {self._arguments}, got {[(t.shape, t.dtype) for t in arguments]}"
-            )
-        results, replaced = self.step(*self.operands(arguments))
-        self._states.replace(self._assigned, replaced)
+        given = [(t.shape, t.dtype) for t in arguments]
+        if given != self._arguments:
+            raise ValueError(f"compiled function: expected arguments {self._arguments}, got {given}")
+        results = self._states.run(self.step, self._assigned, *self.operands(arguments))
         return [tensor_of(x, *spec) for x, spec in zip(results, self._results, strict=True)]
 
     def start(self, arguments: Sequence[Tensor]) -> _Started:
@@ -107,8 +107,14 @@ class Plan:
         return _Started(self.run(arguments))
 
     def run_rows(self, data: Sequence[Tensor], order: Tensor | None, start: int, stop: int) -> list[Tensor]:
-        """Runs once for each batch of the rows order[start:stop] of the data; returns the last results."""
-        batch = self._arguments[0][0][0]
+        """Runs once for each batch of the rows order[start:stop] of the data; returns the last results.
+
+        Raises:
+            ValueError: If the rows are not whole batches, or none.
+        """
+        batch = self._arguments[0][0][0] if self._arguments and self._arguments[0][0] else 0
+        if batch <= 0 or start < 0 or stop <= start or (stop - start) % batch:
+            raise ValueError(f"compiled function: rows {start} to {stop} are not whole batches of {batch}")
         for at in range(start, stop, batch):
             results = self.run(take_rows(data, order, at, at + batch))
         return results
@@ -124,12 +130,5 @@ class _Started:
         return self._results
 
 
-def _bytes(specs: Sequence[tuple[tuple[int, ...], str]]) -> int:
-    return sum(jax.numpy.dtype(dtype).itemsize * _size(shape) for shape, dtype in specs)
-
-
-def _size(shape: Sequence[int]) -> int:
-    n = 1
-    for d in shape:
-        n *= d
-    return n
+def _bytes(shape: Sequence[int], dtype: str) -> int:
+    return math.prod(shape) * jnp.dtype(dtype).itemsize

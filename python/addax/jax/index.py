@@ -73,6 +73,6 @@ def scatter_add_along_axis(x: jax.Array, indices: jax.Array, updates: jax.Array,
 
 @row
 def one_hot(indices: jax.Array, depth: int, dtype: str) -> jax.Array:
-    small = indices.dtype.itemsize < 4
-    indices = (indices.astype(jnp.int32) if small else indices)[..., None]
-    return (indices == lax.broadcasted_iota(indices.dtype, (1,) * (indices.ndim - 1) + (depth,), indices.ndim - 1)).astype(dtype)
+    indices = (indices.astype(jnp.int32) if indices.dtype.itemsize < 4 else indices)[..., None]
+    classes = lax.broadcasted_iota(indices.dtype, (1,) * (indices.ndim - 1) + (depth,), indices.ndim - 1)
+    return (indices == classes).astype(dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from addax.jax.table import Specs, row
@@ -50,10 +51,13 @@ def slice_update(x: jax.Array, update: jax.Array, starts: tuple, stops: tuple, s
 
 @row
 def pad(x: jax.Array, low: tuple, high: tuple, mode: str, value: float) -> jax.Array:
-    widths = tuple(zip(low, high, strict=True))
     if mode == "constant":
-        return lax.pad(x, jnp.asarray(value, x.dtype), [(a, b, 0) for a, b in widths])
-    return jnp.pad(x, widths, mode)
+        return lax.pad(x, jnp.asarray(value, x.dtype), [(a, b, 0) for a, b in zip(low, high, strict=True)])
+    for axis, widths in enumerate(zip(low, high, strict=True)):
+        if any(widths):
+            sources = np.pad(np.arange(x.shape[axis], dtype="int32"), widths, mode)
+            x = jnp.take(x, sources, axis, mode="clip")
+    return x
 
 
 @row

@@ -46,9 +46,7 @@ def _first(x: jax.Array, window: tuple, strides: tuple, low: tuple, high: tuple)
     inside = _padded(jnp.ones_like(x, dtype=bool), low, high, False)
     best = at = seen = None
     for i, (value, real) in enumerate(
-        zip(
-            _taps(_padded(x, low, high, -jnp.inf), window, strides), _taps(inside, window, strides), strict=True
-        )
+        zip(_taps(_padded(x, low, high, -jnp.inf), window, strides), _taps(inside, window, strides), strict=True)
     ):
         if best is None:
             best, seen, at = value, real, jnp.zeros(value.shape, jnp.int32)
@@ -80,9 +78,7 @@ def max_pool_grad(x: jax.Array, g: jax.Array, window: tuple, strides: tuple, low
 
 
 @row
-def avg_pool(
-    x: jax.Array, window: tuple, strides: tuple, low: tuple, high: tuple, count_padding: bool
-) -> jax.Array:
+def avg_pool(x: jax.Array, window: tuple, strides: tuple, low: tuple, high: tuple, count_padding: bool) -> jax.Array:
     x = wide(x)
     padding = ((0, 0), *zip(low, high, strict=True), (0, 0))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -55,21 +57,21 @@ def logsumexp(x: jax.Array, axes: tuple, keepdims: bool) -> jax.Array:
     return jax.nn.logsumexp(x, axis=_axes(axes), keepdims=keepdims)
 
 
-def _arg(x: jax.Array, axis: int, keepdims: bool, best: object) -> jax.Array:
-    # jnp's own index has 64 bits first.
-    at = lax.argmax if best is lax.argmax else lax.argmin
-    out = at(x, axis % x.ndim, jnp.int32)
-    return jnp.expand_dims(out, axis) if keepdims else out
+def _position(find: Callable, x: jax.Array, axis: int, out: Specs) -> jax.Array:
+    if not x.size:
+        return jnp.zeros(*out[0])
+    # Not jnp's function, whose positions have 64 bits first.
+    return jnp.reshape(find(x, axis % x.ndim, jnp.int32), out[0][0])
 
 
 @row
 def argmax(x: jax.Array, axis: int, keepdims: bool, out: Specs) -> jax.Array:
-    return _arg(x, axis, keepdims, lax.argmax) if x.size else jnp.zeros(*out[0])
+    return _position(lax.argmax, x, axis, out)
 
 
 @row
 def argmin(x: jax.Array, axis: int, keepdims: bool, out: Specs) -> jax.Array:
-    return _arg(x, axis, keepdims, lax.argmin) if x.size else jnp.zeros(*out[0])
+    return _position(lax.argmin, x, axis, out)
 
 
 @row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable
@@ -49,16 +50,16 @@ def row(lowering: Callable) -> Callable:
 
 
 def composed(*names: str) -> None:
-    """Adds rows that are lowered through their `compose`: XLA fuses simple ops better than it would a row of our own."""
+    """Adds rows that are lowered through their `compose`, where XLA fuses simple ops as well as a row of our own."""
     for name in names:
         _rows[name] = _lower_composed(name), True
 
 
+@functools.cache
 def rows() -> dict[str, tuple[Callable, bool]]:
-    """All rows, by name."""
-    if "scan" not in _rows:
-        for family in FAMILIES:
-            importlib.import_module(f"addax.jax.{family}")
+    """All rows, by name: the lowering, and whether it is told the specs of its outputs."""
+    for family in FAMILIES:
+        importlib.import_module(f"addax.jax.{family}")
     return _rows
 
 
