@@ -154,7 +154,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
   void synchronize(int index) override {
     OneDevice& d = enter(index, "synchronize");
-    check(cudaStreamSynchronize(d.stream), "waiting for kernels");
+    check(cudaDeviceSynchronize(), "waiting for kernels");  // others' too, whose memory may have come in by DLPack
     report(d);
   }
   void run(int index, void (*kernel)(const KernelArgs&), const KernelArgs& args) override {

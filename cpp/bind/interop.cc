@@ -159,6 +159,7 @@ Tensor take_capsule(const py::object& capsule, const char* name, const char* use
   if (!m) throw py::error_already_set();
   const DLTensor& dl = m->dl_tensor;
   const Device device = device_of(dl.device);
+  synchronize(device);  // whoever made it may still be writing it
   const Dtype dtype = dtype_of(dl.dtype);
   const Shape shape(dl.shape, dl.shape + dl.ndim);
   Layout layout = Layout::contiguous(shape);

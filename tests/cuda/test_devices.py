@@ -1,4 +1,4 @@
-"""Tensors and calls on a device: where results lie, what moves along, what is refused, memory. On the emulated device."""
+"""Tensors and calls on the emulated device: where results lie, what moves along, what is refused, memory."""
 
 import subprocess
 import sys
