@@ -38,7 +38,7 @@ std::string open_cuda() {
   try {
     open_plugin(folder_of_libaddax() + "/" + kPlugin);
   } catch (const Error& e) {
-    return e.what();
+    return std::string(e.what()) + "; build it with ADDAX_CUDA=ON pip install .";
   }
   DeviceRuntime* runtime = runtimes[static_cast<size_t>(DeviceType::Cuda)];
   return runtime && runtime->count() > 0 ? "" : "the driver sees no device (CUDA_VISIBLE_DEVICES may hide it)";
