@@ -58,20 +58,22 @@ class Plan:
         specs, inputs, _, eqns, outputs = graph.parts
         arguments, results = len(inputs) - graph.num_states, len(outputs) - graph.num_states
         before, after = inputs[arguments:], outputs[results:]
-        self._assigned = [i for i in range(graph.num_states) if before[i] != after[i]]
-        self._read = [i for i in range(graph.num_states) if before[i] == after[i]]
+        count = graph.num_states
+        self._assigned = assigned = [i for i in range(count) if before[i] != after[i]]
+        self._read = read = [i for i in range(count) if before[i] == after[i]]
         self._arguments = [specs[v] for v in inputs[:arguments]]
         self._results = [specs[v] for v in outputs[:results]]
         # What XLA will make of it is not known: the size of all values stands for the work.
         self.stats = {"steps": len(eqns), "flops": 0, "bytes_moved": sum(_bytes(*spec) for spec in specs)}
         function = function_of(graph)
 
-        def step(assigned: list, read: list, given: list) -> tuple[list, list]:
-            states: list[Any] = [None] * graph.num_states
-            for i, x in zip(self._assigned + self._read, assigned + read, strict=True):
+        # Without `self`: a plan dies with its last reference.
+        def step(replaced: list, kept: list, given: list) -> tuple[list, list]:
+            states: list[Any] = [None] * count
+            for i, x in zip(assigned + read, replaced + kept, strict=True):
                 states[i] = x
             out = function(*given, *states)
-            return out[:results], [out[results + i] for i in self._assigned]
+            return out[:results], [out[results + i] for i in assigned]
 
         self.step = jax.jit(step, donate_argnums=0)
 
