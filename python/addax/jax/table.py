@@ -11,29 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from addax._core import Trace, compose
+from addax._core import Trace, compose, op_table
 
 Attrs = tuple[tuple[str, Any], ...]
 Specs = tuple[tuple[tuple[int, ...], str], ...]
-
-FAMILIES = (
-    "elementwise",
-    "reduce",
-    "movement",
-    "index",
-    "sort",
-    "matmul",
-    "conv",
-    "pool",
-    "norm",
-    "attention",
-    "loss",
-    "rnn",
-    "random",
-    "optimizer",
-    "fused",
-    "control",
-)
 
 _rows: dict[str, tuple[Callable, bool]] = {}
 
@@ -58,7 +39,7 @@ def composed(*names: str) -> None:
 @functools.cache
 def rows() -> dict[str, tuple[Callable, bool]]:
     """All rows, by name: the lowering, and whether it is told the specs of its outputs."""
-    for family in FAMILIES:
+    for family in dict.fromkeys(row["family"] for row in op_table()):
         importlib.import_module(f"addax.jax.{family}")
     return _rows
 
