@@ -230,29 +230,27 @@ void add(const Updates& u, const View& out, const void* updates) {
     launch(scatter_add_kernel<int64_t>, grid_for(u.total), kThreads, u, out.data, updates, out.dtype);
 }
 
-void scatter_add(const KernelArgs& args) {
+// Copies x to the result and hands the updates, by the place of their slices, to write(updates, out, values).
+template <class Write>
+void scatter_with(const KernelArgs& args, const Write& write) {
   const View &x = args.in[0], &indices = args.in[1], &out = args.out[0];
   const int k = static_cast<int>(indices.shape.back());
   const Positions positions(args, indices, 0, k);
   if (x.data != out.data) copy_strided(out, x);
   const int64_t columns = product(out.shape, k, out.rank());
   const ByPlace places(positions.get(), positions.size(), out.numel() / columns, args.op.name);
-  const Packed updates(args.in[2], args.op.name);
-  add({places.order(), places.starts(), columns, out.numel()}, out, updates.get());
+  const Packed values(args.in[2], args.op.name);
+  write(Updates{places.order(), places.starts(), columns, out.numel()}, out, values.get());
 }
 
+void scatter_add(const KernelArgs& args) { scatter_with(args, add); }
+
 void scatter(const KernelArgs& args) {
-  const View &x = args.in[0], &indices = args.in[1], &out = args.out[0];
-  const int k = static_cast<int>(indices.shape.back());
-  const Positions positions(args, indices, 0, k);
-  if (x.data != out.data) copy_strided(out, x);
-  const int64_t columns = product(out.shape, k, out.rank());
-  const ByPlace places(positions.get(), positions.size(), out.numel() / columns, args.op.name);
-  const Packed updates(args.in[2], args.op.name);
-  const Updates u{places.order(), places.starts(), columns, out.numel()};
-  with_bytes(out.dtype, [&](auto tag) {
-    using T = decltype(tag);
-    launch(scatter_kernel<T>, grid_for(u.total), kThreads, u, out.as<T>(), static_cast<const T*>(updates.get()));
+  scatter_with(args, [](const Updates& u, const View& out, const void* values) {
+    with_bytes(out.dtype, [&](auto tag) {
+      using T = decltype(tag);
+      launch(scatter_kernel<T>, grid_for(u.total), kThreads, u, out.as<T>(), static_cast<const T*>(values));
+    });
   });
 }
 
