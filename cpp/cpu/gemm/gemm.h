@@ -97,18 +97,34 @@ void pack_panels(Matrix<S> from, int64_t k, const ColumnPanels<T>& panels, int64
     pack_panel(from.from(0, panels.first(first)), k, panels.used(first), panels.width(first), to);
 }
 
-// Rows of a packed tile of a, with some to spare: whole vectors.
+// Tiles of a, k long, that are packed side by side. Rows that lie across lines are packed across, with some to spare:
+// whole vectors. Others stay rows, an odd number of lines apart, so that they do not share sets of the first cache.
 template <class T>
-inline constexpr int64_t kPackedRows = (kTileRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+struct PackedTiles {
+  static constexpr int64_t kWidth = (kTileRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+  const bool across;
+  const int64_t k, step = (ceil_div(k, 16) | 1) * 16;
+  const int64_t size = across ? kWidth * k : kTileRows * step;
 
-/// Packs the rows of one tile, k long: to[p * kPackedRows + r] = from(r, p) for r < rows. What lies behind is not read.
-template <class S, class T>
-void pack_tile(Matrix<S> from, int64_t k, int64_t rows, T* to) {
-  constexpr int64_t kWidth = kPackedRows<T>;
-  if (from.row_step != 1 || rows < kWidth) return pack_panel(from.transposed(), k, std::min(rows, kWidth), kWidth, to);
-  for (int64_t p = 0; p < k; ++p)
-    for (int64_t r = 0; r < kWidth; ++r) to[p * kWidth + r] = static_cast<T>(from.data[p * from.col_step + r]);
-}
+  Matrix<T> at(T* tiles, int64_t i) const {
+    return {tiles + i * size, across ? 1 : step, across ? kWidth : 1};
+  }
+  /// Packs `rows` rows; of those behind them, `readable` in all, some may be read.
+  template <class S>
+  void pack(Matrix<S> from, int64_t rows, int64_t readable, T* to) const {
+    if (!across) {
+      for (int64_t r = 0; r < rows; ++r, to += step)
+        if (from.col_step == 1)
+          for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.data[r * from.row_step + p]);
+        else
+          for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.at(r, p));
+      return;
+    }
+    if (readable < kWidth) return pack_panel(from.transposed(), k, readable, kWidth, to);
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t r = 0; r < kWidth; ++r) to[p * kWidth + r] = static_cast<T>(from.data[p * from.col_step + r]);
+  }
+};
 
 }  // namespace detail
 
@@ -122,6 +138,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   constexpr int64_t kDepth = 320;           // of a block: a panel of b this deep stays in the first cache
   constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
   constexpr int64_t kGroup = 16;            // panels of a block of b, which stays there too
+  constexpr int64_t kLeastColumns = 64;     // of a group
   constexpr int64_t kTasks = 8, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
 
@@ -131,27 +148,30 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   // each group.
   const bool packed =
       !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
+  const bool across = a.row_step == 1;
   const int64_t work = m * n * k;
   const int64_t wanted = std::max({int64_t(1), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
-  // Tasks: groups of panels by chunks of rows. As many as wanted, and among those cuts the one that brings the fewest
-  // rows of a and columns of b to second caches.
+  // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as wanted,
+  // and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second caches,
+  // where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
   const bool shareable = k * all.padded <= kSharedSize;
   const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
-  int64_t groups = ceil_div(all.count, kGroup), chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
-  for (int64_t g = groups + 1; g <= (packed || wanted == 1 ? 0 : all.count / 4); ++g) {
-    const int64_t c = std::clamp<int64_t>(wanted / g, 1, most_chunks);
-    const int64_t more = std::min(g * c, wanted) - std::min(groups * chunks, wanted);
-    if (more > 0 || (more == 0 && m * g + n * c < m * groups + n * chunks)) {
-      groups = g;
-      chunks = c;
-    }
-  }
-  const int64_t group = ceil_div(all.count, groups);
-  groups = ceil_div(all.count, group);
-  const int64_t chunk = ceil_div(ceil_div(m, chunks), kTileRows) * kTileRows;
-  chunks = ceil_div(m, chunk);
-  // Where m and n give few tasks, k is dealt out to partial sums that are added up in order.
-  const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
+  struct Cut {
+    int64_t groups, chunks, parts, tasks, cost;
+  };
+  const auto cut = [&](int64_t groups) {
+    const int64_t chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
+    const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
+    const int64_t rows = packed ? m + m / 4 : m, readings = shareable && chunks > 1 ? chunks + 1 : chunks;
+    const int64_t sums = parts > 1 ? 6 * parts * m * n / k : 0;
+    return Cut{groups, chunks, parts, std::min(groups * chunks * parts, wanted), rows * groups + n * readings + sums};
+  };
+  Cut best = cut(ceil_div(all.count, kGroup));
+  for (int64_t g = best.groups + 1; wanted > 1 && g <= all.padded / kLeastColumns; ++g)
+    if (const Cut c = cut(g); std::make_pair(c.tasks, -c.cost) > std::make_pair(best.tasks, -best.cost)) best = c;
+  const int64_t group = ceil_div(all.count, best.groups), groups = ceil_div(all.count, group);
+  const int64_t chunk = ceil_div(ceil_div(m, best.chunks), kTileRows) * kTileRows, chunks = ceil_div(m, chunk);
+  const int64_t parts = best.parts;
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
@@ -173,7 +193,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
       groups * chunks * parts, 1,
       [&](int64_t begin, int64_t end) {
         Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
-            rows(packed ? kRows / kTileRows * detail::kPackedRows<T> * depth : 0, "matmul");
+            rows(packed ? kRows / kTileRows * detail::PackedTiles<T>{across, depth}.size : 0, "matmul");
         for (int64_t task = begin; task < end; ++task) {
           const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
           const int64_t part = task / chunks % parts;
@@ -182,7 +202,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
           for (int64_t d = first_depth; d < last_depth; ++d) {
             const int64_t start = d * depth;
             const Run run{0, std::min(depth, k - start)};
-            const int64_t tile_size = detail::kPackedRows<T> * run.length;
+            const detail::PackedTiles<T> tiles{across, run.length};
             if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
             const T* const panels =
                 shared ? packed_b.get() + start * all.padded + all.first(first) * run.length : own_b.get();
@@ -190,15 +210,14 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
               const int64_t height = std::min(kRows, last_row - row);
               int64_t tile = 0;
               if (packed)
-                cover_rows(height, [&](int64_t r, int) {
-                  detail::pack_tile(a.from(row + r, start), run.length, last_row - row - r,
-                                    rows.get() + tile++ * tile_size);
+                cover_rows(height, [&](int64_t r, int count) {
+                  tiles.pack(a.from(row + r, start), count, last_row - row - r, rows.get() + tile++ * tiles.size);
                 });
               for (int64_t p = first; p < last; ++p) {
                 const T* const panel = panels + all.first(p - first) * run.length;
                 tile = 0;
                 cover_rows(height, [&](int64_t r, int count) {
-                  Matrix<T> from{rows.get() + tile++ * tile_size, 1, detail::kPackedRows<T>};
+                  Matrix<T> from = tiles.at(rows.get(), tile++);
                   if constexpr (std::is_same_v<S, T>)
                     if (!packed) from = a.from(row + r, start);
                   const auto product = [&](auto* to, int64_t ld) {

@@ -57,7 +57,10 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
   constexpr int kL = kLanes<T>;
   typename S::Vector sum[R][V] = {};
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) __builtin_prefetch(c + r * ldc, 1);
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+    for (int v = 0; v < V * kVectorBytes; v += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(c + r * ldc) + v, 1);
   for (const Run& run : runs) {
     const T* p = a + run.offset;
 #pragma GCC unroll 4
