@@ -139,7 +139,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
   constexpr int64_t kGroup = 16;            // panels of a block of b, which stays there too
   constexpr int64_t kLeastColumns = 64;     // of a group
-  constexpr int64_t kTasks = 8, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
+  constexpr int64_t kTasks = 8, kLeastWork = 1 << 19, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
 
   const ColumnPanels<T> all(n);
@@ -150,7 +150,8 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
       !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
   const bool across = a.row_step == 1;
   const int64_t work = m * n * k;
-  const int64_t wanted = std::max({int64_t(1), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
+  const int64_t wanted =
+      std::max({int64_t(work < kLeastWork ? 1 : 2), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
   // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as wanted,
   // and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second caches,
   // where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
