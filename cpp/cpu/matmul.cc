@@ -119,13 +119,26 @@ void dot_rows(const T* a, int64_t row_step, int64_t k, const T* x, T* y) {
   }
 }
 
+// y = a x for fewer rows of a than lanes, side by side in memory. A vector goes on into what lies behind them, which
+// belongs to a but at the very end: there they are read one by one.
+template <class T>
+void narrow_vector(int64_t m, int64_t k, const T* a, int64_t col_step, const T* x, int64_t x_step, T* y) {
+  constexpr int64_t kL = kLanes<T>;
+  const Run whole{0, col_step > 0 ? std::max<int64_t>(0, k - ceil_div(kL - m, col_step)) : 0};
+  T sum[kL];
+  tile<T, 1, 1>(x, 0, x_step, {&whole, 1}, a, col_step, sum, 0, false);
+  for (int64_t p = whole.length; p < k; ++p)
+    for (int64_t j = 0; j < m; ++j) sum[j] += a[p * col_step + j] * x[p * x_step];
+  std::copy_n(sum, m, y);
+}
+
 // y = a x with a (m, k), for either unit stride of a.
 template <class T>
 void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
   constexpr int64_t kWide = 8;
   constexpr int64_t kL = kLanes<T>;
   const int64_t block = ceil_div(std::max<int64_t>(kTaskWork / k, 1), kWide * kL) * kWide * kL;
-  if (a.col_step != 1 && a.row_step == 1 && m >= kL) {
+  if (a.col_step != 1 && a.row_step == 1) {
     parallel_for(m, block, [&](int64_t begin, int64_t end) {
       const Run run{0, k};
       for (; begin + kWide * kL <= end; begin += kWide * kL)
@@ -134,12 +147,8 @@ void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step
         cover_columns<T>(end - begin, [&](int64_t j, int vectors) {
           tile_of<T>(1, vectors)(x, 0, x_step, {&run, 1}, a.data + begin + j, a.col_step, y + begin + j, 0, false);
         });
-      else
-        for (; begin < end; ++begin) {
-          T total = 0;
-          for (int64_t p = 0; p < k; ++p) total += a.at(begin, p) * x[p * x_step];
-          y[begin] = total;
-        }
+      else if (begin < end)
+        narrow_vector(end - begin, k, a.data + begin, a.col_step, x, x_step, y + begin);
     });
     return;
   }
