@@ -60,7 +60,7 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
     for (int v = 0; v < V * kVectorBytes; v += 64)
-      __builtin_prefetch(reinterpret_cast<const char*>(c + r * ldc) + v, 1);
+      __builtin_prefetch(reinterpret_cast<const char*>(c + r * ldc) + v, 0, 2);
   for (const Run& run : runs) {
     const T* p = a + run.offset;
 #pragma GCC unroll 4
