@@ -106,9 +106,7 @@ struct PackedTiles {
   const int64_t k, step = (ceil_div(k, 16) | 1) * 16;
   const int64_t size = across ? kWidth * k : kTileRows * step;
 
-  Matrix<T> at(T* tiles, int64_t i) const {
-    return {tiles + i * size, across ? 1 : step, across ? kWidth : 1};
-  }
+  Matrix<T> at(T* tiles, int64_t i) const { return {tiles + i * size, across ? 1 : step, across ? kWidth : 1}; }
   /// Packs `rows` rows; of those behind them, `readable` in all, some may be read.
   template <class S>
   void pack(Matrix<S> from, int64_t rows, int64_t readable, T* to) const {
@@ -135,10 +133,11 @@ template <class S>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
           const Epilogue* epilogue = nullptr) {
   using T = compute_t<S>;
-  constexpr int64_t kDepth = 320;           // of a block: a panel of b this deep stays in the first cache
-  constexpr int64_t kRows = 8 * kTileRows;  // of a block of a, which stays in the second cache
-  constexpr int64_t kGroup = 16;            // panels of a block of b, which stays there too
-  constexpr int64_t kLeastColumns = 64;     // of a group
+  // Of a block: a panel of b this deep stays in the first cache, or comes from the second one as fast as it is used.
+  constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 320;
+  constexpr int64_t kRows = 8 * kTileRows;                 // of a block of a, which stays in the second cache
+  constexpr int64_t kGroup = kVectorBytes == 64 ? 8 : 16;  // panels of a block of b, which stays there too
+  constexpr int64_t kLeastColumns = 64;                    // of a group
   constexpr int64_t kTasks = 8, kLeastWork = 1 << 19, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
 
@@ -152,9 +151,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const int64_t work = m * n * k;
   const int64_t wanted =
       std::max({int64_t(work < kLeastWork ? 1 : 2), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
-  // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as wanted,
-  // and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second caches,
-  // where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
+  // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as
+  // wanted, and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second
+  // caches, where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
   const bool shareable = k * all.padded <= kSharedSize;
   const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
   struct Cut {
