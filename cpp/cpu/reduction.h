@@ -18,8 +18,8 @@
 namespace addax::cpu::ADDAX_ISA {
 
 inline constexpr int64_t kSegment = 4096;    // elements of a run folded at once
-inline constexpr int64_t kRows = 16;         // rows folded at once
-inline constexpr int64_t kColumns = 512;     // results side by side
+inline constexpr int64_t kRows = 8;          // rows folded at once
+inline constexpr int64_t kColumns = 1024;    // results side by side
 inline constexpr int64_t kChunk = 1 << 16;   // elements worth a task of their own
 inline constexpr int64_t kEnoughTasks = 64;  // with so many results there is no need to split a reduction
 
