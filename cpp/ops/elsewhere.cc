@@ -1,5 +1,6 @@
 #include "ops/elsewhere.h"
 
+#include "core/copy.h"
 #include "core/runtime.h"
 #include "ops/kernel.h"
 #include "ops/record.h"
@@ -14,11 +15,6 @@ bool is_one_value(const Tensor& t) {
   for (int d = 0; d < t.rank(); ++d)
     if (t.shape()[d] != 1 && t.strides()[d] != 0) return false;
   return t.numel() > 0;
-}
-
-Tensor moved(const Tensor& t, Device device) {
-  if (t.rank() == 0) return t.to(device);
-  return t.view({{}, {}, t.layout().offset}).to(device).view({t.shape(), Dims::filled(t.rank(), 0), 0});
 }
 
 class Unrecorded {
@@ -37,6 +33,23 @@ View view_of(const Tensor& t) {
 
 }  // namespace
 
+Tensor moved(const Tensor& t, Device device) {
+  if (t.rank() == 0 || t.device() == device || !is_one_value(t)) return t.to(device);
+  return t.view({{}, {}, t.layout().offset}).to(device).view({t.shape(), Dims::filled(t.rank(), 0), 0});
+}
+
+void write(const Tensor& target, const Tensor& value) {
+  const Device device = target.device();
+  if (value.numel() == 0) return;
+  if (value.device() == device)
+    copy_strided(device, target.address(), target.strides(), value.address(), value.strides(), value.shape(),
+                 size_of(value.dtype()));
+  else if (value.device().has_runtime())
+    write(target, value.to(device));
+  else
+    runtime_of(device).from_host(device.index, target.address(), value.contiguous().raw(), value.nbytes());
+}
+
 MovesConstants::MovesConstants() : before_(moves_constants) { moves_constants = true; }
 MovesConstants::~MovesConstants() { moves_constants = before_; }
 
@@ -54,11 +67,10 @@ void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attr
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& t = inputs[i];
     if (!t || t.device() == device) continue;
-    const bool one_value = is_one_value(t);
-    if (!one_value && t.numel() > 0 && !moves_constants)
+    if (!is_one_value(t) && t.numel() > 0 && !moves_constants)
       fail<ValueError>(op.name, ": input ", i, " of shape ", t.shape(), " lies on ", t.device(), ", others on ", device,
                        "; move it with to(\"", device, "\")");
-    held[i] = one_value ? moved(t, device) : t.to(device);
+    held[i] = moved(t, device);
   }
   const auto input = [&](size_t i) -> const Tensor& { return held[i] ? held[i] : inputs[i]; };
 
@@ -89,7 +101,7 @@ void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attr
     in[i] = view_of(input(i));
   }
   for (size_t i = 0; i < specs.size(); ++i) results[i] = view_of(out[i]);
-  runtime_of(device).run(device.index, kernel, KernelArgs{in, results, attrs, op});
+  runtime_of(device).run(device.index, kernel, KernelArgs{in, results, attrs, op, device});
 }
 
 }  // namespace addax

@@ -19,6 +19,12 @@ inline bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& 
 void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
                    const SmallVector<Spec, kFewOutputs>& specs, Outputs& out);
 
+/// As Tensor::to. A value that is repeated stays one value.
+Tensor moved(const Tensor& t, Device device);
+
+/// Copies values from anywhere into the memory of a contiguous tensor of their shape and dtype on a device.
+void write(const Tensor& target, const Tensor& value);
+
 /// While one lives, this thread's calls on a device take constants of any size from the CPU: compositions and gradients
 /// make masks and counts of their own.
 class MovesConstants {

@@ -271,7 +271,7 @@ def _frozen(x: Any, tensors: list[Tensor]) -> Any:
     kind = type(x)
     if kind is Tensor:
         tensors.append(x)
-        return x.shape, x.dtype
+        return x.shape, x.dtype, x.device
     if kind is tuple or kind is list:
         return kind, *[_frozen(e, tensors) for e in x]
     if isinstance(x, (np.ndarray, np.generic)):
@@ -322,7 +322,7 @@ def _trace(fn: Callable, name: str, args: tuple, kwargs: dict) -> tuple[engine.T
     def stand_in(x: Any) -> Any:
         if isinstance(x, (Tensor, np.ndarray, np.generic)):
             x = as_tensor(x)
-            return trace.argument(x.shape, x.dtype)
+            return trace.argument(x.shape, x.dtype, x)
         return x
 
     args, kwargs = tree.map_structure(stand_in, (args, kwargs))

@@ -8,12 +8,8 @@ import pytest
 
 import addax
 from addax import engine
-from tests.cuda.build import emulation
 
-
-@pytest.fixture(autouse=True)
-def device():
-    emulation()
+pytestmark = pytest.mark.emulated  # two devices
 
 
 def test_there_and_back() -> None:
@@ -145,9 +141,3 @@ def test_a_model_trains() -> None:
         return found
 
     np.testing.assert_allclose(losses("cuda:0"), losses("cpu:0"), rtol=1e-5)
-
-
-def test_compiled_functions_refuse_tensors_of_a_device() -> None:
-    x = engine.tensor(np.ones(3, "float32")).to("cuda:0")
-    with pytest.raises(RuntimeError, match="cannot be read by the CPU"):
-        addax.compile(lambda v: v + 1)(x)
