@@ -1,5 +1,7 @@
 #include "ops/elsewhere.h"
 
+#include <algorithm>
+
 #include "core/copy.h"
 #include "core/runtime.h"
 #include "ops/kernel.h"
@@ -25,6 +27,23 @@ class Unrecorded {
  private:
   Recorder* before_;
 };
+
+// Where the inputs of several values lie; where there is none, the first device.
+Device place_of(const OpDef& op, Span<const Tensor> inputs) {
+  const Tensor* many = nullptr;
+  Device device;
+  for (const Tensor& t : inputs) {
+    if (!t) continue;
+    if (!device.has_runtime()) device = t.device();
+    const bool stays = !is_one_value(t) && t.numel() > 0 && (t.device().has_runtime() || !moves_constants);
+    if (!stays || (many && many->device() == t.device())) continue;
+    if (many)
+      fail<ValueError>(op.name, ": an input of shape ", many->shape(), " lies on ", many->device(), ", one of shape ",
+                       t.shape(), " on ", t.device(), "; move them to one device with to()");
+    many = &t;
+  }
+  return many ? many->device() : device;
+}
 
 View view_of(const Tensor& t) {
   if (!t) return {};
@@ -55,24 +74,19 @@ MovesConstants::~MovesConstants() { moves_constants = before_; }
 
 void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
                    const SmallVector<Spec, kFewOutputs>& specs, Outputs& out) {
-  Device device;
-  for (const Tensor& t : inputs)
-    if (t && t.device().has_runtime()) {
-      if (device.has_runtime() && device != t.device())
-        fail<ValueError>(op.name, ": inputs lie on ", device, " and ", t.device(),
-                         "; move them to one device with to()");
-      device = t.device();
-    }
+  const Device device = place_of(op, inputs);
   Tensors held(inputs.size());  // what is not an input itself; lives until the kernel is asked for
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor& t = inputs[i];
-    if (!t || t.device() == device) continue;
-    if (!is_one_value(t) && t.numel() > 0 && !moves_constants)
-      fail<ValueError>(op.name, ": input ", i, " of shape ", t.shape(), " lies on ", t.device(), ", others on ", device,
-                       "; move it with to(\"", device, "\")");
-    held[i] = moved(t, device);
-  }
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i] && inputs[i].device() != device) held[i] = moved(inputs[i], device);
   const auto input = [&](size_t i) -> const Tensor& { return held[i] ? held[i] : inputs[i]; };
+  if (!device.has_runtime()) {
+    Tensors all;
+    for (size_t i = 0; i < inputs.size(); ++i) all.push_back(input(i));
+    const Unrecorded unrecorded;
+    Tensors here = apply(op, all, attrs);
+    std::move(here.begin(), here.end(), out.begin());
+    return;
+  }
 
   const Kernel kernel = op.kernels[static_cast<size_t>(device.type)];
   if (!kernel) {

@@ -13,7 +13,7 @@ def device(name: str) -> Iterator[None]:
     """Lets this thread's new tensors and variables go to a device, inside a `with`.
 
     Outside of one they go to the default device; see `addax.config.set_default_device`. Results of operations lie where
-    their inputs do. Inputs on the CPU that hold one value, such as Python's numbers, go to the device of the others.
+    their inputs do. Inputs that hold one value, such as Python's numbers, go to the device of the others.
     A compiled function runs where its tensors and variables lie, and takes the rest there.
 
     Args:

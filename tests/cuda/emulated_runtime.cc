@@ -57,6 +57,7 @@ class EmulatedRuntime final : public DeviceRuntime {
     copy(dst, src, bytes);
   }
   void to_host(int index, void* dst, const void* src, int64_t bytes) override {
+    ++waits;
     copy(dst, src, bytes);
     synchronize(index);
   }
@@ -97,6 +98,7 @@ class EmulatedRuntime final : public DeviceRuntime {
   BlockCache& cache(int index) { return *caches_[index]; }
   cuda::Fault fault;
   int64_t launches = 0;  // of captured work
+  int64_t waits = 0;     // reads by the host
 
  private:
   // What CUDA does not allow there.
@@ -152,6 +154,8 @@ __attribute__((visibility("default"))) void emulation_set_reversed(int reversed)
   emulation::set_reversed(reversed != 0);
 }
 __attribute__((visibility("default"))) int64_t emulation_launches() { return emulation::launches(); }
+/// Times that the host has waited for a value so far.
+__attribute__((visibility("default"))) int64_t emulation_waits() { return addax::runtime().waits; }
 /// Launches of captured work so far.
 __attribute__((visibility("default"))) int64_t emulation_captured_launches() { return addax::runtime().launches; }
 }
