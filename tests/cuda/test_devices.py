@@ -40,7 +40,7 @@ def test_mixed_devices_are_refused() -> None:
     match = r"add: an input of shape \(3,\) lies on cpu:0, one of shape \(3,\) on cuda:0; move them to one device"
     with pytest.raises(ValueError, match=match):
         engine.apply("add", x, y)
-    with pytest.raises(ValueError, match="lies on cuda:0, one of shape .* on cuda:1; move them to one device"):
+    with pytest.raises(ValueError, match=r"lies on cuda:0, one of shape .* on cuda:1; move them to one device"):
         engine.apply("add", y, x.to("cuda:1"))
 
 
