@@ -65,13 +65,15 @@ void PlanRun::move(Base& base, void* address) {
 }
 
 PlanRun::Bound PlanRun::bind(Span<const Tensor> arguments) {
+  const auto fresh = [&](const Shape& shape, Dtype dtype) {
+    return Tensor::empty(shape, dtype, plan_.device_, "compiled function");
+  };
   Tensors held;  // arguments in order, and states that this plan only reads, stay alive until the end
   held.reserve(arguments.size() + states_.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (captures_) {
       const Tensor& given = arguments[i];
-      if (own_arguments_.size() <= i)
-        own_arguments_.push_back(Tensor::empty(given.shape(), given.dtype(), plan_.device_, "compiled function"));
+      if (own_arguments_.size() <= i) own_arguments_.push_back(fresh(given.shape(), given.dtype()));
       write(own_arguments_[i], given);
       held.push_back(own_arguments_[i]);
     } else {
@@ -94,8 +96,8 @@ PlanRun::Bound PlanRun::bind(Span<const Tensor> arguments) {
   results.reserve(results_.size());
   for (size_t i = 0; i < results_.size(); ++i) {
     const Location& l = plan_.locations_[static_cast<size_t>(plan_.results_[i])];
-    results.push_back(Tensor::empty(l.layout.shape, l.dtype, plan_.device_, "compiled function"));
-    if (captures_ && own_results_.size() <= i) own_results_.push_back(results.back().copy());
+    results.push_back(fresh(l.layout.shape, l.dtype));
+    if (captures_ && own_results_.size() <= i) own_results_.push_back(fresh(l.layout.shape, l.dtype));
     move(results_[i], (captures_ ? own_results_[i] : results.back()).address());
   }
   if (!settled_) forget_captured();

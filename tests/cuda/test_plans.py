@@ -207,6 +207,30 @@ def test_profile_times_each_step() -> None:
     assert len(plan.profile([x])) == plan.stats["steps"]
 
 
+def test_a_memory_budget_is_kept() -> None:
+    ws = [tensor(32, 32, seed=i).to("cuda:0") for i in range(6)]
+
+    def gradients(x):
+        tape = engine.Tape()
+        for w in ws:
+            tape.watch(w)
+        tape.start()
+        for w in ws:
+            x = ops.tanh(x @ w * 0.1)
+        loss = ops.sum(x)
+        tape.stop()
+        return [ops.sum(g) for g in tape.gradient([loss], ws)]
+
+    x = tensor(512, 32, seed=9).to("cuda:0")
+    free = CompiledFunction(gradients)
+    want = [t.item() for t in free(x)]
+    stats = free.plans[0].stats
+    tight = CompiledFunction(gradients, memory_budget=int(0.8 * (stats["arena_bytes"] + stats["result_bytes"])))
+    for _ in range(3):
+        assert [t.item() for t in tight(x)] == want
+    assert tight.plans[0].stats["arena_bytes"] < stats["arena_bytes"]
+
+
 @pytest.mark.emulated
 def test_states_on_two_devices_are_refused() -> None:
     with addax.device("cuda:0"):
