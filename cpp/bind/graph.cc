@@ -196,7 +196,8 @@ void bind_graph(py::module_& m) {
       .def(
           "plan",
           [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
-            const Device device = t.device();
+            Device device = t.device();
+            if (graph.inputs.empty() && !device.has_runtime()) device = current_device();
             graph =
                 budget ? fit_memory(std::move(graph), *budget, t.states(), device) : optimize(std::move(graph), device);
             return std::make_unique<Plan>(std::move(graph), t.states(), device);

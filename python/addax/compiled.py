@@ -159,6 +159,8 @@ class CompiledFunction:
         else:
             text, rest, tensors = signature
             key = (text, rest, *_settings())
+        if not tensors:
+            key = (*key, engine.current_device())  # where a function of nothing computes
         entry = self._entries.get(key)
         if entry is None or not entry.plan.is_current:
             entry = self._build(key, entry, args, kwargs)

@@ -39,6 +39,14 @@ def test_arguments_move_to_the_plan() -> None:
         np.testing.assert_array_equal(function(x, y.T.to("cuda:0").T).numpy(), (x + y).numpy())
 
 
+def test_a_function_of_nothing_computes_on_the_current_device() -> None:
+    function = CompiledFunction(lambda: ops.ones((3,)) * 2)
+    with addax.device("cuda:0"):
+        there = function()
+    assert (there.device, function().device) == ("cuda:0", "cpu:0")
+    np.testing.assert_array_equal(there.numpy(), np.full(3, 2, "float32"))
+
+
 def test_constants() -> None:
     x = tensor(20, 30).to("cuda:0")
     small, large, there = np.float32([1, 2, 3]), tensor(20, 30, seed=1), tensor(20, 30, seed=2).to("cuda:0")
