@@ -1,6 +1,7 @@
 """Compiled functions on a device: where plans run, what they keep in place, what is captured."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +9,22 @@ import pytest
 import addax
 from addax import engine, ops
 from addax.compiled import CompiledFunction
+from tests.cuda.missing import MISSING
+from tests.samples import Sample, samples
+from tests.table.helpers import bits, cast_inputs, run
+
+TABLE = {row["name"]: row for row in engine.op_table()}
+RUNS = [s for s in samples() if "float32" in s.dtypes and (s.op not in MISSING or TABLE[s.op]["has_compose"])]
+
+
+@pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in RUNS])
+def test_compiled_equals_eager(sample: Sample) -> None:
+    """Every row traced, replayed and captured."""
+    tensors = [t.to("cuda:0") for t in cast_inputs(sample.inputs(), "float32")]
+    function = CompiledFunction(lambda *given: run(sample, given))
+    eager = [bits(t) for t in run(sample, tensors)]
+    for _ in range(3):
+        assert [bits(t) for t in function(*tensors)] == eager
 
 
 def tensor(*shape: int, seed: int = 0) -> engine.Tensor:
@@ -113,6 +130,16 @@ def test_captured_steps_have_their_own_temporary_memory(cuda) -> None:
         del junk
     if cuda:
         assert captured_launches(cuda) == before + 3
+
+
+def test_threads_share_a_plan() -> None:
+    function = CompiledFunction(lambda x: ops.sort(x * 2, axis=-1) + ops.sum(x))
+    inputs = [tensor(8, 16, seed=i).to("cuda:0") for i in range(4)]
+    want = [bits(function(x)) for x in inputs]
+    with ThreadPoolExecutor(len(inputs)) as pool:
+        for _ in range(8):
+            assert [bits(t) for t in pool.map(function, inputs)] == want
+    assert len(function.plans) == 1
 
 
 def test_results_are_the_callers() -> None:
