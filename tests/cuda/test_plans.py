@@ -11,7 +11,8 @@ from addax import engine, ops
 from addax.compiled import CompiledFunction
 from tests.cuda.missing import MISSING
 from tests.samples import Sample, samples
-from tests.table.helpers import bits, cast_inputs, run
+from tests.table.helpers import bits, cast_inputs, differentiable_inputs
+from tests.table.test_compiled import everything
 
 TABLE = {row["name"]: row for row in engine.op_table()}
 RUNS = [s for s in samples() if "float32" in s.dtypes and (s.op not in MISSING or TABLE[s.op]["has_compose"])]
@@ -19,10 +20,13 @@ RUNS = [s for s in samples() if "float32" in s.dtypes and (s.op not in MISSING o
 
 @pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in RUNS])
 def test_compiled_equals_eager(sample: Sample) -> None:
-    """Every row traced, replayed and captured."""
-    tensors = [t.to("cuda:0") for t in cast_inputs(sample.inputs(), "float32")]
-    function = CompiledFunction(lambda *given: run(sample, given))
-    eager = [bits(t) for t in run(sample, tensors)]
+    """Every row and its gradient traced, replayed and captured."""
+    arrays = sample.inputs()
+    tensors = [t.to("cuda:0") for t in cast_inputs(arrays, "float32")]
+    places = differentiable_inputs(sample, arrays) if TABLE[sample.op]["differentiable"] else []
+    both = everything(sample, "float32", places)
+    function = CompiledFunction(both)
+    eager = [bits(t) for t in both(*tensors)]
     for _ in range(3):
         assert [bits(t) for t in function(*tensors)] == eager
 
@@ -113,17 +117,17 @@ def test_captured_steps_have_their_own_temporary_memory(cuda) -> None:
         lambda x, i: (
             ops.sort(x, axis=-1),
             ops.sum(x),
-            ops.scatter(i[:, None], x, (40, 300)),
+            ops.scatter(i[:, None], x, (40, 90)),
             ops.cumsum(x, axis=0),
         )
     )
     rng = np.random.default_rng(0)
     before = captured_launches(cuda)
     for _ in range(4):
-        x, i = engine.tensor(rng.standard_normal((20, 300)).astype("float32")), rng.permutation(40)[:20].astype("int32")
+        x, i = engine.tensor(rng.standard_normal((20, 90)).astype("float32")), rng.permutation(40)[:20].astype("int32")
         got = [t.numpy() for t in function(x.to("cuda:0"), engine.tensor(i))]
-        junk = [ops.sort(tensor(50, 100, seed=k).to("cuda:0")) for k in range(3)]
-        scattered = np.zeros((40, 300), "float32")
+        junk = [ops.sort(tensor(9, 100, seed=k).to("cuda:0")) for k in range(3)]
+        scattered = np.zeros((40, 90), "float32")
         scattered[i] = x.numpy()
         for a, b in zip(got, (np.sort(x.numpy()), x.numpy().sum(), scattered, x.numpy().cumsum(0)), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)
@@ -237,7 +241,7 @@ def test_faults_are_thrown_to_who_waits() -> None:
 def test_too_little_memory_leaves_the_plan_usable() -> None:
     """Captured steps want temporary memory of their own, beside what the allocator keeps."""
     function = CompiledFunction(lambda x: ops.sort(x, axis=0))
-    x = tensor(1000, 64).to("cuda:0")
+    x = tensor(200, 16).to("cuda:0")
     want = bits(function(x))
     engine.empty_cache("cuda:0")
     engine.set_memory_limit(engine.memory_stats("cuda:0")["live"] + x.nbytes + 1024, "cuda:0")
