@@ -81,7 +81,9 @@ template <class... P, class... A>
 void launch(void (*kernel)(P...), Grid grid, int threads, const A&... args) {
   const dim3 blocks{static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)};
 #ifdef ADDAX_EMULATED
-  emulation::run(blocks, static_cast<unsigned>(threads), [&] { kernel(static_cast<P>(args)...); });
+  // By value: a captured launch runs later, and more than once.
+  const std::tuple<P...> values(static_cast<P>(args)...);
+  emulation::run(blocks, static_cast<unsigned>(threads), [kernel, values] { std::apply(kernel, values); });
 #else
   std::tuple<P...> values(static_cast<P>(args)...);
   std::apply(

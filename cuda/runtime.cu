@@ -4,11 +4,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "addax/error.h"
 #include "core/block_cache.h"
 #include "core/runtime.h"
+#include "cuda/captured.h"
 #include "cuda/kernels.h"
 
 namespace addax {
@@ -77,6 +79,26 @@ struct OneDevice {
   cudaEvent_t sent[kParts] = {};
   int part = 0;
 };
+
+// Work that is written down on a stream of its own, so that other threads' work does not get into it, and what it reads
+// at every launch.
+struct Captured {
+  explicit Captured(BlockCache& cache) : memory(cache) {}
+  Captured(const Captured&) = delete;
+  Captured& operator=(const Captured&) = delete;
+  ~Captured() {
+    if (graph) cudaGraphExecDestroy(graph);
+    if (stream) cudaStreamDestroy(stream);
+    for (void* table : tables) cudaFreeHost(table);
+  }
+
+  cudaStream_t stream = nullptr;
+  cudaGraphExec_t graph = nullptr;
+  cuda::CapturedMemory memory;
+  std::vector<void*> tables;
+};
+
+thread_local Captured* capturing = nullptr;
 
 class CudaRuntime final : public DeviceRuntime {
  public:
@@ -162,6 +184,34 @@ class CudaRuntime final : public DeviceRuntime {
     kernel(args);
   }
 
+  void begin_capture(int index) override {
+    OneDevice& d = enter(index, "capture");
+    auto captured = std::make_unique<Captured>(d.cache);
+    check(cudaStreamCreateWithFlags(&captured->stream, cudaStreamNonBlocking), "making a stream");
+    // Relaxed: temporary memory may come from the driver meanwhile.
+    check(cudaStreamBeginCapture(captured->stream, cudaStreamCaptureModeRelaxed), "the capture");
+    capturing = captured.release();
+  }
+  void* end_capture(int index) override {
+    enter(index, "capture");
+    std::unique_ptr<Captured> captured(std::exchange(capturing, nullptr));
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(captured->stream, &graph), "the capture");
+    const cudaError_t status = cudaGraphInstantiate(&captured->graph, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "making a graph");
+    return captured.release();
+  }
+  void launch(int index, void* captured) override {
+    OneDevice& d = enter(index, "compiled function");
+    check(cudaGraphLaunch(static_cast<Captured*>(captured)->graph, d.stream), "the launch");
+  }
+  void destroy(int index, void* captured) noexcept override {
+    cudaSetDevice(index);
+    cudaStreamSynchronize(at(index).stream);  // a launch may still read the tables
+    delete static_cast<Captured*>(captured);
+  }
+
   OneDevice& at(int index) {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::unique_ptr<OneDevice>& d = devices_[static_cast<size_t>(index)];
@@ -199,15 +249,25 @@ CudaRuntime& runtime() {
 
 namespace cuda {
 
-void* scratch(int64_t bytes, const char* what) { return runtime().allocate(current, bytes, what); }
-void free_scratch(void* data) noexcept { runtime().free(current, data, 0); }
+void* scratch(int64_t bytes, const char* what) {
+  return capturing ? capturing->memory.take(bytes, what) : runtime().allocate(current, bytes, what);
+}
+void free_scratch(void* data) noexcept {
+  capturing ? capturing->memory.give_back(data) : runtime().free(current, data, 0);
+}
 Fault* fault() { return runtime().at(current).fault; }
-cudaStream_t stream() { return runtime().at(current).stream; }
+cudaStream_t stream() { return capturing ? capturing->stream : runtime().at(current).stream; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream()), "copying");
 }
-// Small tables; the runtime takes them out of pageable memory before it returns.
+// Small tables; the runtime takes them out of pageable memory before it returns. Captured work reads them later.
 void upload(void* dst, const void* src, int64_t bytes) {
+  if (capturing) {
+    void* kept = nullptr;
+    check(cudaHostAlloc(&kept, static_cast<size_t>(bytes), cudaHostAllocDefault), "pinning memory");
+    capturing->tables.push_back(kept);
+    src = std::memcpy(kept, src, static_cast<size_t>(bytes));
+  }
   check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream()), "copying");
 }
 void check_launch() { check(cudaGetLastError(), "the launch"); }

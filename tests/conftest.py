@@ -10,12 +10,35 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Tests that want another device say so.
+os.environ.setdefault("ADDAX_DEVICE", "cpu")
 # Most of the oracle's time goes into compiling what then runs once: half as long with few optimizations, and
 # the bits are the same (with none, products and sums are rounded apart).
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 # A shell starts what runs in the background with SIGINT ignored; tests send it to themselves.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        choices=("emulated", "cuda"),
+        default="emulated",
+        help="cuda: only the tests of devices, on this machine's cuda:0 instead of the emulated one",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") != "cuda":
+        return
+    folder = Path(__file__).parent / "cuda"
+    kept, left = [], []
+    for item in items:
+        there = folder in item.path.parents and not item.get_closest_marker("emulated")
+        (kept if there else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True)

@@ -419,6 +419,13 @@ void record_custom(const Tensors& inputs, const Tensors& outputs, CustomVjp vjp)
   }
 }
 
+Tensor move_to(const Tensor& x, Device device) {
+  Tensor out = x.to(device);
+  if (out.id() != x.id() && is_watched(x))
+    record_custom({x}, {out}, [home = x.device()](const Tensors& grads) { return Tensors{move_to(grads[0], home)}; });
+  return out;
+}
+
 void watch_read(const Variable& variable, const Tensor& value) {
   if (!active_recorder) return;
   for (Tape::Impl* tape : stack().tapes)

@@ -4,6 +4,7 @@
 #include "addax/autograd.h"
 #include "addax/ops/elementwise.h"
 #include "autograd/watch.h"
+#include "ops/elsewhere.h"
 #include "ops/engine.h"
 #include "ops/op.h"
 #include "ops/record.h"
@@ -12,19 +13,36 @@ namespace addax {
 namespace {
 
 // Nobody outside can change it, no tape knows it, and an optimizer may update it in place.
-Tensor owned(const Tensor& value) {
+Tensor owned(const Tensor& value, Device device) {
   if (value.is_placeholder()) return stop_gradient(value);
-  return active_engine ? active_engine->put(value) : value.owned();
+  return active_engine ? active_engine->put(value) : moved(value, device).owned();
 }
+
+Device home_of(const Tensor& value) { return value.device().has_runtime() ? value.device() : current_device(); }
 
 }  // namespace
 
 Variable::Variable(const Tensor& value, bool trainable)
-    : trainable(trainable), value_(owned(value)), shape_(value_.shape()), dtype_(value_.dtype()), id_(value_.id()) {
+    : trainable(trainable),
+      value_(owned(value, home_of(value))),
+      shape_(value_.shape()),
+      dtype_(value_.dtype()),
+      device_(value_.device()),
+      id_(value_.id()) {
   if (active_tracer && value.is_placeholder())
     fail<Error>(
         "Variable: the first value of a variable that is created while a function is traced must not depend on "
         "the function's arguments or on other variables; create it before");
+}
+
+void Variable::move_to(Device device) {
+  if (device == device_) return;
+  if (device_.has_runtime())
+    fail<ValueError>("compiled function: a variable of shape ", shape_, " lies on ", device_, ", others on ", device,
+                     "; make all of them on one device");
+  Tensor& here = value();
+  here = moved(here, device).owned();
+  device_ = device;
 }
 
 Tensor& Variable::value() const {
@@ -48,7 +66,12 @@ void Variable::assign(const Tensor& value) {
   if (value.dtype() != dtype_)
     fail<DtypeError>("assign: expected a value of the variable's dtype ", dtype_, ", got ", value.dtype(),
                      "; cast it first");
-  slot() = owned(value);
+  Tensor& here = slot();
+  // In place on a device, where plans know the address.
+  if (here.device().has_runtime() && here.is_unique() && !here.storage()->read_only && !value.is_placeholder())
+    write(here, value);
+  else
+    here = owned(value, device_);
 }
 
 void update(std::string_view name, Span<Variable* const> state, Span<const Tensor> inputs, const Attrs& attrs) {

@@ -79,6 +79,8 @@ struct Signature {
     if (const Tensor* t = as_tensor(x)) {
       put('t');
       put(t->dtype());
+      put(t->device().type);
+      put(t->device().index);
       put(static_cast<char>(t->rank()));
       for (const int64_t d : t->shape()) put(d);
       tensors.append(py::reinterpret_borrow<py::object>(x));
@@ -144,11 +146,14 @@ void bind_graph(py::module_& m) {
       .def(
           py::init([](bool body) { return std::make_unique<Trace>(body ? Trace::Kind::Body : Trace::Kind::Function); }),
           py::arg("body") = false)
-      .def("argument",
-           [](Trace& t, const std::vector<int64_t>& shape, const std::string& dtype) {
-             return py::reinterpret_steal<py::object>(
-                 wrap(t.argument(Shape(shape.begin(), shape.end()), dtype_from(dtype))));
-           })
+      .def(
+          "argument",
+          [](Trace& t, const std::vector<int64_t>& shape, const std::string& dtype, const Tensor* beside) {
+            return py::reinterpret_steal<py::object>(wrap(t.argument(
+                Shape(shape.begin(), shape.end()), dtype_from(dtype), beside ? beside->device() : Device{})));
+          },
+          py::arg("shape"), py::arg("dtype"), py::arg("beside") = py::none(),
+          "A placeholder for the next argument, whose values will lie where the tensor `beside` does.")
       .def(
           "values", [](const Trace& t) { return Values{t.values()}; }, "The values of all variables at this point.")
       .def("has_assigned", [](const Trace& t, const Values& since) { return t.has_assigned(since.map); })
@@ -191,8 +196,11 @@ void bind_graph(py::module_& m) {
       .def(
           "plan",
           [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
-            graph = budget ? fit_memory(std::move(graph), *budget, t.states()) : optimize(std::move(graph));
-            return std::make_unique<Plan>(std::move(graph), t.states());
+            Device device = t.device();
+            if (graph.inputs.empty() && !device.has_runtime()) device = current_device();
+            graph =
+                budget ? fit_memory(std::move(graph), *budget, t.states(), device) : optimize(std::move(graph), device);
+            return std::make_unique<Plan>(std::move(graph), t.states(), device);
           },
           py::arg("graph"), py::arg("memory_budget") = py::none(),
           "A plan of the finished graph, after the passes; of at most `memory_budget` bytes for arena and results.");
@@ -237,6 +245,7 @@ void bind_graph(py::module_& m) {
           py::arg("arguments"), "Runs once; returns the seconds that each step took, in the order of the text.")
       .def_property_readonly("is_current", &Plan::is_current)
       .def_property_readonly("graph", &Plan::graph)
+      .def_property_readonly("device", [](const Plan& plan) { return name_of(plan.device()); })
       .def_property_readonly("stats",
                              [](const Plan& plan) {
                                const PlanStats& s = plan.stats();

@@ -8,6 +8,7 @@
 #include "bind/bind.h"
 #include "core/runtime.h"
 #include "ops/engine.h"
+#include "ops/record.h"
 
 namespace addax::bind {
 namespace {
@@ -331,7 +332,7 @@ Tensor convert_operand(PyObject* value, const Tensor& other) {
   if (PyFloat_Check(value)) return Tensor::scalar(PyFloat_AS_DOUBLE(value), to_float(other.dtype()));
   if (py::isinstance<py::array>(value) || PyList_Check(value) || PyTuple_Check(value) ||
       py::hasattr(value, "__array_interface__"))
-    return convert(value, "");
+    return convert(value, "").to(other.device());
   return {};
 }
 
@@ -340,14 +341,14 @@ void bind_interop(py::module_& m) {
       "tensor",
       [](py::handle value, const py::object& dtype) {
         const std::string name = dtype.is_none() ? std::string() : py::cast<std::string>(dtype);
-        if (as_tensor(value.ptr())) return convert(value, name);
-        if (active_engine && !OnHost::active()) {
+        if (as_tensor(value.ptr()) || OnHost::active()) return convert(value, name);
+        if (active_engine) {
           const OnHost host;
           return active_engine->put(convert(value, name));
         }
-        Tensor t = convert(value, name);
-        const Device device = current_device();
-        return device.type == DeviceType::Cpu ? t : t.to(device);
+        const Tensor t = convert(value, name);
+        // A trace's constants go to the device with its plan.
+        return active_tracer ? t : t.to(current_device());
       },
       py::arg("value"), py::arg("dtype") = py::none(),
       "A tensor of NumPy arrays, nested sequences, numbers or DLPack owners, where the engine computes. Arrays share "

@@ -102,7 +102,16 @@ PYBIND11_MODULE(_core, m) {
       py::arg("device"));
   m.def("current_device", [] { return name_of(current_device()); });
   m.def(
-      "set_current_device", [](const std::string& device) { set_current_device(device_from(device)); },
+      "set_current_device",
+      [](const std::optional<std::string>& name) {
+        const std::optional<Device> before =
+            set_current_device(name ? std::optional<Device>(device_from(*name)) : std::nullopt);
+        return before ? std::optional<std::string>(name_of(*before)) : std::nullopt;
+      },
+      py::arg("device"), "Tells this thread, None: leaves it to the default; returns what it was told before.");
+  m.def("default_device", [] { return name_of(default_device()); });
+  m.def(
+      "set_default_device", [](const std::string& device) { set_default_device(device_from(device)); },
       py::arg("device"));
   m.def(
       "synchronize",

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "addax/autograd.h"
 #include "addax/ops/elementwise.h"
 #include "addax/ops/movement.h"
 #include "bind/bind.h"
@@ -318,9 +319,11 @@ void bind_tensor(py::module_& m) {
           [](const Tensor& x, const std::string& device) {
             const Device target = device_from(device);
             py::gil_scoped_release release;
-            return x.to(target);
+            return move_to(x, target);
           },
-          py::arg("device"), "The same values on a device, unknown to any tape: this tensor, or a copy of it.")
+          py::arg("device"),
+          "The same values on a device: this tensor, or a copy of it. Its gradient moves back. In a compiled function "
+          "values stay where the plan runs.")
       .def("owned", &Tensor::owned, "The same values, contiguous, in memory that nobody outside can change.")
       .def(
           "astype", [](const Tensor& x, const std::string& d) { return cast(x, dtype_from(d)); }, py::arg("dtype"))

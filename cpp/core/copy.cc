@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "core/runtime.h"
 #include "core/stream.h"
 
 namespace addax {
@@ -285,6 +286,12 @@ void copy_strided(void* dst_data, const Strides& dst_strides, const void* src_da
       }
     }
   });
+}
+
+void copy_strided(Device device, void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,
+                  const Shape& shape, int64_t item) {
+  if (!device.has_runtime()) return copy_strided(dst, dst_strides, src, src_strides, shape, item);
+  if (numel(shape) > 0) runtime_of(device).copy_strided(device.index, dst, dst_strides, src, src_strides, shape, item);
 }
 
 }  // namespace addax

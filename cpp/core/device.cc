@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "addax/error.h"
 #include "core/folder.h"
@@ -21,7 +23,7 @@ constexpr const char* kDriver = "libcuda.so.1";
 
 std::array<std::atomic<DeviceRuntime*>, kNumDeviceTypes> runtimes{};
 
-thread_local Device current{};
+thread_local std::optional<Device> current;
 
 bool exists(const std::string& path) {
   if (void* handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL)) {
@@ -47,6 +49,17 @@ std::string open_cuda() {
 const std::string& opened_cuda() {
   static const std::string missing = open_cuda();
   return missing;
+}
+
+Device first_device() {
+  const char* name = std::getenv("ADDAX_DEVICE");
+  if (name && *name) return device_from(name);
+  return device_problem(DeviceType::Cuda).empty() ? Device{DeviceType::Cuda, 0} : Device{};
+}
+
+std::atomic<Device>& starting_device() {
+  static std::atomic<Device> device(first_device());
+  return device;
 }
 
 }  // namespace
@@ -81,8 +94,11 @@ Device device_from(std::string_view text) {
   return device;
 }
 
-Device current_device() { return current; }
-void set_current_device(Device device) { current = device; }
+Device current_device() { return current ? *current : default_device(); }
+std::optional<Device> set_current_device(std::optional<Device> device) { return std::exchange(current, device); }
+
+Device default_device() { return starting_device().load(std::memory_order_relaxed); }
+void set_default_device(Device device) { starting_device().store(device, std::memory_order_relaxed); }
 
 DeviceRuntime* find_runtime(DeviceType type) {
   std::atomic<DeviceRuntime*>& runtime = runtimes[static_cast<size_t>(type)];
@@ -99,7 +115,9 @@ DeviceRuntime& runtime_of(Device device) {
 }
 
 std::string device_problem(DeviceType type) {
-  return type == DeviceType::Cuda && !find_runtime(type) ? opened_cuda() : std::string();
+  if (type != DeviceType::Cuda) return {};
+  DeviceRuntime* cuda = find_runtime(type);
+  return cuda && cuda->count() > 0 ? std::string() : opened_cuda();
 }
 
 std::vector<Device> devices() {

@@ -38,6 +38,15 @@ class ADDAX_API DeviceRuntime {
   virtual void synchronize(int index) = 0;
   /// Calls the kernel with this device as the thread's current one. Throws errors that name the op.
   virtual void run(int index, void (*kernel)(const KernelArgs&), const KernelArgs& args) = 0;
+
+  /// From here to end_capture, what this thread asks of the device by `run` and `copy_strided` is written down and not
+  /// done. Nothing else may be asked.
+  virtual void begin_capture(int index) = 0;
+  /// What was written down, with the temporary memory that it uses. Never null.
+  virtual void* end_capture(int index) = 0;
+  /// Does all of it, in order with the kernels of the device.
+  virtual void launch(int index, void* captured) = 0;
+  virtual void destroy(int index, void* captured) noexcept = 0;
 };
 
 /// The runtime of a device type, whose plugin is opened on first use; null where there is none, and for the CPU.

@@ -168,13 +168,12 @@ double Tensor::item() const {
 
 Tensor Tensor::contiguous() const {
   if (is_contiguous()) return *this;
-  if (is_placeholder()) return placeholder(shape(), dtype());
+  return is_placeholder() ? placeholder(shape(), dtype()) : copy();
+}
+
+Tensor Tensor::copy() const {
   Tensor out = empty(shape(), dtype(), device().has_runtime() ? device() : Device{});
-  if (!device().has_runtime())
-    copy_strided(out.raw(), out.strides(), raw(), strides(), shape(), size_of(dtype()));
-  else if (numel() > 0)
-    runtime_of(device()).copy_strided(device().index, out.address(), out.strides(), address(), strides(), shape(),
-                                      size_of(dtype()));
+  copy_strided(out.device(), out.address(), out.strides(), address(), strides(), shape(), size_of(dtype()));
   return out;
 }
 
@@ -202,10 +201,7 @@ Tensor Tensor::detach() const { return view(impl_->layout); }
 Tensor Tensor::owned() const {
   const Tensor source = contiguous();
   if (!source.storage()->read_only && !source.storage()->foreign) return source.detach();
-  if (device().has_runtime()) return to(Device{}).to(device());
-  Tensor copy = empty(shape(), dtype(), "copy");
-  std::copy_n(source.data<char>(), source.nbytes(), copy.data<char>());
-  return copy;
+  return source.copy();
 }
 
 Tensor Tensor::ghost() const {

@@ -35,6 +35,5 @@ void register_rnn(KernelSink& sink);
 void register_random(KernelSink& sink);
 void register_optimizer(KernelSink& sink);
 void register_fused(KernelSink& sink);
-void register_control(KernelSink& sink);
 
 }  // namespace addax::cpu::ADDAX_ISA

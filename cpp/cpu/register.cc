@@ -19,7 +19,6 @@ void register_all(KernelSink& sink) {
   register_random(sink);
   register_optimizer(sink);
   register_fused(sink);
-  register_control(sink);
 }
 
 }  // namespace addax::cpu::ADDAX_ISA

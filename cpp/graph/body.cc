@@ -35,12 +35,23 @@ GraphBody::GraphBody(Graph graph) : graph_(std::move(graph)) {
   text_.pop_back();  // the end of the last line
 }
 
-const Plan& GraphBody::plan() const {
-  std::call_once(planned_, [&] { plan_ = std::make_unique<Plan>(optimize(graph_)); });
-  return *plan_;
+const Plan& GraphBody::plan(Device device) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const Plan& plan : plans_)
+    if (plan.device() == device) return plan;
+  return plans_.emplace_back(optimize(graph_, device), device);
 }
 
-std::unique_ptr<Body::Run> GraphBody::run() const { return std::make_unique<PlannedRun>(plan()); }
+// Of whichever plan there is: where a graph is planned, its bodies are first.
+int64_t GraphBody::flops() const {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!plans_.empty()) return plans_.front().stats().flops;
+  }
+  return plan({}).stats().flops;
+}
+
+std::unique_ptr<Body::Run> GraphBody::run(Device device) const { return std::make_unique<PlannedRun>(plan(device)); }
 
 BodyRef make_body(Graph graph) { return {std::make_shared<GraphBody>(std::move(graph))}; }
 

@@ -1,6 +1,7 @@
 // Graphs as the bodies of control flow: planned, after the passes, with the graph around them or when they first run.
 #pragma once
 
+#include <list>
 #include <mutex>
 
 #include "graph/graph.h"
@@ -18,22 +19,24 @@ class ADDAX_API GraphBody final : public Body {
   const std::vector<Spec>& inputs() const override { return inputs_; }
   const std::vector<Spec>& outputs() const override { return outputs_; }
   const std::string& text() const override { return text_; }
-  std::unique_ptr<Run> run() const override;
-  int64_t flops() const override { return plan().stats().flops; }
-  const Plan& plan() const;
+  std::unique_ptr<Run> run(Device device) const override;
+  int64_t flops() const override;
+  const Plan& plan(Device device) const;
 
  private:
   Graph graph_;
   std::vector<Spec> inputs_, outputs_;
   std::string text_;
-  mutable std::once_flag planned_;
-  mutable std::unique_ptr<Plan> plan_;
+  mutable std::mutex mutex_;
+  mutable std::list<Plan> plans_;  // one for each device that asked
 };
 
 ADDAX_API BodyRef make_body(Graph graph);
 /// All bodies are graphs.
 inline const Graph& graph_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->graph(); }
-inline const Plan& plan_of(const BodyRef& body) { return static_cast<const GraphBody*>(body.body.get())->plan(); }
+inline const Plan& plan_of(const BodyRef& body, Device device) {
+  return static_cast<const GraphBody*>(body.body.get())->plan(device);
+}
 /// Applies the graph's eqns to values of its inputs.
 Tensors call(const Graph& graph, Span<const Tensor> inputs);
 

@@ -8,6 +8,7 @@
 
 #include "graph/body.h"
 #include "graph/run.h"
+#include "ops/elsewhere.h"
 
 namespace addax {
 namespace {
@@ -92,7 +93,8 @@ class Planner {
       home(v) = fresh(state ? Place::State : Place::Argument, state ? position - arguments : position, spec(v).shape,
                       spec(v).dtype);
     }
-    for (const auto& [v, value] : g_.consts) {
+    for (const auto& [v, given] : g_.consts) {
+      const Tensor value = moved(given, plan_.device_);
       const int b = add_buffer(Place::Const, static_cast<int>(plan_.consts_.size()), value.nbytes());
       Layout layout = value.layout();
       layout.offset = 0;  // of the value's first element
@@ -139,8 +141,8 @@ class Planner {
     }
     Step s;
     s.op = e.op;
-    s.kernel = e.op->kernels[static_cast<size_t>(DeviceType::Cpu)];
-    if (!s.kernel) fail<Error>(e.op->name, ": no kernel for cpu");
+    s.kernel = e.op->kernels[static_cast<size_t>(plan_.device_.type)];
+    if (!s.kernel) fail<Error>(e.op->name, ": has no kernel for ", plan_.device_, " yet");
     s.attrs = e.settings();
     for (const int v : e.in) s.in.push_back(v < 0 ? -1 : e.op->strided ? home(v) : contiguous(home(v)));
     bool empty = true;
@@ -335,7 +337,7 @@ class Planner {
     const auto count = [&](const BodyRef& body) {
       if (!body || !bodies.insert(body.body.get()).second) return;
       stats.has_bodies = true;
-      const PlanStats& inner = plan_of(body).stats();
+      const PlanStats& inner = plan_of(body, plan_.device_).stats();
       stats.body_bytes += inner.arena_bytes + inner.body_bytes;
     };
     for (const Step& s : plan_.steps_) {
@@ -368,10 +370,11 @@ class Planner {
   std::vector<int> late_states_;
 };
 
-Plan::Plan(Graph body) : graph_(std::move(body)) { Planner(*this).run(); }
+Plan::Plan(Graph body, Device device) : graph_(std::move(body)), device_(device) { Planner(*this).run(); }
 
-Plan::Plan(Graph graph, std::vector<State> states) : Plan(std::move(graph)) {
+Plan::Plan(Graph graph, std::vector<State> states, Device device) : Plan(std::move(graph), device) {
   states_ = std::move(states);
+  for (const State& s : states_) s.variable->move_to(device_);
   if (static_cast<int>(states_.size()) != graph_.states)
     fail<Error>("plan: ", states_.size(), " variables for ", graph_.states, " states");
 }

@@ -46,17 +46,19 @@ class PlanRun;
 
 class ADDAX_API Plan {
  public:
-  /// `states[i]` holds the value of the graph's state i.
-  Plan(Graph graph, std::vector<State> states);
+  /// `states[i]` holds the value of the graph's state i. Values on the CPU go to the device, and stay there. Throws
+  /// ValueError for one on another device.
+  Plan(Graph graph, std::vector<State> states, Device device = {});
   /// Of a body, whose states lie where the caller says.
-  explicit Plan(Graph body);
+  explicit Plan(Graph body, Device device = {});
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
-  /// Runs all steps and moves the states on. Several threads may run one Plan at the same time as long as it assigns
-  /// no state. Throws ShapeError or DtypeError if the arguments are not what was planned for.
-  /// `seconds`: receives the time of each step, if given.
+  /// Runs all steps and moves the states on. On a device it returns once the kernels wait there in order; what they
+  /// find wrong is thrown to whoever next waits for the device. Arguments may lie anywhere. Several threads may run one
+  /// Plan at the same time as long as it assigns no state. Throws ShapeError or DtypeError if the arguments are not
+  /// what was planned for. `seconds`: receives the time of each step, if given.
   Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr) const;
   /// Runs once for each batch of the rows [start, stop) of `data`, the arguments, in their order or in that of `order`;
   /// returns the results of the last run. Throws ValueError if the rows are not whole batches, or none.
@@ -67,6 +69,7 @@ class ADDAX_API Plan {
   bool is_current() const;
 
   const Graph& graph() const { return graph_; }
+  Device device() const { return device_; }
   const PlanStats& stats() const { return stats_; }
   /// The steps with the places of what they read and write, one line each.
   std::string text() const;
@@ -81,6 +84,7 @@ class ADDAX_API Plan {
   friend class Planner;
 
   Graph graph_;
+  Device device_;
   std::vector<State> states_;
   std::vector<char> assigned_;  // per state: whether its value changes
   std::vector<Location> locations_;

@@ -3,17 +3,22 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "addax/ops/index.h"
 #include "core/copy.h"
 #include "core/helper.h"
+#include "core/runtime.h"
+#include "ops/elsewhere.h"
 
 namespace addax {
 
-PlanRun::PlanRun(const Plan& plan) : plan_(plan) {
-  arena_ = Tensor::empty({plan.stats_.arena_bytes}, Dtype::UInt8, "compiled function");
+PlanRun::PlanRun(const Plan& plan)
+    : plan_(plan),
+      runtime_(plan.device_.has_runtime() ? &runtime_of(plan.device_) : nullptr),
+      captures_(runtime_ && !plan.stats_.has_bodies && !plan.steps_.empty()) {
+  arena_ = Tensor::empty({plan.stats_.arena_bytes}, Dtype::UInt8, plan.device_, "compiled function");
   arguments_.resize(static_cast<size_t>(plan.graph_.arguments()));
   states_.resize(static_cast<size_t>(plan.graph_.states));
   results_.resize(plan.results_.size());
@@ -28,9 +33,9 @@ PlanRun::PlanRun(const Plan& plan) : plan_(plan) {
     const size_t index = static_cast<size_t>(x.index);
     void* address = nullptr;
     if (x.place == Place::Arena)
-      address = arena_.data<char>() + x.offset + within;
+      address = static_cast<char*>(arena_.address()) + x.offset + within;
     else if (x.place == Place::Const)
-      address = static_cast<char*>(plan.consts_[index].raw()) + within;
+      address = static_cast<char*>(plan.consts_[index].address()) + within;
     else
       (x.place == Place::Argument ? arguments_
        : x.place == Place::State  ? states_
@@ -47,9 +52,11 @@ PlanRun::PlanRun(const Plan& plan) : plan_(plan) {
     const Span<const View> in(next, s.in.size()), out(next + s.in.size(), s.out.size());
     next += s.in.size() + s.out.size();
     static const OpDef copy;  // copies read no row
-    calls_.push_back(KernelArgs{in, out, s.attrs, s.op ? *s.op : copy});
+    calls_.push_back(KernelArgs{in, out, s.attrs, s.op ? *s.op : copy, plan.device_});
   }
 }
+
+PlanRun::~PlanRun() { forget_captured(); }
 
 void PlanRun::move(Base& base, void* address) {
   if (base.address == address) return;
@@ -58,39 +65,48 @@ void PlanRun::move(Base& base, void* address) {
 }
 
 PlanRun::Bound PlanRun::bind(Span<const Tensor> arguments) {
+  const auto fresh = [&](const Shape& shape, Dtype dtype) {
+    return Tensor::empty(shape, dtype, plan_.device_, "compiled function");
+  };
   Tensors held;  // arguments in order, and states that this plan only reads, stay alive until the end
   held.reserve(arguments.size() + states_.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
-    held.push_back(arguments[i].contiguous());
-    move(arguments_[i], held.back().raw());
+    if (captures_) {
+      const Tensor& given = arguments[i];
+      if (own_arguments_.size() <= i) own_arguments_.push_back(fresh(given.shape(), given.dtype()));
+      write(own_arguments_[i], given);
+      held.push_back(own_arguments_[i]);
+    } else {
+      held.push_back(arguments[i].to(plan_.device_).contiguous());
+    }
+    move(arguments_[i], held.back().address());
   }
   for (size_t i = 0; i < states_.size(); ++i) {
     Tensor& value = plan_.states_[i].variable->value();
     if (plan_.assigned_[i]) {
       // Whoever read the value before keeps it as it was.
-      if (!value.is_unique() || value.storage()->read_only || value.storage()->foreign) {
-        const Tensor own = Tensor::empty(value.shape(), value.dtype(), "variable");
-        std::copy_n(value.data<char>(), value.nbytes(), own.data<char>());
-        value = own;
-      }
+      if (!value.is_unique() || value.storage()->read_only || value.storage()->foreign) value = value.copy();
     } else {
       held.push_back(value);
     }
-    move(states_[i], value.raw());
+    settled_ = settled_ && states_[i].address == value.address();
+    move(states_[i], value.address());
   }
   Tensors results;
   results.reserve(results_.size());
   for (size_t i = 0; i < results_.size(); ++i) {
     const Location& l = plan_.locations_[static_cast<size_t>(plan_.results_[i])];
-    results.push_back(Tensor::empty(l.layout.shape, l.dtype, "compiled function"));
-    move(results_[i], results.back().raw());
+    results.push_back(fresh(l.layout.shape, l.dtype));
+    if (captures_ && own_results_.size() <= i) own_results_.push_back(fresh(l.layout.shape, l.dtype));
+    move(results_[i], (captures_ ? own_results_[i] : results.back()).address());
   }
+  if (!settled_) forget_captured();
   return {std::move(held), std::move(results)};
 }
 
 Tensors PlanRun::run(Span<const Tensor> arguments, std::vector<double>* seconds) {
   Bound bound = bind(arguments);
-  run_steps(seconds);
+  run_steps(bound, seconds);
   return std::move(bound.results);
 }
 
@@ -101,23 +117,57 @@ void PlanRun::call(Span<void* const> in, Span<void* const> out) {
     const void* before = in[arguments_.size() + i];
     void* const after = out[results_.size() + i];
     const Spec& spec = plan_.graph_.vars[static_cast<size_t>(plan_.graph_.inputs[arguments_.size() + i])];
-    if (before != after) std::memcpy(after, before, static_cast<size_t>(numel(spec.shape) * size_of(spec.dtype)));
+    if (before != after) {
+      const Strides strides = contiguous_strides(spec.shape);
+      copy_strided(plan_.device_, after, strides, before, strides, spec.shape, size_of(spec.dtype));
+    }
     move(states_[i], after);
   }
-  run_steps(nullptr);
+  walk(nullptr);
 }
 
-void PlanRun::run_steps(std::vector<double>* seconds) {
+void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
+  if (captures_ && settled_ && !seconds) {
+    if (!captured_) capture();
+    runtime_->launch(plan_.device_.index, captured_);
+  } else {
+    walk(seconds);
+    settled_ = true;
+  }
+  for (size_t i = 0; i < own_results_.size(); ++i) write(bound.results[i], own_results_[i]);
+}
+
+void PlanRun::capture() {
+  const int index = plan_.device_.index;
+  runtime_->begin_capture(index);
+  try {
+    walk(nullptr);
+  } catch (...) {
+    runtime_->destroy(index, runtime_->end_capture(index));
+    throw;
+  }
+  captured_ = runtime_->end_capture(index);
+}
+
+void PlanRun::forget_captured() {
+  if (captured_) runtime_->destroy(plan_.device_.index, std::exchange(captured_, nullptr));
+}
+
+void PlanRun::walk(std::vector<double>* seconds) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point before;
   for (size_t i = 0; i < calls_.size(); ++i) {
     const KernelArgs& call = calls_[i];
     if (seconds) before = Clock::now();
-    if (const Kernel kernel = plan_.steps_[i].kernel)
-      kernel(call);
+    const Kernel kernel = plan_.steps_[i].kernel;
+    if (!kernel)
+      copy_strided(plan_.device_, call.out[0].data, call.out[0].strides, call.in[0].data, call.in[0].strides,
+                   call.in[0].shape, size_of(call.in[0].dtype));
+    else if (runtime_)
+      runtime_->run(plan_.device_.index, kernel, call);
     else
-      copy_strided(call.out[0].data, call.out[0].strides, call.in[0].data, call.in[0].strides, call.in[0].shape,
-                   size_of(call.in[0].dtype));
+      kernel(call);
+    if (seconds && runtime_) runtime_->synchronize(plan_.device_.index);
     if (seconds) seconds->push_back(std::chrono::duration<double>(Clock::now() - before).count());
   }
 }
@@ -206,7 +256,7 @@ void StartedRun::run(FunctionRef<void()> then) {
 
 void StartedRun::run_steps() {
   try {
-    lease_->run_steps();
+    lease_->run_steps(bound_);
   } catch (...) {
     error_ = std::current_exception();
   }

@@ -11,11 +11,14 @@
 
 namespace addax {
 
+class DeviceRuntime;
+
 class PlanRun {
  public:
   explicit PlanRun(const Plan& plan);
   PlanRun(const PlanRun&) = delete;
   PlanRun& operator=(const PlanRun&) = delete;
+  ~PlanRun();
 
   /// What a run reads and must be kept until its end, and what it will return.
   struct Bound {
@@ -24,7 +27,7 @@ class PlanRun {
   /// Points the kernels to arguments, states and results.
   Bound bind(Span<const Tensor> arguments);
   /// Runs what is bound. `seconds`: receives the time of each step, if given.
-  void run_steps(std::vector<double>* seconds = nullptr);
+  void run_steps(const Bound& bound, std::vector<double>* seconds = nullptr);
   Tensors run(Span<const Tensor> arguments, std::vector<double>* seconds = nullptr);
   /// Of a body, with the addresses of contiguous inputs and outputs. A state's may be the same.
   void call(Span<void* const> in, Span<void* const> out);
@@ -41,12 +44,23 @@ class PlanRun {
   };
 
   void move(Base& base, void* address);
+  // One step after the other.
+  void walk(std::vector<double>* seconds);
+  void capture();
+  void forget_captured();
 
   const Plan& plan_;
+  DeviceRuntime* runtime_ = nullptr;  // null: on the CPU
   Tensor arena_;
   std::vector<View> views_;
   std::vector<KernelArgs> calls_;
   std::vector<Base> arguments_, states_, results_;
+  // On a device, steps that need no host are captured when they run a second time with the same addresses, and then
+  // launched as one. So arguments and results have places of their own, from and to which values are copied.
+  const bool captures_;
+  Tensors own_arguments_, own_results_;
+  bool settled_ = false;  // the states lie where they did in the run before
+  void* captured_ = nullptr;
 };
 
 /// An idle run of a plan, or a new one; goes back to the plan.

@@ -5,6 +5,7 @@
 
 #include "addax/ops/elementwise.h"
 #include "graph/passes.h"
+#include "ops/elsewhere.h"
 
 namespace addax {
 
@@ -17,12 +18,27 @@ Trace::~Trace() {
   if (active_) stop();
 }
 
-Tensor Trace::argument(const Shape& shape, Dtype dtype) {
+Tensor Trace::argument(const Shape& shape, Dtype dtype, Device device) {
+  if (device.has_runtime()) devices_.push_back(device);
   const Tensor t = Tensor::placeholder(shape, dtype);
   const int v = graph_.add_var(shape, dtype);
   ids_.emplace(t.id(), v);
   graph_.inputs.push_back(v);
   return t;
+}
+
+Device Trace::device() const {
+  Device found;
+  const auto add = [&](Device device) {
+    if (!device.has_runtime() || device == found) return;
+    if (found.has_runtime())
+      fail<ValueError>("compiled function: tensors and variables lie on ", found, " and ", device,
+                       "; move them to one device");
+    found = device;
+  };
+  for (const Device d : devices_) add(d);
+  for (const State& s : states_) add(s.variable->device());
+  return found;
 }
 
 void Trace::start() {
@@ -56,7 +72,8 @@ int Trace::id_of(const Tensor& t) {
         " comes from outside of the function being traced, or from a branch or loop body that has ended; pass it "
         "as an argument, return it from the body, and keep no tensors of a trace in attributes");
   const int v = graph_.add_var(t.shape(), t.dtype());
-  graph_.consts.emplace_back(v, t);
+  if (t.device().has_runtime()) devices_.push_back(t.device());
+  graph_.consts.emplace_back(v, t.device().has_runtime() ? moved(t, {}) : t);
   ids_.emplace(t.id(), v);
   return v;
 }

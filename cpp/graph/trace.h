@@ -54,9 +54,13 @@ class ADDAX_API Trace final : public Tracer {
   explicit Trace(Kind kind = Kind::Function) : kind_(kind) {}
   ~Trace() override;
 
-  /// A placeholder for the next argument.
-  Tensor argument(const Shape& shape, Dtype dtype);
-  /// From here to stop, what this thread computes from placeholders is written down. Throws Error if the thread is
+  /// A placeholder for the next argument, whose values will lie on `device`.
+  Tensor argument(const Shape& shape, Dtype dtype, Device device = {});
+  /// The one device other than the CPU on which arguments, variables or constants lie, else the CPU. Throws ValueError
+  /// for several.
+  Device device() const;
+  /// From here to stop, what this thread computes from placeholders is written down. New tensors are made on the CPU,
+  /// and so all constants of the graph lie there. Throws Error if the thread is
   /// tracing already.
   void start();
   void stop();
@@ -87,6 +91,7 @@ class ADDAX_API Trace final : public Tracer {
   int id_of(const Tensor& tensor);
 
   Graph graph_;
+  std::vector<Device> devices_;            // of arguments and constants that do not lie on the CPU
   std::unordered_map<uint64_t, int> ids_;  // tensor -> var
   std::vector<State> states_;
   std::vector<int> before_;  // per state: its var at the start

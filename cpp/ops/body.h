@@ -30,7 +30,8 @@ class ADDAX_API Body {
   virtual const std::vector<Spec>& outputs() const = 0;
   /// Complete: bodies of equal text are equal.
   virtual const std::string& text() const = 0;
-  virtual std::unique_ptr<Run> run() const = 0;
+  /// On a device, where the addresses of its calls lie.
+  virtual std::unique_ptr<Run> run(Device device) const = 0;
   virtual int64_t flops() const = 0;
 };
 

@@ -118,6 +118,7 @@ void register_control(OpTable& table) {
   scan.infer = scan_infer;
   scan.vjp = scan_vjp;
   scan.flops = scan_flops;
+  scan.kernels.fill(run_scan);
 
   OpDef& cond = table.add("control", "cond").attrs<BranchAttrs>();
   cond.max_inputs = -1;
@@ -125,6 +126,7 @@ void register_control(OpTable& table) {
   cond.vjp = cond_vjp;
   cond.flops = cond_flops;
   cond.in_place = cond_in_place;
+  cond.kernels.fill(run_cond);
 
   OpDef& loop = table.add("control", "while_loop").attrs<WhileAttrs>();
   loop.max_inputs = -1;
@@ -132,6 +134,7 @@ void register_control(OpTable& table) {
   loop.vjp = vjp_of_compose;
   loop.compose = while_compose;
   loop.flops = while_flops;
+  loop.kernels.fill(run_while);
 }
 
 }  // namespace addax

@@ -44,6 +44,12 @@ struct WhileAttrs {
   }
 };
 
+/// The kernels of any device: the host calls the bodies. On a device `cond` and `while_loop` wait for the value that
+/// says what comes next.
+void run_scan(const KernelArgs& k);
+void run_cond(const KernelArgs& k);
+void run_while(const KernelArgs& k);
+
 /// Two scans: the forward one again, with what its gradient reads stacked as well (the pass `loops` makes one of the
 /// two), and one in the other direction over that.
 Tensors scan_vjp(const VjpContext& c);

@@ -13,11 +13,17 @@ inline bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& 
          input.dtype() == out.dtype && input.shape() == out.shape;
 }
 
-/// Runs the kernel of the inputs' device, where the results will lie. Inputs on the CPU that hold one value, such as
-/// Python's numbers and zeros of any shape, move there. A row without a kernel for the device runs as its composition.
-/// Throws ValueError for inputs on several devices, Error for a row that has neither.
+/// Runs the kernel of the inputs' device, where the results will lie. Inputs that hold one value, such as Python's
+/// numbers and zeros of any shape, go where the others lie. A row without a kernel for the device runs as its
+/// composition. Throws ValueError for inputs on several devices, Error for a row that has neither.
 void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
                    const SmallVector<Spec, kFewOutputs>& specs, Outputs& out);
+
+/// As Tensor::to. A value that is repeated stays one value.
+Tensor moved(const Tensor& t, Device device);
+
+/// Copies values from anywhere into the memory of a contiguous tensor of their shape and dtype on a device.
+void write(const Tensor& target, const Tensor& value);
 
 /// While one lives, this thread's calls on a device take constants of any size from the CPU: compositions and gradients
 /// make masks and counts of their own.

@@ -28,6 +28,7 @@ struct KernelArgs {
   Span<const View> out;  // freshly allocated and contiguous, or a donated input's memory
   const Attrs& attrs;
   const OpDef& op;
+  Device device = {};  // where the views lie
 };
 
 }  // namespace addax

@@ -74,6 +74,12 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
     symbolic |= !storage;
     elsewhere |= storage && storage->device.has_runtime();
   }
+  if (elsewhere && !symbolic && on_host) {
+    Tensors here(inputs.begin(), inputs.end());
+    for (Tensor& t : here)
+      if (t) t = t.to(Device{});
+    return run(op, here, given, false, out);
+  }
   if (symbolic) {
     for (size_t i = 0; i < count; ++i) out[i] = Tensor::placeholder(c.outputs[i].shape, c.outputs[i].dtype);
     if (active_tracer) active_tracer->record(op, attrs, inputs, out);

@@ -159,6 +159,8 @@ class CompiledFunction:
         else:
             text, rest, tensors = signature
             key = (text, rest, *_settings())
+        if not tensors:
+            key = (*key, engine.current_device())  # where a function of nothing computes
         entry = self._entries.get(key)
         if entry is None or not entry.plan.is_current:
             entry = self._build(key, entry, args, kwargs)
@@ -271,7 +273,7 @@ def _frozen(x: Any, tensors: list[Tensor]) -> Any:
     kind = type(x)
     if kind is Tensor:
         tensors.append(x)
-        return x.shape, x.dtype
+        return x.shape, x.dtype, x.device
     if kind is tuple or kind is list:
         return kind, *[_frozen(e, tensors) for e in x]
     if isinstance(x, (np.ndarray, np.generic)):
@@ -322,7 +324,7 @@ def _trace(fn: Callable, name: str, args: tuple, kwargs: dict) -> tuple[engine.T
     def stand_in(x: Any) -> Any:
         if isinstance(x, (Tensor, np.ndarray, np.generic)):
             x = as_tensor(x)
-            return trace.argument(x.shape, x.dtype)
+            return trace.argument(x.shape, x.dtype, x)
         return x
 
     args, kwargs = tree.map_structure(stand_in, (args, kwargs))

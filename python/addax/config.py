@@ -244,6 +244,36 @@ def set_winograd(tile: int) -> None:
     engine.set_winograd(tile)
 
 
+def default_device() -> str:
+    """Returns where new tensors and variables go outside of `addax.device`.
+
+    Example:
+
+    >>> addax.config.default_device()
+    'cpu:0'
+    """
+    return engine.default_device()
+
+
+def set_default_device(name: str) -> None:
+    """Sets where new tensors and variables go outside of `addax.device`, in all threads.
+
+    The environment variable `ADDAX_DEVICE` gives the value at start; without it, it is the first CUDA device, and the
+    CPU where there is none.
+
+    Args:
+        name: `"cpu:0"`, `"cuda:0"` and so on.
+
+    Raises:
+        ValueError: If there is no such device; the message says what is missing.
+
+    Example:
+
+    >>> addax.config.set_default_device("cpu:0")
+    """
+    engine.set_default_device(name)
+
+
 def is_interactive_logging_enabled() -> bool:
     """Returns whether progress bars redraw their line (`True`) or print plain lines for a log file.
 

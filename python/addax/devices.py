@@ -10,10 +10,11 @@ from addax import engine
 
 @contextmanager
 def device(name: str) -> Iterator[None]:
-    """Lets this thread's new tensors go to a device, inside a `with`.
+    """Lets this thread's new tensors and variables go to a device, inside a `with`.
 
-    Results of operations lie where their inputs do. Inputs on the CPU that hold one value, such as Python's numbers,
-    go to the device of the others.
+    Outside of one they go to the default device; see `addax.config.set_default_device`. Results of operations lie where
+    their inputs do. Inputs that hold one value, such as Python's numbers, go to the device of the others.
+    A compiled function runs where its tensors and variables lie, and takes the rest there.
 
     Args:
         name: `"cpu:0"`, `"cuda:0"`, `"cuda:1"` and so on; `"gpu"` means `"cuda:0"`.
@@ -31,8 +32,7 @@ def device(name: str) -> Iterator[None]:
     >>> x.device
     'cpu:0'
     """
-    before = engine.current_device()
-    engine.set_current_device(name)
+    before = engine.set_current_device(name)
     try:
         yield
     finally:

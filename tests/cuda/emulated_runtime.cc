@@ -2,11 +2,16 @@
 // holds what no kernel should read: NaN, -1 or true.
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "addax/error.h"
 #include "core/block_cache.h"
 #include "core/runtime.h"
+#include "cuda/captured.h"
 #include "cuda/kernels.h"
 
 namespace addax {
@@ -21,7 +26,14 @@ struct Memory final : SegmentSource {
   int64_t free_bytes() override { return kAll; }
 };
 
+struct Captured {
+  explicit Captured(BlockCache& cache) : memory(cache) {}
+  std::vector<std::function<void()>> calls;
+  cuda::CapturedMemory memory;
+};
+
 thread_local int current = 0;
+thread_local Captured* capturing = nullptr;
 
 class EmulatedRuntime final : public DeviceRuntime {
  public:
@@ -40,29 +52,59 @@ class EmulatedRuntime final : public DeviceRuntime {
   void empty_cache(int index) override { cache(index).empty(); }
   void set_memory_limit(int index, int64_t bytes) override { cache(index).set_limit(bytes); }
 
-  void from_host(int, void* dst, const void* src, int64_t bytes) override { copy(dst, src, bytes); }
-  void to_host(int, void* dst, const void* src, int64_t bytes) override { copy(dst, src, bytes); }
+  void from_host(int, void* dst, const void* src, int64_t bytes) override {
+    refuse_capture("a copy from the host");
+    copy(dst, src, bytes);
+  }
+  void to_host(int index, void* dst, const void* src, int64_t bytes) override {
+    ++waits;
+    copy(dst, src, bytes);
+    synchronize(index);
+  }
   void between(int, void* dst, int, const void* src, int64_t bytes) override { copy(dst, src, bytes); }
   void copy_strided(int index, void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,
                     const Shape& shape, int64_t item) override {
     current = index;
     cuda::copy_strided(dst, dst_strides, src, src_strides, shape, item);
   }
-  void synchronize(int) override {}
+  void synchronize(int) override {
+    refuse_capture("waiting");
+    if (!fault.found) return;
+    const cuda::Fault f = fault;
+    fault = {};
+    cuda::fail_index(f);
+  }
   void run(int index, void (*kernel)(const KernelArgs&), const KernelArgs& args) override {
     current = index;
     kernel(args);
-    if (fault.found) {
-      const cuda::Fault f = fault;
-      fault = {};
-      cuda::fail_index(f);
-    }
   }
+
+  void begin_capture(int index) override {
+    refuse_capture("a capture");
+    capturing = new Captured(cache(index));
+    emulation::set_recorder(&capturing->calls);
+  }
+  void* end_capture(int) override {
+    emulation::set_recorder(nullptr);
+    return std::exchange(capturing, nullptr);
+  }
+  void launch(int, void* captured) override {
+    refuse_capture("a launch");
+    ++launches;
+    for (const auto& call : static_cast<Captured*>(captured)->calls) call();
+  }
+  void destroy(int, void* captured) noexcept override { delete static_cast<Captured*>(captured); }
 
   BlockCache& cache(int index) { return *caches_[index]; }
   cuda::Fault fault;
+  int64_t launches = 0;  // of captured work
+  int64_t waits = 0;     // reads by the host
 
  private:
+  // What CUDA does not allow there.
+  static void refuse_capture(const char* what) {
+    if (capturing) fail<Error>("emulation: ", what, " while steps are captured");
+  }
   static void copy(void* dst, const void* src, int64_t bytes) { std::memcpy(dst, src, static_cast<size_t>(bytes)); }
   Memory memory_;
   std::unique_ptr<BlockCache> caches_[kDevices] = {
@@ -80,11 +122,23 @@ EmulatedRuntime& runtime() {
 
 namespace cuda {
 
-void* scratch(int64_t bytes, const char* what) { return runtime().allocate(current, bytes, what); }
-void free_scratch(void* data) noexcept { runtime().free(current, data, 0); }
+void* scratch(int64_t bytes, const char* what) {
+  if (!capturing) return runtime().allocate(current, bytes, what);
+  void* data = capturing->memory.take(bytes, what);
+  emulation::perform([=] { std::memset(data, 0xff, static_cast<size_t>(bytes)); });
+  return data;
+}
+void free_scratch(void* data) noexcept {
+  capturing ? capturing->memory.give_back(data) : runtime().free(current, data, 0);
+}
 Fault* fault() { return &runtime().fault; }
-void copy_bytes(void* dst, const void* src, int64_t bytes) { std::memcpy(dst, src, static_cast<size_t>(bytes)); }
-void upload(void* dst, const void* src, int64_t bytes) { std::memcpy(dst, src, static_cast<size_t>(bytes)); }
+void copy_bytes(void* dst, const void* src, int64_t bytes) {
+  emulation::perform([=] { std::memcpy(dst, src, static_cast<size_t>(bytes)); });
+}
+void upload(void* dst, const void* src, int64_t bytes) {
+  const std::string kept(static_cast<const char*>(src), static_cast<size_t>(bytes));
+  emulation::perform([=] { std::memcpy(dst, kept.data(), kept.size()); });
+}
 
 }  // namespace cuda
 }  // namespace addax
@@ -100,4 +154,8 @@ __attribute__((visibility("default"))) void emulation_set_reversed(int reversed)
   emulation::set_reversed(reversed != 0);
 }
 __attribute__((visibility("default"))) int64_t emulation_launches() { return emulation::launches(); }
+/// Times that the host has waited for a value so far.
+__attribute__((visibility("default"))) int64_t emulation_waits() { return addax::runtime().waits; }
+/// Launches of captured work so far.
+__attribute__((visibility("default"))) int64_t emulation_captured_launches() { return addax::runtime().launches; }
 }

@@ -38,6 +38,7 @@ unsigned running_index = 0, thread_count = 0;
 const std::function<void()>* work = nullptr;
 bool reversed = false;
 int64_t launch_count = 0;
+thread_local std::vector<std::function<void()>>* recorder = nullptr;
 
 [[noreturn]] void stop(const char* what) {
   std::fprintf(stderr, "emulation: %s (block %u, %u, thread %u)\n", what, place.block.x, place.block.y, running_index);
@@ -109,6 +110,7 @@ void run_block() {
 }  // namespace
 
 void run(dim3 grid, unsigned threads, const std::function<void()>& body) {
+  if (recorder) return recorder->push_back([=] { run(grid, threads, body); });
   const std::lock_guard<std::mutex> lock(mutex);
   if (threads % 32 != 0 || threads == 0 || threads > 1024) stop("a block must have whole warps, 1024 threads at most");
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535)
@@ -127,6 +129,13 @@ void run(dim3 grid, unsigned threads, const std::function<void()>& body) {
       }
 }
 
+void set_recorder(std::vector<std::function<void()>>* calls) { recorder = calls; }
+void perform(std::function<void()> call) {
+  if (recorder)
+    recorder->push_back(std::move(call));
+  else
+    call();
+}
 void set_reversed(bool value) { reversed = value; }
 int64_t launches() { return launch_count; }
 

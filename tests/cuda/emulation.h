@@ -11,6 +11,7 @@
 
 #include <cstring>
 #include <functional>
+#include <vector>
 
 #define __global__
 #define __device__
@@ -34,6 +35,10 @@ extern Place place;
 void run(dim3 grid, unsigned threads, const std::function<void()>& body);
 /// Whether later runs go through the threads of a block from the last to the first.
 void set_reversed(bool reversed);
+/// From here on the calls of this thread are put there instead of being done; null: they are done.
+void set_recorder(std::vector<std::function<void()>>* calls);
+/// Does or records a call.
+void perform(std::function<void()> call);
 /// Kernels run so far.
 int64_t launches();
 

@@ -9,7 +9,7 @@ _NAMES = """
     rmsprop_full_update_rows
     attention attention_grad
     simple_rnn simple_rnn_grad lstm lstm_grad gru gru_grad
-    reduce_fused fused scan cond while_loop
+    reduce_fused fused
 """
 
 MISSING = frozenset(_NAMES.split())

@@ -8,12 +8,8 @@ import pytest
 
 import addax
 from addax import engine
-from tests.cuda.build import emulation
 
-
-@pytest.fixture(autouse=True)
-def device():
-    emulation()
+pytestmark = pytest.mark.emulated  # two devices
 
 
 def test_there_and_back() -> None:
@@ -41,10 +37,39 @@ def test_results_lie_where_their_inputs_do() -> None:
 
 def test_mixed_devices_are_refused() -> None:
     x, y = engine.tensor(np.ones(3)), engine.tensor(np.ones(3)).to("cuda:0")
-    with pytest.raises(ValueError, match=r"add: input 0 of shape \(3,\) lies on cpu:0, others on cuda:0; move it"):
+    match = r"add: an input of shape \(3,\) lies on cpu:0, one of shape \(3,\) on cuda:0; move them to one device"
+    with pytest.raises(ValueError, match=match):
         engine.apply("add", x, y)
-    with pytest.raises(ValueError, match="add: inputs lie on cuda:0 and cuda:1; move them to one device"):
+    with pytest.raises(ValueError, match=r"lies on cuda:0, one of shape .* on cuda:1; move them to one device"):
         engine.apply("add", y, x.to("cuda:1"))
+
+
+def test_single_values_go_to_the_others() -> None:
+    one = engine.tensor(2.0)
+    with addax.device("cuda:0"):
+        x = engine.host_tensor(np.ones(3, "float32"))
+        assert addax.ops.add(x, 1).device == "cpu:0"
+    assert engine.apply("add", one.to("cuda:0"), x).device == "cpu:0"
+    assert engine.apply("add", one.to("cuda:0"), x.to("cuda:1")).device == "cuda:1"
+    assert engine.apply("add", one, one.to("cuda:1")).device == "cuda:1"
+    np.testing.assert_array_equal(engine.apply("multiply", one.to("cuda:0"), x).numpy(), np.full(3, 2, "float32"))
+
+
+def test_gradients_move_back() -> None:
+    x = engine.tensor(np.float32([1, 2, 3]))
+    with addax.GradientTape() as outer:
+        outer.watch(x)
+        with addax.GradientTape() as tape:
+            tape.watch(x)
+            y = x.to("cuda:0")
+            loss = addax.ops.sum((y * y * y).to("cuda:1"))
+        (gradient,) = tape.gradient(loss, [x])
+        total = addax.ops.sum(gradient)
+    assert gradient.device == "cpu:0"
+    np.testing.assert_allclose(gradient.numpy(), 3 * x.numpy() ** 2)
+    (second,) = outer.gradient(total, [x])
+    assert second.device == "cpu:0"
+    np.testing.assert_allclose(second.numpy(), 6 * x.numpy())
 
 
 def test_rows_without_a_kernel() -> None:
@@ -145,9 +170,3 @@ def test_a_model_trains() -> None:
         return found
 
     np.testing.assert_allclose(losses("cuda:0"), losses("cpu:0"), rtol=1e-5)
-
-
-def test_compiled_functions_refuse_tensors_of_a_device() -> None:
-    x = engine.tensor(np.ones(3, "float32")).to("cuda:0")
-    with pytest.raises(RuntimeError, match="cannot be read by the CPU"):
-        addax.compile(lambda v: v + 1)(x)

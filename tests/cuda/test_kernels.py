@@ -1,23 +1,20 @@
-"""Every CUDA kernel over its samples, on the CPU through emulation.h: against the reference, on any layout, backwards.
+"""Every CUDA kernel over its samples: against the reference, on any layout, backwards.
 
-Threads run twice, in both orders: a kernel whose bits differ has a race.
+Through emulation.h, or on the machine's device with `--device cuda`. Kernels run twice, under emulation with their
+threads in both orders: one whose bits differ has a race.
 """
 
 import numpy as np
 import pytest
 
 from addax import engine
-from tests.cuda.build import emulation
 from tests.cuda.missing import MISSING
 from tests.samples import FLOATS, ErrorSample, Sample, error_samples, samples
 from tests.table.helpers import as_float64, bits, cast_inputs, differentiable_inputs, reference, run
 from tests.table.test_layout import spaced
 
 TABLE = {row["name"]: row for row in engine.op_table()}
-# Control runs plans, which know no device.
-RUNS = [
-    s for s in samples() if s.op not in MISSING or (TABLE[s.op]["has_compose"] and TABLE[s.op]["family"] != "control")
-]
+RUNS = [s for s in samples() if s.op not in MISSING or TABLE[s.op]["has_compose"]]
 # A composition rounds 16-bit floats at every step; what it is made of has samples of its own.
 CASES = [
     pytest.param(s, d, id=f"{s}-{d}")
@@ -27,13 +24,6 @@ CASES = [
 ]
 # Indices of these are read where they are checked; all other errors come from the shape rules, which know no device.
 CHECKED = ("take", "gather_nd", "scatter", "scatter_add", "take_along_axis", "scatter_add_along_axis", "sparse_softmax")
-
-
-@pytest.fixture(autouse=True)
-def device():
-    library = emulation()
-    yield
-    library.emulation_set_reversed(0)
 
 
 def on_device(tensors):
@@ -54,12 +44,13 @@ def on_cpu(sample: Sample, host) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(("sample", "dtype"), CASES)
-def test_forward(sample: Sample, dtype: str) -> None:
+def test_forward(cuda, sample: Sample, dtype: str) -> None:
     host = cast_inputs(sample.inputs(), dtype)
     outputs = run(sample, on_device(host))
     assert all(t.device == "cuda:0" for t in outputs)
     if dtype in ("float32", "int32", "bool"):
-        emulation().emulation_set_reversed(1)
+        if cuda:
+            cuda.emulation_set_reversed(1)
         assert [bits(t) for t in run(sample, on_device(host))] == [bits(t) for t in outputs]
     expected = reference(sample, [as_float64(t) for t in host]) if sample.reference else on_cpu(sample, host)
     for out, want in zip(outputs, expected, strict=True):
@@ -117,3 +108,4 @@ ERRORS = [s for s in error_samples() if s.error is IndexError and s.op.startswit
 def test_errors(sample: ErrorSample) -> None:
     with pytest.raises(sample.error, match=sample.match):
         engine.apply(sample.op, *on_device([engine.tensor(a) for a in sample.inputs]), **sample.attrs)
+        engine.synchronize("cuda:0")

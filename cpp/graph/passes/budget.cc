@@ -151,8 +151,8 @@ bool lower_peak(Graph& g) {
   return true;
 }
 
-int64_t planned_bytes(const Graph& g, const std::vector<State>& states) {
-  const PlanStats stats = Plan(g, states).stats();
+int64_t planned_bytes(const Graph& g, const std::vector<State>& states, Device device) {
+  const PlanStats stats = Plan(g, states, device).stats();
   return stats.arena_bytes + stats.body_bytes + stats.result_bytes;
 }
 
@@ -176,17 +176,17 @@ std::string largest(const Graph& g) {
 
 }  // namespace
 
-Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states) {
-  Graph best = optimize(graph);
-  const int64_t without = planned_bytes(best, states);
+Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states, Device device) {
+  Graph best = optimize(graph, device);
+  const int64_t without = planned_bytes(best, states, device);
   if (without <= budget) return best;
   // Joined updates hold all gradients: computing them again would gain nothing.
-  graph = optimize(std::move(graph), "join");
+  graph = optimize(std::move(graph), device, "join");
   best = graph;
-  int64_t least = planned_bytes(best, states);
+  int64_t least = planned_bytes(best, states, device);
   constexpr int kPatience = 48;  // steps without a better plan after which the search ends
   for (int since = 0; since < kPatience && least > budget && lower_peak(graph); ++since) {
-    const int64_t bytes = planned_bytes(graph, states);
+    const int64_t bytes = planned_bytes(graph, states, device);
     if (bytes >= least) continue;
     least = bytes;
     best = graph;

@@ -92,5 +92,7 @@ ADDAX_API bool is_watched(const Tensor& tensor);
 using CustomVjp = std::function<Tensors(const Tensors& grads)>;
 /// Records `outputs` as one operation over `inputs` with a gradient of the caller's own.
 ADDAX_API void record_custom(const Tensors& inputs, const Tensors& outputs, CustomVjp vjp);
+/// As Tensor::to, recorded by tapes: the gradient moves back.
+ADDAX_API Tensor move_to(const Tensor& x, Device device);
 
 }  // namespace addax

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -35,9 +36,13 @@ ADDAX_API Device device_from(std::string_view text);
 ADDAX_API std::vector<Device> devices();
 /// Why there is no device of a type: what is missing and how to get it. Empty if there is one.
 ADDAX_API std::string device_problem(DeviceType type);
-/// Where this thread's new tensors go: the CPU unless it was set.
+/// Where this thread's new tensors go: where it was told to, else the default device.
 ADDAX_API Device current_device();
-ADDAX_API void set_current_device(Device device);
+/// Tells the thread, or leaves it to the default again; returns what it was told before.
+ADDAX_API std::optional<Device> set_current_device(std::optional<Device> device);
+/// What ADDAX_DEVICE names, else the first CUDA device, else the CPU. Throws ValueError for a name that is none.
+ADDAX_API Device default_device();
+ADDAX_API void set_default_device(Device device);
 /// Returns once the device has done what it was asked. Throws what kernels found wrong.
 ADDAX_API void synchronize(Device device);
 

@@ -132,6 +132,8 @@ class ADDAX_API Tensor {
   /// The single element of a one-element tensor, as double.
   double item() const;
 
+  /// A contiguous copy on the same device.
+  Tensor copy() const;
   /// This tensor, or a contiguous copy of it.
   Tensor contiguous() const;
   /// A new identity over the same storage, with another layout.

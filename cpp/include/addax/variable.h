@@ -14,7 +14,8 @@ class Pending;
 /// Functions that read variables can be traced if the variables are owned by a std::shared_ptr.
 class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
  public:
-  /// Copies memory that belongs to someone else (NumPy, DLPack), so that no outsider can change the value.
+  /// Copies memory that belongs to someone else (NumPy, DLPack), so that no outsider can change the value. A value on
+  /// the CPU goes to the current device.
   explicit Variable(const Tensor& value, bool trainable = true);
   Variable(const Variable&) = delete;
   Variable& operator=(const Variable&) = delete;
@@ -25,6 +26,8 @@ class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
   const Tensor& peek() const { return slot(); }
   const Shape& shape() const { return shape_; }
   Dtype dtype() const { return dtype_; }
+  /// Where the value lies, whatever is assigned.
+  Device device() const { return device_; }
   /// Replaces the value. Shape and dtype must stay: throws ShapeError or DtypeError. Tensors read before keep the old
   /// value.
   void assign(const Tensor& value);
@@ -36,9 +39,12 @@ class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
  private:
   friend ADDAX_API void update(std::string_view op, Span<Variable* const> state, Span<const Tensor> inputs,
                                const Attrs& attrs);
+  friend class Plan;
   friend class PlanRun;
   friend class States;
   friend class StartedRun;
+  // From the CPU to a device, for good. Throws ValueError if it lies on another device.
+  void move_to(Device device);
   // The value here, once no run is writing it.
   Tensor& value() const;
   // Where the value is: here, or in the trace that this thread writes.
@@ -48,6 +54,7 @@ class ADDAX_API Variable : public std::enable_shared_from_this<Variable> {
   mutable Pending* pending_ = nullptr;  // set while a run goes on that assigns the value
   Shape shape_;
   Dtype dtype_;
+  Device device_;
   uint64_t id_;
 };
 

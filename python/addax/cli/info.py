@@ -79,7 +79,10 @@ def optional_rows() -> list[tuple[str, str]]:
 def _device_rows() -> list[tuple[str, str]]:
     from addax import engine
 
-    rows = [("devices", ", ".join(engine.devices()))]
+    rows = [
+        ("devices", ", ".join(engine.devices())),
+        ("default device", f"{engine.default_device()} (ADDAX_DEVICE or addax.config.set_default_device)"),
+    ]
     for name in engine.devices()[1:]:
         info = engine.device_info(name)
         rows.append((name, f"{info['name']}, {info['free'] / 2**30:.1f} of {info['memory'] / 2**30:.1f} GiB free"))

@@ -13,7 +13,7 @@ try:
 except ImportError as error:
     raise ImportError('The JAX engine needs the package jax: pip install "addax[jax]"') from error
 
-from addax._core import Tensor, array_of, set_engine
+from addax._core import Tensor, array_of, set_default_device, set_engine
 from addax.jax.graphs import Plan as Plan
 from addax.jax.graphs import plan as plan
 from addax.jax.table import Attrs, Specs, lower
@@ -26,6 +26,7 @@ _FUNCTIONS_KEPT = 8192
 def start() -> None:
     """Lets JAX compute every row, with 64-bit numbers where a model asks for them."""
     jax.config.update("jax_enable_x64", True)
+    set_default_device("cpu:0")  # which device a value goes to is JAX's to say
     set_engine(_run, _put)
     Tensor.__jax_array__ = _jax_array
 

@@ -394,7 +394,8 @@ class Trainer:
 
     def _step(self, name: str) -> Callable:
         if self.run_eagerly or self.jit_compile is False or config.run_functions_eagerly():
-            return getattr(self, name)
+            step = getattr(self, name)
+            return step if engine.current_device() == "cpu:0" else lambda data: step(_on_device(data))
         if self._steps is None:
             self._steps = _Steps(self)
         return self._steps[name]
@@ -800,6 +801,12 @@ class Trainer:
         names.update(dict.fromkeys(sorted(logs)))
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
+
+
+def _on_device(data: Any) -> Any:
+    """A batch where new tensors go. Compiled steps take batches from the host."""
+    device = engine.current_device()
+    return tree.map_structure(lambda x: x.to(device) if isinstance(x, engine.Tensor) else x, data)
 
 
 def _run(step: Callable, batch: tuple, iterator: EpochIterator) -> Any:

@@ -111,14 +111,16 @@ class ArrayDataAdapter(DataAdapter):
         if self._shuffle != "batch":
             return permutation(self._seed, epoch, self._size)
         whole = self._size // self._batch_size
-        firsts = permutation(self._seed, epoch, whole) * self._batch_size
-        rows = ops.reshape(firsts, (whole, 1)) + ops.arange(self._batch_size, dtype="int32")
-        rest = ops.arange(whole * self._batch_size, self._size, dtype="int32")
-        return ops.concatenate([ops.reshape(rows, (-1,)), rest], axis=0)
+        with engine.on_host():
+            firsts = permutation(self._seed, epoch, whole) * self._batch_size
+            rows = ops.reshape(firsts, (whole, 1)) + ops.arange(self._batch_size, dtype="int32")
+            rest = ops.arange(whole * self._batch_size, self._size, dtype="int32")
+            return ops.concatenate([ops.reshape(rows, (-1,)), rest], axis=0)
 
 
 def _tensors(data: Any, name: str) -> Any:
-    return tree.map_structure(lambda a: None if a is None else utils.to_tensor(a, name), data)
+    """On the host, where batches are cut."""
+    return tree.map_structure(lambda a: None if a is None else utils.to_tensor(a, name).to("cpu:0"), data)
 
 
 def permutation(seed: int, epoch: int, size: int) -> engine.Tensor:
@@ -129,6 +131,7 @@ def permutation(seed: int, epoch: int, size: int) -> engine.Tensor:
         epoch: Another.
         size: How many numbers.
     """
-    key = engine.tensor(np.array([seed, epoch & 0xFFFFFFFF], dtype="uint32"))
-    # 64 bits: equal draws, which would keep the order of their samples, do not happen.
-    return engine.apply("argsort", engine.apply("random_bits", key, shape=(size,), dtype="uint64"), axis=0)
+    with engine.on_host():
+        key = engine.tensor(np.array([seed, epoch & 0xFFFFFFFF], dtype="uint32"))
+        # 64 bits: equal draws, which would keep the order of their samples, do not happen.
+        return engine.apply("argsort", engine.apply("random_bits", key, shape=(size,), dtype="uint64"), axis=0)

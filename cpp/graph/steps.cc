@@ -1,13 +1,14 @@
-// CPU kernels of the control family: addresses, step after step.
-#include "ops/control.h"
-
+// What the rows of control flow do, on any device: the host walks through the steps and gives bodies their addresses.
+// Of values on a device it reads only the index of a cond and whether a while_loop goes on.
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
-#include "cpu/kernels.h"
+#include "core/copy.h"
+#include "core/runtime.h"
+#include "ops/control.h"
+#include "ops/kernel.h"
 
-namespace addax::cpu::ADDAX_ISA {
+namespace addax {
 namespace {
 
 char* at(const View& v, int64_t step, int64_t steps) {
@@ -16,31 +17,43 @@ char* at(const View& v, int64_t step, int64_t steps) {
 
 int64_t bytes_of(const View& v) { return v.numel() * size_of(v.dtype); }
 
+template <class T>
+T fetch(const void* address, Device device) {
+  T value;
+  if (device.has_runtime())
+    runtime_of(device).to_host(device.index, &value, address, sizeof(T));
+  else
+    value = *static_cast<const T*>(address);
+  return value;
+}
+
 // Carries move between their output and a second place, so that a step never writes what it reads.
 class SecondPlaces {
  public:
-  SecondPlaces(const KernelArgs& k, size_t first, bool needed)
-      : place_(layout(k, first)), memory_(needed ? place_.back() : 0, k.op.name) {}
-  void* operator[](size_t i) const { return memory_.get() + place_[i]; }
+  SecondPlaces(const KernelArgs& k, size_t first, bool needed) {
+    int64_t bytes = 0;
+    for (size_t i = first; i < k.out.size(); ++i) {
+      place_.push_back(bytes);
+      bytes += (bytes_of(k.out[i]) + 63) / 64 * 64;
+    }
+    memory_ = Tensor::empty({needed ? bytes : 0}, Dtype::UInt8, k.device, k.op.name);
+  }
+  void* operator[](size_t i) const { return static_cast<char*>(memory_.address()) + place_[i]; }
 
  private:
-  static std::vector<int64_t> layout(const KernelArgs& k, size_t first) {
-    std::vector<int64_t> place = {0};
-    for (size_t i = first; i < k.out.size(); ++i) place.push_back(place.back() + (bytes_of(k.out[i]) + 63) / 64 * 64);
-    return place;
-  }
-
   std::vector<int64_t> place_;
-  Scratch<char> memory_;
+  Tensor memory_;
 };
 
+}  // namespace
+
 // The last step writes the outputs.
-void scan(const KernelArgs& k) {
+void run_scan(const KernelArgs& k) {
   const LoopAttrs& a = k.attrs.as<LoopAttrs>();
   const size_t sequences = static_cast<size_t>(a.sequences), carries = static_cast<size_t>(a.carries);
   const size_t stacks = k.out.size() - carries;
   const SecondPlaces other(k, stacks, a.length > 1);
-  const std::unique_ptr<Body::Run> body = a.body->run();
+  const std::unique_ptr<Body::Run> body = a.body->run(k.device);
   std::vector<void*> in(k.in.size()), out(k.out.size());
   for (size_t i = sequences; i < in.size(); ++i) in[i] = k.in[i].data;
   for (int64_t step = 0; step < a.length; ++step) {
@@ -54,10 +67,11 @@ void scan(const KernelArgs& k) {
   }
 }
 
-void cond(const KernelArgs& k) {
+void run_cond(const KernelArgs& k) {
   const Bodies& bodies = k.attrs.as<BranchAttrs>().bodies;
-  const int64_t index = *k.in[0].as<int32_t>(), last = static_cast<int64_t>(bodies.size()) - 1;
-  const std::unique_ptr<Body::Run> body = bodies[static_cast<size_t>(std::clamp<int64_t>(index, 0, last))]->run();
+  const int64_t index = fetch<int32_t>(k.in[0].data, k.device), last = static_cast<int64_t>(bodies.size()) - 1;
+  const std::unique_ptr<Body::Run> body =
+      bodies[static_cast<size_t>(std::clamp<int64_t>(index, 0, last))]->run(k.device);
   std::vector<void*> in, out;
   for (size_t i = 1; i < k.in.size(); ++i) in.push_back(k.in[i].data);
   for (const View& v : k.out) out.push_back(v.data);
@@ -65,27 +79,22 @@ void cond(const KernelArgs& k) {
 }
 
 // How many steps there are is not known before: what lies in the second places at the end is copied.
-void while_loop(const KernelArgs& k) {
+void run_while(const KernelArgs& k) {
   const WhileAttrs& a = k.attrs.as<WhileAttrs>();
   const SecondPlaces other(k, 0, a.maximum != 1);
-  const std::unique_ptr<Body::Run> body = a.body->run();
+  const std::unique_ptr<Body::Run> body = a.body->run(k.device);
   std::vector<void*> in, out(k.out.size());
   for (const View& v : k.in) in.push_back(v.data);
-  for (int64_t step = 0; step != a.maximum && *static_cast<const bool*>(in[0]); ++step) {
+  for (int64_t step = 0; step != a.maximum && fetch<bool>(in[0], k.device); ++step) {
     for (size_t i = 0; i < out.size(); ++i) out[i] = step % 2 ? other[i] : k.out[i].data;
     body->call(in, out);
     std::copy(out.begin(), out.end(), in.begin());
   }
-  for (size_t i = 0; i < out.size(); ++i)
-    if (in[i] != k.out[i].data) std::memcpy(k.out[i].data, in[i], static_cast<size_t>(bytes_of(k.out[i])));
+  for (size_t i = 0; i < out.size(); ++i) {
+    const View& v = k.out[i];
+    if (in[i] != v.data)
+      copy_strided(k.device, v.data, v.strides, in[i], contiguous_strides(v.shape), v.shape, size_of(v.dtype));
+  }
 }
 
-}  // namespace
-
-void register_control(KernelSink& sink) {
-  sink.set("scan", scan);
-  sink.set("cond", cond);
-  sink.set("while_loop", while_loop);
-}
-
-}  // namespace addax::cpu::ADDAX_ISA
+}  // namespace addax
