@@ -17,15 +17,16 @@ struct Geometry {
   Dtype dtype;
 
   /// x: the image's shape, y: the result's, filter: its spatial sizes.
-  Geometry(const KernelArgs& k, const Shape& x, const Shape& y, const Dims& taps, const ConvAttrs& attrs)
+  Geometry(const KernelArgs& k, const View& to, const Shape& x, const Shape& y, const Dims& taps,
+           const ConvAttrs& attrs)
       : images(x[0]),
         channels(x.back()),
         filters(y.back()),
         groups(attrs.groups),
         first(k.in[0].data),
         second(k.in[1].data),
-        result(k.out[0].data),
-        dtype(k.out[0].dtype) {
+        result(to.data),
+        dtype(to.dtype) {
     const int rank = x.rank() - 2;
     for (int i = 0; i < 3; ++i) {
       const int d = i - (3 - rank);
@@ -88,9 +89,10 @@ struct Forward {
     const int64_t c = s.channels_of_group();
     return load_float<A>(s.second, s.dtype, s.weight(group, p / c, p % c, f));
   }
-  __device__ void store(int64_t group, int64_t pixel, int64_t f, A sum) const {
-    store_float<A>(s.result, s.dtype, pixel * s.filters + group * s.filters_of_group() + f, sum);
+  __device__ int64_t place(int64_t group, int64_t pixel, int64_t f) const {
+    return pixel * s.filters + group * s.filters_of_group() + f;
   }
+  __device__ void store(int64_t at, A sum) const { store_float<A>(s.result, s.dtype, at, sum); }
 };
 
 // dx (pixels, channels) = g (pixels, taps and filters) w'
@@ -106,9 +108,10 @@ struct InputGrad {
     const int64_t f = s.filters_of_group();
     return load_float<A>(s.second, s.dtype, s.weight(group, p / f, c, p % f));
   }
-  __device__ void store(int64_t group, int64_t pixel, int64_t c, A sum) const {
-    store_float<A>(s.result, s.dtype, pixel * s.channels + group * s.channels_of_group() + c, sum);
+  __device__ int64_t place(int64_t group, int64_t pixel, int64_t c) const {
+    return pixel * s.channels + group * s.channels_of_group() + c;
   }
+  __device__ void store(int64_t at, A sum) const { store_float<A>(s.result, s.dtype, at, sum); }
 };
 
 // dw (taps and channels, filters) = x' (taps and channels, pixels) g
@@ -123,24 +126,34 @@ struct FilterGrad {
   __device__ A b(int64_t group, int64_t pixel, int64_t f) const {
     return load_float<A>(s.second, s.dtype, pixel * s.filters + group * s.filters_of_group() + f);
   }
-  __device__ void store(int64_t group, int64_t p, int64_t f, A sum) const {
+  __device__ int64_t place(int64_t group, int64_t p, int64_t f) const {
     const int64_t c = s.channels_of_group();
-    store_float<A>(s.result, s.dtype, s.weight(group, p / c, p % c, f), sum);
+    return s.weight(group, p / c, p % c, f);
   }
+  __device__ void store(int64_t at, A sum) const { store_float<A>(s.result, s.dtype, at, sum); }
 };
 
 Dims spatial_of(const Shape& w) { return Dims(w.begin(), w.end() - 2); }
 
-void conv(const KernelArgs& k) {
-  const Geometry s(k, k.in[0].shape, k.out[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvAttrs>());
+void forward(const KernelArgs& k, const ConvAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+  const Geometry s(k, out, k.in[0].shape, out.shape, spatial_of(k.in[1].shape), attrs);
   with_compute(s.dtype, [&](auto c) {
     run_product(Forward<decltype(c)>{s}, s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups,
-                k.op.name);
+                k.op.name, epilogue);
   });
 }
 
+void conv(const KernelArgs& k) { forward(k, k.attrs.as<ConvAttrs>(), k.out[0], nullptr); }
+
+void conv_fused(const KernelArgs& k) {
+  const auto& attrs = k.attrs.as<EpilogueAttrs<ConvAttrs>>();
+  const ProductEpilogue epilogue(k, attrs.epilogue);
+  forward(k, attrs.product, epilogue.product, &epilogue.run);
+}
+
 void conv_input_grad(const KernelArgs& k) {
-  const Geometry s(k, k.out[0].shape, k.in[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvInputGradAttrs>());
+  const Geometry s(k, k.out[0], k.out[0].shape, k.in[0].shape, spatial_of(k.in[1].shape),
+                   k.attrs.as<ConvInputGradAttrs>());
   with_compute(s.dtype, [&](auto c) {
     run_product(InputGrad<decltype(c)>{s}, s.inputs(), s.channels_of_group(), s.taps() * s.filters_of_group(), s.groups,
                 k.op.name);
@@ -148,7 +161,7 @@ void conv_input_grad(const KernelArgs& k) {
 }
 
 void conv_filter_grad(const KernelArgs& k) {
-  const Geometry s(k, k.in[0].shape, k.in[1].shape, k.attrs.as<ConvFilterGradAttrs>().filter_spatial,
+  const Geometry s(k, k.out[0], k.in[0].shape, k.in[1].shape, k.attrs.as<ConvFilterGradAttrs>().filter_spatial,
                    k.attrs.as<ConvFilterGradAttrs>());
   with_compute(s.dtype, [&](auto c) {
     run_product(FilterGrad<decltype(c)>{s}, s.taps() * s.channels_of_group(), s.filters_of_group(), s.outputs(),
@@ -160,6 +173,7 @@ void conv_filter_grad(const KernelArgs& k) {
 
 void register_conv(OpTable& table) {
   set(table, "conv", conv);
+  set(table, "conv_fused", conv_fused);
   set(table, "conv_input_grad", conv_input_grad);
   set(table, "conv_filter_grad", conv_filter_grad);
 }

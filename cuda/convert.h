@@ -112,6 +112,12 @@ __device__ inline void store_float(void* data, Dtype dtype, int64_t i, C value) 
   }
 }
 
+/// What memory is read and written by: up to 16 bytes at a time.
+template <int kBytes>
+struct alignas(kBytes < 16 ? kBytes : 16) Bytes {
+  char bytes[kBytes];
+};
+
 /// float for the dtypes whose arithmetic is done in float, double for float64.
 template <class F>
 void with_compute(Dtype dtype, F&& f) {

@@ -1,4 +1,5 @@
-// CUDA kernels of matmul: the project's own tiles, for any strides and dtypes. 16-bit floats are read into float sums.
+// CUDA kernels of the matmul family: the project's own tiles, for any strides and dtypes. 16-bit floats are read into
+// float sums.
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
@@ -34,8 +35,8 @@ struct Matrices {
     batch.at(item, at);
     return read(right, at[1] + p * right_row + j * right_column);
   }
-  __device__ void store(int64_t item, int64_t i, int64_t j, A sum) const {
-    const int64_t at = (item * m + i) * n + j;
+  __device__ int64_t place(int64_t item, int64_t i, int64_t j) const { return (item * m + i) * n + j; }
+  __device__ void store(int64_t at, A sum) const {
     if constexpr (std::is_void_v<S>)
       cuda::store<A>(out, dtype, at, sum);
     else
@@ -44,9 +45,8 @@ struct Matrices {
 };
 
 template <class Sum, class S>
-void run(const KernelArgs& args) {
-  const auto& attrs = args.attrs.as<MatmulAttrs>();
-  const View &a = args.in[0], &b = args.in[1], &out = args.out[0];
+void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+  const View &a = args.in[0], &b = args.in[1];
   const int ra = a.rank(), rb = b.rank(), ro = out.rank();
   const Shape batch(out.shape.begin(), out.shape.end() - 2);
   const auto outer = [&](const View& x) {
@@ -69,26 +69,37 @@ void run(const KernelArgs& args) {
   p.m = out.shape[ro - 2];
   p.n = out.shape[ro - 1];
   p.dtype = out.dtype;
-  run_product(p, p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch), args.op.name);
+  run_product(p, p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch), args.op.name, epilogue);
 }
 
-void matmul(const KernelArgs& args) {
-  switch (args.out[0].dtype) {
+void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+  switch (out.dtype) {
     case Dtype::Float64:
-      return run<double, double>(args);
+      return run<double, double>(args, attrs, out, epilogue);
     case Dtype::Float32:
-      return run<float, float>(args);
+      return run<float, float>(args, attrs, out, epilogue);
     case Dtype::Float16:
-      return run<float, Float16>(args);
+      return run<float, Float16>(args, attrs, out, epilogue);
     case Dtype::BFloat16:
-      return run<float, BFloat16>(args);
+      return run<float, BFloat16>(args, attrs, out, epilogue);
     default:
-      return run<int64_t, void>(args);  // sums wrap as they are stored; of bools they count
+      return run<int64_t, void>(args, attrs, out, epilogue);  // sums wrap as they are stored; of bools they count
   }
+}
+
+void matmul(const KernelArgs& args) { product(args, args.attrs.as<MatmulAttrs>(), args.out[0], nullptr); }
+
+void matmul_fused(const KernelArgs& args) {
+  const auto& attrs = args.attrs.as<EpilogueAttrs<MatmulAttrs>>();
+  const ProductEpilogue epilogue(args, attrs.epilogue);
+  product(args, attrs.product, epilogue.product, &epilogue.run);
 }
 
 }  // namespace
 
-void register_matmul(OpTable& table) { set(table, "matmul", matmul); }
+void register_matmul(OpTable& table) {
+  set(table, "matmul", matmul);
+  set(table, "matmul_fused", matmul_fused);
+}
 
 }  // namespace addax::cuda
