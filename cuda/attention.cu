@@ -117,7 +117,9 @@ __device__ inline int column_of_thread() { return threadIdx.x % kSide; }
 template <class C, class ReadA, class ReadB>
 __device__ inline void multiply(TileMemory<C>& m, int64_t depth, const ReadA& a, const ReadB& b,
                                 C (&out)[kEachRow<C>][kEachColumn]) {
+#pragma unroll
   for (auto& row : out)
+#pragma unroll
     for (C& x : row) x = C(0);
   for (int64_t first = 0; first < depth; first += kDeep) {
     for (int e = threadIdx.x; e < kDeep * kRows<C>; e += kThreads)
@@ -140,7 +142,9 @@ __device__ inline void multiply(TileMemory<C>& m, int64_t depth, const ReadA& a,
 template <class C, class Read>
 __device__ inline void accumulate(TileMemory<C>& m, const C (&weights)[kEachRow<C>][kEachColumn], const Read& x,
                                   C (&to)[kEachRow<C>][kEachWide]) {
+#pragma unroll
   for (int i = 0; i < kEachRow<C>; ++i)
+#pragma unroll
     for (int j = 0; j < kEachColumn; ++j)
       m.weights[row_of_thread() * kEachRow<C> + i][column_of_thread() + j * kSide] = weights[i][j];
   for (int first = 0; first < kColumns; first += kDeep) {
@@ -182,11 +186,13 @@ __global__ void forward_kernel(Attention p, int64_t chunks, Heads y, C* largests
     const int64_t item = z / p.q.heads, head = z % p.q.heads, key_head = head / p.shared;
     C largest[kEachRow<C>], result[kEachRow<C>][kEachWide] = {};
     double total[kEachRow<C>] = {};
+#pragma unroll
     for (C& x : largest) x = -scalar::infinity(C(0));
     int64_t limit = p.causal ? min(p.k.length, block.row + kRows<C>) : p.k.length;
     for (int64_t first = 0;; first += kColumns) {
       if (first >= limit) {
         int none = 0;
+#pragma unroll
         for (int i = 0; i < kEachRow<C>; ++i)
           if (block.row + row_of_thread() * kEachRow<C> + i < p.q.length) none |= p.sees_none(largest[i]);
         if (limit == p.k.length || block_fold(none, Most()) == 0) break;
@@ -196,9 +202,11 @@ __global__ void forward_kernel(Attention p, int64_t chunks, Heads y, C* largests
       multiply<C>(
           memory, p.q.dim, [&](int row, int64_t d) { return p.q.read<C>(item, block.row + row, head, d) * scale; },
           [&](int column, int64_t d) { return p.k.read<C>(item, first + column, key_head, d); }, weight);
+#pragma unroll
       for (int i = 0; i < kEachRow<C>; ++i) {
         const int64_t query = block.row + row_of_thread() * kEachRow<C> + i;
         C most = -scalar::infinity(C(0));
+#pragma unroll
         for (int j = 0; j < kEachColumn; ++j) {
           const int64_t key = first + column_of_thread() + j * kSide;
           C& s = weight[i][j];
@@ -210,11 +218,13 @@ __global__ void forward_kernel(Attention p, int64_t chunks, Heads y, C* largests
         largest[i] = most > before ? most : before;
         const C shift = finite_or_zero(largest[i]), fade = first ? scalar::exp(before - shift) : C(0);
         C sum = C(0);
+#pragma unroll
         for (int j = 0; j < kEachColumn; ++j) {
           weight[i][j] = scalar::exp(weight[i][j] - shift);
           sum += weight[i][j];
         }
         total[i] = total[i] * fade + fold_row(sum, Plus());
+#pragma unroll
         for (int j = 0; j < kEachWide; ++j) result[i][j] *= fade;
       }
       accumulate<C>(
@@ -222,10 +232,12 @@ __global__ void forward_kernel(Attention p, int64_t chunks, Heads y, C* largests
           [&](int key, int column) { return p.v.read<C>(item, first + key, key_head, block.first_column + column); },
           result);
     }
+#pragma unroll
     for (int i = 0; i < kEachRow<C>; ++i) {
       const int64_t query = block.row + row_of_thread() * kEachRow<C> + i;
       if (query >= p.q.length) continue;
       const C share = static_cast<C>(1 / total[i]);
+#pragma unroll
       for (int j = 0; j < kEachWide; ++j)
         y.write(item, query, head, block.first_column + column_of_thread() + j * kSide, result[i][j] * share);
       if (block.first_column == 0 && column_of_thread() == 0) {
@@ -317,13 +329,17 @@ __global__ void query_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Hea
                                   : C(0);
           },
           [&](int column, int64_t d) { return p.v.read<C>(item, first + column, key_head, d); }, slope);
+#pragma unroll
       for (int i = 0; i < kEachRow<C>; ++i)
+#pragma unroll
         for (int j = 0; j < kEachColumn; ++j)
           weigh(p, rest, item, head, block.row + row_of_thread() * kEachRow<C> + i,
                 first + column_of_thread() + j * kSide, weight[i][j], slope[i][j]);
       accumulate<C>(memory, slope, [&](int column, int d) { return key(column, block.first_column + d); }, result);
     }
+#pragma unroll
     for (int i = 0; i < kEachRow<C>; ++i)
+#pragma unroll
       for (int j = 0; j < kEachWide; ++j)
         dq.write(item, block.row + row_of_thread() * kEachRow<C> + i, head,
                  block.first_column + column_of_thread() + j * kSide, result[i][j] * scale);
@@ -356,7 +372,9 @@ __global__ void key_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Heads
         multiply<C>(
             memory, p.v.dim, [&](int row, int64_t d) { return p.v.read<C>(item, block.row + row, key_head, d); }, grad,
             slope);
+#pragma unroll
         for (int i = 0; i < kEachRow<C>; ++i)
+#pragma unroll
           for (int j = 0; j < kEachColumn; ++j)
             weigh(p, rest, item, head, first + column_of_thread() + j * kSide,
                   block.row + row_of_thread() * kEachRow<C> + i, weight[i][j], slope[i][j]);
@@ -364,7 +382,9 @@ __global__ void key_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Heads
             memory, weight, [&](int column, int d) { return grad(column, block.first_column + d); }, of_values);
         accumulate<C>(memory, slope, [&](int column, int d) { return query(column, block.first_column + d); }, of_keys);
       }
+#pragma unroll
     for (int i = 0; i < kEachRow<C>; ++i)
+#pragma unroll
       for (int j = 0; j < kEachWide; ++j) {
         const int64_t key = block.row + row_of_thread() * kEachRow<C> + i,
                       d = block.first_column + column_of_thread() + j * kSide;

@@ -138,8 +138,9 @@ Dims spatial_of(const Shape& w) { return Dims(w.begin(), w.end() - 2); }
 void forward(const KernelArgs& k, const ConvAttrs& attrs, const View& out, const ProgramRun* epilogue) {
   const Geometry s(k, out, k.in[0].shape, out.shape, spatial_of(k.in[1].shape), attrs);
   with_compute(s.dtype, [&](auto c) {
-    run_product(Forward<decltype(c)>{s}, s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups,
-                k.op.name, epilogue);
+    run_product(Forward<decltype(c)>{s},
+                cut_product(s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups), k.op.name,
+                epilogue);
   });
 }
 
@@ -155,8 +156,8 @@ void conv_input_grad(const KernelArgs& k) {
   const Geometry s(k, k.out[0], k.out[0].shape, k.in[0].shape, spatial_of(k.in[1].shape),
                    k.attrs.as<ConvInputGradAttrs>());
   with_compute(s.dtype, [&](auto c) {
-    run_product(InputGrad<decltype(c)>{s}, s.inputs(), s.channels_of_group(), s.taps() * s.filters_of_group(), s.groups,
-                k.op.name);
+    run_product(InputGrad<decltype(c)>{s},
+                cut_product(s.inputs(), s.channels_of_group(), s.taps() * s.filters_of_group(), s.groups), k.op.name);
   });
 }
 
@@ -164,8 +165,8 @@ void conv_filter_grad(const KernelArgs& k) {
   const Geometry s(k, k.out[0], k.in[0].shape, k.in[1].shape, k.attrs.as<ConvFilterGradAttrs>().filter_spatial,
                    k.attrs.as<ConvFilterGradAttrs>());
   with_compute(s.dtype, [&](auto c) {
-    run_product(FilterGrad<decltype(c)>{s}, s.taps() * s.channels_of_group(), s.filters_of_group(), s.outputs(),
-                s.groups, k.op.name);
+    run_product(FilterGrad<decltype(c)>{s},
+                cut_product(s.taps() * s.channels_of_group(), s.filters_of_group(), s.outputs(), s.groups), k.op.name);
   });
 }
 

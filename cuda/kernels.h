@@ -19,6 +19,7 @@ void register_pool(OpTable& table);
 void register_norm(OpTable& table);
 void register_attention(OpTable& table);
 void register_loss(OpTable& table);
+void register_rnn(OpTable& table);
 void register_random(OpTable& table);
 void register_optimizer(OpTable& table);
 void register_fused(OpTable& table);

@@ -69,7 +69,13 @@ void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, cons
   p.m = out.shape[ro - 2];
   p.n = out.shape[ro - 1];
   p.dtype = out.dtype;
-  run_product(p, p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch), args.op.name, epilogue);
+  const ProductShape shape = cut_product(p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch));
+  if constexpr (std::is_void_v<S>) {  // too few of them for kernels that run programs
+    run_product(p, shape, args.op.name);
+    if (epilogue) epilogue->all();
+  } else {
+    run_product(p, shape, args.op.name, epilogue);
+  }
 }
 
 void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {

@@ -115,26 +115,33 @@ __global__ void combine_product_kernel(P p, ProductShape s, const typename P::A*
   }
 }
 
-template <class P, class E>
-void launch_product(const P& p, const E& epilogue, const ProductShape& s, Grid grid, const char* what) {
-  const Temporary<typename P::A> partial(s.chunks == 1 ? 1 : s.chunks * s.batch * s.m * s.n, what);
-  launch(product_kernel<P, E>, grid, kThreads, p, epilogue, s, partial.get());
-  if (s.chunks > 1) launch(combine_product_kernel<P>, grid_for(s.batch * s.m * s.n), kThreads, p, s, partial.get());
-}
-
-/// `epilogue`: over the product, or null.
-template <class P>
-void run_product(const P& p, int64_t m, int64_t n, int64_t k, int64_t batch, const char* what,
-                 const ProgramRun* epilogue = nullptr) {
+/// How a product is cut.
+inline ProductShape cut_product(int64_t m, int64_t n, int64_t k, int64_t batch) {
   ProductShape s{m, n, k, batch, 0, 1};
   const int64_t tiles = ceil_div(m, kTileM) * ceil_div(n, kTileN);
   s.chunks = std::max<int64_t>(1, std::min<int64_t>(256 / (tiles * batch), k / 1024));
   s.chunk = std::max<int64_t>(kTileK, ceil_div(ceil_div(k, s.chunks), kTileK) * kTileK);
   s.chunks = std::max<int64_t>(1, ceil_div(k, s.chunk));
-  const Grid grid{tiles, std::min<int64_t>(batch * s.chunks, 65535)};
-  if (epilogue && s.chunks == 1) return launch_product(p, Epilogue{epilogue->with(grid)}, s, grid, what);
-  launch_product(p, NoEpilogue(), s, grid, what);
-  if (epilogue) epilogue->all();
+  return s;
+}
+inline Grid grid_of(const ProductShape& s) {
+  return {ceil_div(s.m, kTileM) * ceil_div(s.n, kTileN), std::min<int64_t>(s.batch * s.chunks, 65535)};
+}
+
+template <class P>
+void run_product(const P& p, const ProductShape& s, const char* what) {
+  const Temporary<typename P::A> partial(s.chunks == 1 ? 1 : s.chunks * s.batch * s.m * s.n, what);
+  launch(product_kernel<P, NoEpilogue>, grid_of(s), kThreads, p, NoEpilogue(), s, partial.get());
+  if (s.chunks > 1) launch(combine_product_kernel<P>, grid_for(s.batch * s.m * s.n), kThreads, p, s, partial.get());
+}
+/// Then runs a program over the product, if one is given.
+template <class P>
+void run_product(const P& p, const ProductShape& s, const char* what, const ProgramRun* program) {
+  if (program && s.chunks == 1)
+    return launch(product_kernel<P, Epilogue>, grid_of(s), kThreads, p, Epilogue{program->with(grid_of(s))}, s,
+                  static_cast<typename P::A*>(nullptr));
+  run_product(p, s, what);
+  if (program) program->all();
 }
 
 }  // namespace addax::cuda

@@ -16,6 +16,7 @@ void register_kernels() {
   register_norm(table);
   register_attention(table);
   register_loss(table);
+  register_rnn(table);
   register_random(table);
   register_optimizer(table);
   register_fused(table);
