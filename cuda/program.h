@@ -96,19 +96,6 @@ struct Places {
 /// As a cell keeps values of a dtype: 16-bit floats are floats.
 inline Dtype held(Dtype dtype) { return size_of(dtype) == 2 && is_float(dtype) ? Dtype::Float32 : dtype; }
 
-#define ADDAX_CELL_TYPES(X) \
-  X(Bool, bool)             \
-  X(Int8, int8_t)           \
-  X(Int16, int16_t)         \
-  X(Int32, int32_t)         \
-  X(Int64, int64_t)         \
-  X(UInt8, uint8_t)         \
-  X(UInt16, uint16_t)       \
-  X(UInt32, uint32_t)       \
-  X(UInt64, uint64_t)       \
-  X(Float32, float)         \
-  X(Float64, double)
-
 /// N values of a cell, from the first one on.
 template <class T, int N>
 __device__ inline void read_cell(const char* cell, int first, T (&to)[N]) {
@@ -234,7 +221,7 @@ __device__ inline void with_stored(Dtype dtype, const F& f) {
 template <class F>
 __device__ inline void with_held(Dtype dtype, const F& f) {
   switch (dtype) {
-    ADDAX_CELL_TYPES(ADDAX_CASE)
+    ADDAX_OWN_TYPES(ADDAX_CASE)
 #undef ADDAX_CASE
     default:
       return;

@@ -56,15 +56,21 @@ struct Sequences {
 
 // ---- products
 
-template <class C>
+template <class S>
 struct Projection {
-  using A = C;
+  using A = sum_t<S>;
+  using Stored = S;
   Strided x, kernel;
   int64_t time, columns;
-  C* out;
+  A* out;
+  Along a_along = Along::None, b_along = Along::None;
 
-  __device__ A a(int64_t, int64_t i, int64_t p) const { return x.read<C>(i / time, i % time, p); }
-  __device__ A b(int64_t, int64_t p, int64_t j) const { return kernel.read<C>(p, j); }
+  __device__ const S* a_at(int64_t, int64_t i, int64_t p) const {
+    return static_cast<const S*>(x.data) + x.at(i / time, i % time, p);
+  }
+  __device__ const S* b_at(int64_t, int64_t p, int64_t j) const {
+    return static_cast<const S*>(kernel.data) + kernel.at(p, j, 0);
+  }
   __device__ int64_t place(int64_t, int64_t i, int64_t j) const { return i * columns + j; }
   __device__ void store(int64_t at, A sum) const { out[at] = sum; }
 };
@@ -72,10 +78,18 @@ struct Projection {
 /// out (batch, time, columns) = x kernel.
 template <class C>
 void project(const View& x, const View& kernel, C* out, const char* what) {
-  const int64_t rows = x.shape[0] * x.shape[1], columns = kernel.shape[1];
+  const int64_t rows = x.shape[0] * x.shape[1], depth = x.shape[2], columns = kernel.shape[1];
   if (rows == 0) return;
-  run_product(Projection<C>{Strided(x), Strided(kernel), x.shape[1], columns, out},
-              cut_product(rows, columns, x.shape[2], 1), what);
+  with_float(x.dtype, [&](auto tag) {
+    using S = decltype(tag);
+    if constexpr (std::is_same_v<sum_t<S>, C>) {
+      Projection<S> p{Strided(x), Strided(kernel), x.shape[1], columns, out};
+      if (is_vector(x.data) && x.strides[2] == 1 && x.strides[0] % 8 == 0 && x.strides[1] % 8 == 0)
+        p.a_along = Along::Terms;
+      if (is_vector(kernel.data) && kernel.strides[1] == 1 && kernel.strides[0] % 8 == 0) p.b_along = Along::Lines;
+      run_product(p, cut_product(rows, columns, depth, 1), what);
+    }
+  });
 }
 
 /// Cell: a step of all sequences. It has kProducts, of `depth` terms left(b, k) right(product, k, unit), and does the

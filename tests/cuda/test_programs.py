@@ -93,7 +93,9 @@ def test_more_values_than_cells(dtype: str) -> None:
 
 def test_too_many_arrays() -> None:
     tensors = [values((3,), "float32").to("cuda:0")] * 33
-    with pytest.raises(ValueError, match="fused: a program on a device reads 32 arrays and returns 8 at most, got 33 and 1"):
+    with pytest.raises(
+        ValueError, match="fused: a program on a device reads 32 arrays and returns 8 at most, got 33 and 1"
+    ):
         engine.apply("fused", *tensors, program="add 0 32", dtypes=" ".join(["float32"] * 33), results=(33,))
 
 
