@@ -178,7 +178,8 @@ struct Block {
 };
 
 template <class C>
-__global__ void forward_kernel(Attention p, int64_t chunks, Heads y, C* largests, C* totals) {
+__global__ void __launch_bounds__(kThreads, 2)
+    forward_kernel(Attention p, int64_t chunks, Heads y, C* largests, C* totals) {
   __shared__ TileMemory<C> memory;
   const Block block(kRows<C>, chunks);
   const C scale = static_cast<C>(p.scale);
@@ -303,7 +304,7 @@ __device__ inline void weigh(const Attention& p, const Rest<C>& rest, int64_t it
 }
 
 template <class C>
-__global__ void query_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Heads dq) {
+__global__ void __launch_bounds__(kThreads, 2) query_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Heads dq) {
   __shared__ TileMemory<C> memory;
   const Block block(kRows<C>, chunks);
   const C scale = static_cast<C>(p.scale);
@@ -348,7 +349,8 @@ __global__ void query_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Hea
 
 // Rows of a tile are keys, its columns queries.
 template <class C>
-__global__ void key_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Heads dk, Heads dv) {
+__global__ void __launch_bounds__(kThreads, 2)
+    key_grad_kernel(Attention p, Rest<C> rest, int64_t chunks, Heads dk, Heads dv) {
   __shared__ TileMemory<C> memory;
   const Block block(kRows<C>, chunks);
   const C scale = static_cast<C>(p.scale);

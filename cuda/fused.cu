@@ -153,7 +153,7 @@ ProgramRun::ProgramRun(const FusedAttrs& attrs, const View* first, Span<const Vi
 
 Program ProgramRun::with(Grid blocks) const {
   Program p = program_;
-  if (p.cells > p.shared_cells) {
+  if (!fits()) {
     scratch_.emplace(blocks.x * blocks.y * (p.cells - p.shared_cells) * kThreads * p.cell_bytes, what_);
     p.scratch = scratch_->get();
   }
@@ -162,7 +162,7 @@ Program ProgramRun::with(Grid blocks) const {
 
 void ProgramRun::all() const {
   Grid grid = grid_for(ceil_div(count_, kValues));
-  grid.x = std::min<int64_t>(grid.x, 4096);  // scratch memory may be wanted for each block
+  grid.x = std::min(grid.x, kMaxBlocks);
   launch(fused_kernel, grid, kThreads, with(grid), count_);
 }
 

@@ -171,7 +171,8 @@ struct Epilogue {
 /// null for a zero, and a_along and b_along; and place(item, i, j) and store(place, sum). Places of a row follow each
 /// other.
 template <class P, class E>
-__global__ void product_kernel(P p, const __grid_constant__ E epilogue, ProductShape s, typename P::A* partial) {
+__global__ void __launch_bounds__(kThreads, 2)
+    product_kernel(P p, const __grid_constant__ E epilogue, ProductShape s, typename P::A* partial) {
   using A = typename P::A;
   using Tile = TileOf<P>;
   alignas(16) __shared__ char memory[sizeof(Tile) > E::kMemory ? sizeof(Tile) : E::kMemory];
@@ -242,7 +243,7 @@ void run_product(const P& p, const ProductShape& s, const char* what) {
 template <class P>
 void run_product(const P& p, const ProductShape& s, const char* what, const ProgramRun* program) {
   if constexpr (sizeof(typename P::A) == 4)
-    if (program && s.chunks == 1)
+    if (program && program->fits() && s.chunks == 1)
       return launch(product_kernel<P, Epilogue>, grid_of(s), kThreads, p, Epilogue{program->with(grid_of(s))}, s,
                     static_cast<typename P::A*>(nullptr));
   run_product(p, s, what);

@@ -13,6 +13,7 @@ namespace addax::cuda {
 
 inline constexpr int kValues = 4;              // of a thread at a time
 inline constexpr int kCellMemory = 24 * 1024;  // shared memory of a block for cells
+inline constexpr int64_t kMaxBlocks = 4096;    // of a kernel that may want scratch memory for cells
 inline constexpr int kMaxSources = 32, kMaxResults = 8, kMaxLines = 320;
 
 /// An array that a program reads or writes.
@@ -59,6 +60,8 @@ class ProgramRun {
   ProgramRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out, const char* what);
   /// For a kernel of so many blocks of kThreads.
   Program with(Grid blocks) const;
+  /// Whether no scratch memory is wanted.
+  bool fits() const { return program_.cells == program_.shared_cells; }
   /// Runs it over all values.
   void all() const;
 

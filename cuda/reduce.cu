@@ -148,8 +148,6 @@ struct ArgFold {
 
 // ---- the driver
 
-constexpr int64_t kBlocks = 1 << 14;  // programs may want scratch memory for each
-
 struct Task {
   Walk<1> kept, reduced;
   Dtype out_dtype;
@@ -237,7 +235,7 @@ void reduce(const Op& op, const View& x, const View& out, const Dims& axes, cons
   t.chunk = std::max<int64_t>(1, ceil_div(n, t.chunks));
   t.chunks = std::max<int64_t>(1, ceil_div(n, t.chunk));
   const Temporary<typename Op::Total> partial(t.chunks == 1 ? 1 : t.chunks * results, what);
-  const Grid grid{columns ? std::min<int64_t>(ceil_div(results, kThreads), kBlocks) : std::min(results, kBlocks),
+  const Grid grid{columns ? std::min<int64_t>(ceil_div(results, kThreads), kMaxBlocks) : std::min(results, kMaxBlocks),
                   t.chunks};
   launch(reduce_kernel<Op, In>, grid, kThreads, op, input(grid), t, columns, partial.get());
   if (t.chunks > 1) launch(combine_kernel<Op>, grid_for(results), kThreads, op, t, partial.get());
