@@ -1,4 +1,4 @@
-"""Products of 16-bit floats on the emulated device, through the registers of tensor cores: small integers, exact sums."""
+"""Products of 16-bit floats on the emulated device by registers of tensor cores; sums of small integers are exact."""
 
 import numpy as np
 import pytest
