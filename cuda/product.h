@@ -52,7 +52,7 @@ struct ThreadTile {
       b[e / kTileN][e % kTileN] = j < at.n && q < at.last ? value(p.b_at(at.item, q, j)) : A(0);
     }
   }
-  __device__ void multiply(A (&sum)[kEach]) const {
+  __device__ void multiply(const Piece&, A (&sum)[kEach]) const {
     for (int q = 0; q < kTileK; ++q) {
       A left[kSide], right[kSide];
 #pragma unroll
@@ -87,7 +87,9 @@ struct TensorTile {
     fill_lines(b, p.b_along, at.n - at.column, at.last - at.k,
                [&](int line, int term) { return p.b_at(at.item, at.k + term, at.column + line); });
   }
-  __device__ void multiply(float (&sum)[kEach]) const {
+  // What a warp has beyond the matrices is left out, which narrow groups of convolutions have most of.
+  __device__ void multiply(const Piece& at, float (&sum)[kEach]) const {
+    if (at.row + first_row() >= at.m) return;
     const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
 #pragma unroll
     for (int k = 0; k < kTileK; k += kMmaK) {
@@ -96,6 +98,7 @@ struct TensorTile {
                                 pair(a[first + 8], k + 2 * t + 8)};
 #pragma unroll
       for (int n = 0; n < kEach / 4; ++n) {
+        if (at.column + first_column() + n * kMmaN >= at.n) continue;
         const S* line = b[first_column() + n * kMmaN + g];
         const uint32_t right[2] = {pair(line, k + 2 * t), pair(line, k + 2 * t + 8)};
         float part[4];
@@ -186,7 +189,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     for (; at.k < at.last; at.k += Tile::kTileK) {
       tile.fill(p, at);
       __syncthreads();
-      tile.multiply(block);
+      tile.multiply(at, block);
       if ((at.k - first) % kBlockK == kBlockK - Tile::kTileK || at.k + Tile::kTileK >= at.last) {
 #pragma unroll
         for (int v = 0; v < kEach; ++v) {
