@@ -12,20 +12,10 @@ namespace {
 struct Geometry {
   int64_t images, channels, filters, groups;  // of x and of y, all groups together
   int64_t in[3], out[3], filter[3], stride[3], low[3], dilation[3];
-  const void *first, *second;
-  void* result;
-  Dtype dtype;
 
   /// x: the image's shape, y: the result's, filter: its spatial sizes.
-  Geometry(const KernelArgs& k, const Shape& x, const Shape& y, const Dims& taps, const ConvAttrs& attrs)
-      : images(x[0]),
-        channels(x.back()),
-        filters(y.back()),
-        groups(attrs.groups),
-        first(k.in[0].data),
-        second(k.in[1].data),
-        result(k.out[0].data),
-        dtype(k.out[0].dtype) {
+  Geometry(const Shape& x, const Shape& y, const Dims& taps, const ConvAttrs& attrs)
+      : images(x[0]), channels(x.back()), filters(y.back()), groups(attrs.groups) {
     const int rank = x.rank() - 2;
     for (int i = 0; i < 3; ++i) {
       const int d = i - (3 - rank);
@@ -75,91 +65,126 @@ struct Geometry {
   }
 };
 
-// y (pixels, filters) = x (pixels, taps and channels) w
-template <class Sum>
-struct Forward {
-  using A = Sum;
+// What the three products share. `first`, `second`: the inputs of the row.
+template <class S>
+struct Images {
+  using A = sum_t<S>;
+  using Stored = S;
   Geometry s;
-  __device__ A a(int64_t group, int64_t pixel, int64_t p) const {
-    const int64_t c = s.channels_of_group(), at = s.input_of(pixel, p / c);
-    return at < 0 ? A(0) : load_float<A>(s.first, s.dtype, at * s.channels + group * c + p % c);
+  const S *first, *second;
+  S* result;
+  Along a_along = Along::None, b_along = Along::None;
+
+  Images(const Geometry& geometry, const KernelArgs& k, const View& out)
+      : s(geometry), first(k.in[0].as<S>()), second(k.in[1].as<S>()), result(out.as<S>()) {}
+  bool whole_channels() const { return s.channels % 8 == 0 && s.channels_of_group() % 8 == 0; }
+  bool whole_filters() const { return s.filters % 8 == 0 && s.filters_of_group() % 8 == 0; }
+  __device__ void store(int64_t at, A sum) const { result[at] = convert<S>(sum); }
+  __device__ const S* x(int64_t group, int64_t pixel, int64_t channel) const {
+    return pixel < 0 ? nullptr : first + pixel * s.channels + group * s.channels_of_group() + channel;
   }
-  __device__ A b(int64_t group, int64_t p, int64_t f) const {
-    const int64_t c = s.channels_of_group();
-    return load_float<A>(s.second, s.dtype, s.weight(group, p / c, p % c, f));
+  /// Of y, or of its gradient.
+  __device__ const S* y(const S* data, int64_t group, int64_t pixel, int64_t filter) const {
+    return pixel < 0 ? nullptr : data + pixel * s.filters + group * s.filters_of_group() + filter;
   }
-  __device__ void store(int64_t group, int64_t pixel, int64_t f, A sum) const {
-    store_float<A>(s.result, s.dtype, pixel * s.filters + group * s.filters_of_group() + f, sum);
+};
+
+// y (pixels, filters) = x (pixels, taps and channels) w
+template <class S>
+struct Forward : Images<S> {
+  Forward(const Geometry& geometry, const KernelArgs& k, const View& out) : Images<S>(geometry, k, out) {
+    if (this->whole_channels() && is_vector(this->first)) this->a_along = Along::Terms;
+    if (this->whole_filters() && is_vector(this->second)) this->b_along = Along::Lines;
+  }
+  __device__ const S* a_at(int64_t group, int64_t pixel, int64_t p) const {
+    const int64_t c = this->s.channels_of_group();
+    return this->x(group, this->s.input_of(pixel, p / c), p % c);
+  }
+  __device__ const S* b_at(int64_t group, int64_t p, int64_t f) const {
+    const int64_t c = this->s.channels_of_group();
+    return this->second + this->s.weight(group, p / c, p % c, f);
+  }
+  __device__ int64_t place(int64_t group, int64_t pixel, int64_t f) const {
+    return pixel * this->s.filters + group * this->s.filters_of_group() + f;
   }
 };
 
 // dx (pixels, channels) = g (pixels, taps and filters) w'
-template <class Sum>
-struct InputGrad {
-  using A = Sum;
-  Geometry s;
-  __device__ A a(int64_t group, int64_t pixel, int64_t p) const {
-    const int64_t f = s.filters_of_group(), at = s.output_of(pixel, p / f);
-    return at < 0 ? A(0) : load_float<A>(s.first, s.dtype, at * s.filters + group * f + p % f);
+template <class S>
+struct InputGrad : Images<S> {
+  InputGrad(const Geometry& geometry, const KernelArgs& k, const View& out) : Images<S>(geometry, k, out) {
+    if (this->whole_filters() && is_vector(this->first)) this->a_along = Along::Terms;
+    if (this->whole_filters() && is_vector(this->second)) this->b_along = Along::Terms;
   }
-  __device__ A b(int64_t group, int64_t p, int64_t c) const {
-    const int64_t f = s.filters_of_group();
-    return load_float<A>(s.second, s.dtype, s.weight(group, p / f, c, p % f));
+  __device__ const S* a_at(int64_t group, int64_t pixel, int64_t p) const {
+    const int64_t f = this->s.filters_of_group();
+    return this->y(this->first, group, this->s.output_of(pixel, p / f), p % f);
   }
-  __device__ void store(int64_t group, int64_t pixel, int64_t c, A sum) const {
-    store_float<A>(s.result, s.dtype, pixel * s.channels + group * s.channels_of_group() + c, sum);
+  __device__ const S* b_at(int64_t group, int64_t p, int64_t c) const {
+    const int64_t f = this->s.filters_of_group();
+    return this->second + this->s.weight(group, p / f, c, p % f);
+  }
+  __device__ int64_t place(int64_t group, int64_t pixel, int64_t c) const {
+    return pixel * this->s.channels + group * this->s.channels_of_group() + c;
   }
 };
 
 // dw (taps and channels, filters) = x' (taps and channels, pixels) g
-template <class Sum>
-struct FilterGrad {
-  using A = Sum;
-  Geometry s;
-  __device__ A a(int64_t group, int64_t p, int64_t pixel) const {
-    const int64_t c = s.channels_of_group(), at = s.input_of(pixel, p / c);
-    return at < 0 ? A(0) : load_float<A>(s.first, s.dtype, at * s.channels + group * c + p % c);
+template <class S>
+struct FilterGrad : Images<S> {
+  FilterGrad(const Geometry& geometry, const KernelArgs& k, const View& out) : Images<S>(geometry, k, out) {
+    if (this->whole_channels() && is_vector(this->first)) this->a_along = Along::Lines;
+    if (this->whole_filters() && is_vector(this->second)) this->b_along = Along::Lines;
   }
-  __device__ A b(int64_t group, int64_t pixel, int64_t f) const {
-    return load_float<A>(s.second, s.dtype, pixel * s.filters + group * s.filters_of_group() + f);
+  __device__ const S* a_at(int64_t group, int64_t p, int64_t pixel) const {
+    const int64_t c = this->s.channels_of_group();
+    return this->x(group, this->s.input_of(pixel, p / c), p % c);
   }
-  __device__ void store(int64_t group, int64_t p, int64_t f, A sum) const {
-    const int64_t c = s.channels_of_group();
-    store_float<A>(s.result, s.dtype, s.weight(group, p / c, p % c, f), sum);
+  __device__ const S* b_at(int64_t group, int64_t pixel, int64_t f) const {
+    return this->y(this->second, group, pixel, f);
+  }
+  __device__ int64_t place(int64_t group, int64_t p, int64_t f) const {
+    const int64_t c = this->s.channels_of_group();
+    return this->s.weight(group, p / c, p % c, f);
   }
 };
 
 Dims spatial_of(const Shape& w) { return Dims(w.begin(), w.end() - 2); }
 
-void conv(const KernelArgs& k) {
-  const Geometry s(k, k.in[0].shape, k.out[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvAttrs>());
-  with_compute(s.dtype, [&](auto c) {
-    run_product(Forward<decltype(c)>{s}, s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups,
-                k.op.name);
-  });
+void forward(const KernelArgs& k, const ConvAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+  const Geometry s(k.in[0].shape, out.shape, spatial_of(k.in[1].shape), attrs);
+  const auto cut = cut_product(s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups);
+  with_float(out.dtype, [&](auto c) { run_product(Forward<decltype(c)>(s, k, out), cut, k.op.name, epilogue); });
+}
+
+void conv(const KernelArgs& k) { forward(k, k.attrs.as<ConvAttrs>(), k.out[0], nullptr); }
+
+void conv_fused(const KernelArgs& k) {
+  const auto& attrs = k.attrs.as<EpilogueAttrs<ConvAttrs>>();
+  const ProductEpilogue epilogue(k, attrs.epilogue);
+  forward(k, attrs.product, epilogue.product, &epilogue.run);
 }
 
 void conv_input_grad(const KernelArgs& k) {
-  const Geometry s(k, k.out[0].shape, k.in[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvInputGradAttrs>());
-  with_compute(s.dtype, [&](auto c) {
-    run_product(InputGrad<decltype(c)>{s}, s.inputs(), s.channels_of_group(), s.taps() * s.filters_of_group(), s.groups,
-                k.op.name);
-  });
+  const View& out = k.out[0];
+  const Geometry s(out.shape, k.in[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvInputGradAttrs>());
+  const auto cut = cut_product(s.inputs(), s.channels_of_group(), s.taps() * s.filters_of_group(), s.groups);
+  with_float(out.dtype, [&](auto c) { run_product(InputGrad<decltype(c)>(s, k, out), cut, k.op.name); });
 }
 
 void conv_filter_grad(const KernelArgs& k) {
-  const Geometry s(k, k.in[0].shape, k.in[1].shape, k.attrs.as<ConvFilterGradAttrs>().filter_spatial,
-                   k.attrs.as<ConvFilterGradAttrs>());
-  with_compute(s.dtype, [&](auto c) {
-    run_product(FilterGrad<decltype(c)>{s}, s.taps() * s.channels_of_group(), s.filters_of_group(), s.outputs(),
-                s.groups, k.op.name);
-  });
+  const View& out = k.out[0];
+  const auto& attrs = k.attrs.as<ConvFilterGradAttrs>();
+  const Geometry s(k.in[0].shape, k.in[1].shape, attrs.filter_spatial, attrs);
+  const auto cut = cut_product(s.taps() * s.channels_of_group(), s.filters_of_group(), s.outputs(), s.groups);
+  with_float(out.dtype, [&](auto c) { run_product(FilterGrad<decltype(c)>(s, k, out), cut, k.op.name); });
 }
 
 }  // namespace
 
 void register_conv(OpTable& table) {
   set(table, "conv", conv);
+  set(table, "conv_fused", conv_fused);
   set(table, "conv_input_grad", conv_input_grad);
   set(table, "conv_filter_grad", conv_filter_grad);
 }

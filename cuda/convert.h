@@ -38,20 +38,23 @@ __device__ inline To convert(From x) {
     return static_cast<To>(x);
 }
 
-#define ADDAX_DTYPES(X) \
-  X(Bool, bool)         \
-  X(Int8, int8_t)       \
-  X(Int16, int16_t)     \
-  X(Int32, int32_t)     \
-  X(Int64, int64_t)     \
-  X(UInt8, uint8_t)     \
-  X(UInt16, uint16_t)   \
-  X(UInt32, uint32_t)   \
-  X(UInt64, uint64_t)   \
-  X(Float16, Float16)   \
-  X(BFloat16, BFloat16) \
-  X(Float32, float)     \
+// Those of their own arithmetic, then all.
+#define ADDAX_OWN_TYPES(X) \
+  X(Bool, bool)            \
+  X(Int8, int8_t)          \
+  X(Int16, int16_t)        \
+  X(Int32, int32_t)        \
+  X(Int64, int64_t)        \
+  X(UInt8, uint8_t)        \
+  X(UInt16, uint16_t)      \
+  X(UInt32, uint32_t)      \
+  X(UInt64, uint64_t)      \
+  X(Float32, float)        \
   X(Float64, double)
+#define ADDAX_DTYPES(X) \
+  ADDAX_OWN_TYPES(X)    \
+  X(Float16, Float16)   \
+  X(BFloat16, BFloat16)
 
 /// Element i of an array of a dtype, as T.
 template <class T>
@@ -111,6 +114,12 @@ __device__ inline void store_float(void* data, Dtype dtype, int64_t i, C value) 
       static_cast<float*>(data)[i] = static_cast<float>(value);
   }
 }
+
+/// What memory is read and written by: up to 16 bytes at a time.
+template <int kBytes>
+struct alignas(kBytes < 16 ? kBytes : 16) Bytes {
+  char bytes[kBytes];
+};
 
 /// float for the dtypes whose arithmetic is done in float, double for float64.
 template <class F>

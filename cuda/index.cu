@@ -4,6 +4,7 @@
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/order.h"
+#include "cuda/places.h"
 #include "cuda/walk.h"
 #include "ops/index.h"
 
@@ -47,34 +48,6 @@ __global__ void positions_kernel(Points p, int64_t* to, Fault* fault) {
     to[i] = position;
   }
 }
-
-// One position per row of k indices; -1 for those out of range.
-class Positions {
- public:
-  Positions(const KernelArgs& args, const View& indices, int first_axis, int k)
-      : contiguous_(
-            Layout{indices.shape, indices.strides, 0}.is_contiguous() ? 0 : indices.numel() * size_of(indices.dtype),
-            args.op.name),
-        count_(indices.numel() / k),
-        data_(count_, args.op.name) {
-    const View& x = args.in[0];
-    Points p{indices.data, indices.dtype, args.op.index, k, first_axis, count_, {}};
-    if (!Layout{indices.shape, indices.strides, 0}.is_contiguous()) {
-      cuda::copy_strided(contiguous_.get(), contiguous_strides(indices.shape), indices.data, indices.strides,
-                         indices.shape, size_of(indices.dtype));
-      p.indices = contiguous_.get();
-    }
-    for (int d = 0; d < k; ++d) p.size[d] = x.shape[first_axis + d];
-    if (count_ > 0) launch(positions_kernel, grid_for(count_), kThreads, p, data_.get(), fault());
-  }
-  int64_t size() const { return count_; }
-  const int64_t* get() const { return data_.get(); }
-
- private:
-  Temporary<char> contiguous_;
-  int64_t count_;
-  Temporary<int64_t> data_;
-};
 
 // ---- reading
 
@@ -132,19 +105,6 @@ void take_along_axis(const KernelArgs& args) {
 
 // ---- writing
 
-// Update j goes to place `of[j]` of `places`; those of a place are order[starts[place]], ... in their own order.
-// Updates without a place come last.
-class ByPlace {
- public:
-  ByPlace(const int64_t* places, int64_t updates, int64_t count, const char* what);
-  const uint32_t* order() const { return order_.get(); }
-  const int64_t* starts() const { return starts_.get(); }
-
- private:
-  Temporary<uint32_t> order_;
-  Temporary<int64_t> starts_;
-};
-
 __global__ void place_keys_kernel(const int64_t* places, int64_t updates, int64_t count, uint64_t* keys) {
   for (int64_t i = thread_index(); i < updates; i += thread_count())
     keys[i] = static_cast<uint64_t>(places[i] < 0 ? count : places[i]);
@@ -165,32 +125,12 @@ __global__ void starts_kernel(const uint64_t* keys, const uint32_t* order, int64
   }
 }
 
-ByPlace::ByPlace(const int64_t* places, int64_t updates, int64_t count, const char* what)
-    : order_(updates, what), starts_(count + 1, what) {
-  const Temporary<uint64_t> keys(updates, what);
-  count_up(order_.get(), updates);
-  if (updates > 0) launch(place_keys_kernel, grid_for(updates), kThreads, places, updates, count, keys.get());
-  stable_order(keys.get(), bytes_for(count + 1), order_.get(), updates, what);
-  launch(starts_kernel, grid_for(count + 1), kThreads, keys.get(), order_.get(), updates, count, starts_.get());
-}
-
-// Where element i of `columns` to a place finds its updates.
-struct Updates {
-  const uint32_t* order;
-  const int64_t* starts;
-  int64_t columns, total;
-};
-
 // out += updates; sums in A.
 template <class A>
 __global__ void scatter_add_kernel(Updates u, void* out, const void* updates, Dtype dtype) {
   for (int64_t i = thread_index(); i < u.total; i += thread_count()) {
-    const int64_t place = i / u.columns, column = i % u.columns, last = u.starts[place + 1];
-    int64_t j = u.starts[place];
-    if (j == last) continue;
-    A sum = load<A>(out, dtype, i);
-    for (; j < last; ++j) sum = sum + load<A>(updates, dtype, int64_t(u.order[j]) * u.columns + column);
-    store<A>(out, dtype, i, sum);
+    if (u.starts[i / u.columns] == u.starts[i / u.columns + 1]) continue;
+    store<A>(out, dtype, i, u.sum(load<A>(out, dtype, i), updates, dtype, i));
   }
 }
 // The last update of a place stays.
@@ -201,25 +141,6 @@ __global__ void scatter_kernel(Updates u, T* out, const T* updates) {
     if (u.starts[place] < last) out[i] = updates[int64_t(u.order[last - 1]) * u.columns + i % u.columns];
   }
 }
-
-// A contiguous copy where the view is none.
-class Packed {
- public:
-  Packed(const View& v, const char* what)
-      : dense_(Layout{v.shape, v.strides, 0}.is_contiguous()),
-        copy_(dense_ ? 0 : v.numel() * size_of(v.dtype), what),
-        data_(v.data) {
-    if (dense_) return;
-    cuda::copy_strided(copy_.get(), contiguous_strides(v.shape), v.data, v.strides, v.shape, size_of(v.dtype));
-    data_ = copy_.get();
-  }
-  void* get() const { return data_; }
-
- private:
-  bool dense_;
-  Temporary<char> copy_;
-  void* data_;
-};
 
 void add(const Updates& u, const View& out, const void* updates) {
   if (out.dtype == Dtype::Float64)
@@ -289,6 +210,22 @@ void one_hot(const KernelArgs& args) {
 }
 
 }  // namespace
+
+Positions::Positions(const KernelArgs& args, const View& indices, int first_axis, int k)
+    : indices_(indices, args.op.name), count_(indices.numel() / k), data_(count_, args.op.name) {
+  Points p{indices_.get(), indices.dtype, args.op.index, k, first_axis, count_, {}};
+  for (int d = 0; d < k; ++d) p.size[d] = args.in[0].shape[first_axis + d];
+  if (count_ > 0) launch(positions_kernel, grid_for(count_), kThreads, p, data_.get(), fault());
+}
+
+ByPlace::ByPlace(const int64_t* places, int64_t updates, int64_t count, const char* what)
+    : order_(updates, what), starts_(count + 1, what) {
+  const Temporary<uint64_t> keys(updates, what);
+  count_up(order_.get(), updates);
+  if (updates > 0) launch(place_keys_kernel, grid_for(updates), kThreads, places, updates, count, keys.get());
+  stable_order(keys.get(), bytes_for(count + 1), order_.get(), updates, what);
+  launch(starts_kernel, grid_for(count + 1), kThreads, keys.get(), order_.get(), updates, count, starts_.get());
+}
 
 void register_index(OpTable& table) {
   set(table, "take", take);

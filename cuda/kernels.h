@@ -17,9 +17,12 @@ void register_matmul(OpTable& table);
 void register_conv(OpTable& table);
 void register_pool(OpTable& table);
 void register_norm(OpTable& table);
+void register_attention(OpTable& table);
 void register_loss(OpTable& table);
+void register_rnn(OpTable& table);
 void register_random(OpTable& table);
 void register_optimizer(OpTable& table);
+void register_fused(OpTable& table);
 
 /// The strided copy of core/copy.h on the current device.
 void copy_strided(void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,

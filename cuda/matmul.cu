@@ -1,4 +1,5 @@
-// CUDA kernels of matmul: the project's own tiles, for any strides and dtypes. 16-bit floats are read into float sums.
+// CUDA kernels of the matmul family: the project's own tiles, for any strides and dtypes. 16-bit floats have float
+// sums.
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
@@ -8,45 +9,41 @@
 namespace addax::cuda {
 namespace {
 
-// S: how elements are stored; void: any integer or bool.
-template <class Sum, class S>
+template <class S>
 struct Matrices {
-  using A = Sum;
+  using A = sum_t<S>;  // sums of integers wrap as they are stored; of bools they count
+  using Stored = S;
   Walk<2> batch;
-  const void *left, *right;
-  void* out;
+  const S *left, *right;
+  S* out;
   int64_t left_row, left_column, right_row, right_column, m, n;
-  Dtype dtype;
+  Along a_along, b_along;
 
-  __device__ A read(const void* data, int64_t at) const {
-    if constexpr (std::is_void_v<S>)
-      return load<A>(data, dtype, at);
-    else
-      return convert<A>(static_cast<const S*>(data)[at]);
-  }
-  __device__ A a(int64_t item, int64_t i, int64_t p) const {
+  __device__ const S* a_at(int64_t item, int64_t i, int64_t p) const {
     int64_t at[2];
     batch.at(item, at);
-    return read(left, at[0] + i * left_row + p * left_column);
+    return left + at[0] + i * left_row + p * left_column;
   }
-  __device__ A b(int64_t item, int64_t p, int64_t j) const {
+  __device__ const S* b_at(int64_t item, int64_t p, int64_t j) const {
     int64_t at[2];
     batch.at(item, at);
-    return read(right, at[1] + p * right_row + j * right_column);
+    return right + at[1] + p * right_row + j * right_column;
   }
-  __device__ void store(int64_t item, int64_t i, int64_t j, A sum) const {
-    const int64_t at = (item * m + i) * n + j;
-    if constexpr (std::is_void_v<S>)
-      cuda::store<A>(out, dtype, at, sum);
-    else
-      static_cast<S*>(out)[at] = convert<S>(sum);
+  __device__ int64_t place(int64_t item, int64_t i, int64_t j) const { return (item * m + i) * n + j; }
+  __device__ void store(int64_t at, A sum) const { out[at] = convert<S>(sum); }
+
+  // How the matrix that is array k of the walk lies, by its steps from term to term and from line to line.
+  Along along(int k, const void* data, int64_t term, int64_t line) const {
+    bool whole = is_vector(data);
+    for (int d = 0; d < batch.rank; ++d) whole = whole && batch.step[k][d] % 8 == 0;
+    if (whole && term == 1 && line % 8 == 0) return Along::Terms;
+    return whole && line == 1 && term % 8 == 0 ? Along::Lines : Along::None;
   }
 };
 
-template <class Sum, class S>
-void run(const KernelArgs& args) {
-  const auto& attrs = args.attrs.as<MatmulAttrs>();
-  const View &a = args.in[0], &b = args.in[1], &out = args.out[0];
+template <class S>
+void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+  const View &a = args.in[0], &b = args.in[1];
   const int ra = a.rank(), rb = b.rank(), ro = out.rank();
   const Shape batch(out.shape.begin(), out.shape.end() - 2);
   const auto outer = [&](const View& x) {
@@ -57,38 +54,40 @@ void run(const KernelArgs& args) {
     }
     return broadcast_strides(y, batch);
   };
-  Matrices<Sum, S> p;
+  Matrices<S> p;
   p.batch = Walk<2>(batch, {outer(a), outer(b)});
-  p.left = a.data;
-  p.right = b.data;
-  p.out = out.data;
+  p.left = a.as<S>();
+  p.right = b.as<S>();
+  p.out = out.as<S>();
   p.left_row = a.strides[attrs.transpose_a ? ra - 1 : ra - 2];
   p.left_column = a.strides[attrs.transpose_a ? ra - 2 : ra - 1];
   p.right_row = b.strides[attrs.transpose_b ? rb - 1 : rb - 2];
   p.right_column = b.strides[attrs.transpose_b ? rb - 2 : rb - 1];
   p.m = out.shape[ro - 2];
   p.n = out.shape[ro - 1];
-  p.dtype = out.dtype;
-  run_product(p, p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch), args.op.name);
+  p.a_along = p.along(0, p.left, p.left_column, p.left_row);
+  p.b_along = p.along(1, p.right, p.right_row, p.right_column);
+  run_product(p, cut_product(p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch)), args.op.name,
+              epilogue);
 }
 
-void matmul(const KernelArgs& args) {
-  switch (args.out[0].dtype) {
-    case Dtype::Float64:
-      return run<double, double>(args);
-    case Dtype::Float32:
-      return run<float, float>(args);
-    case Dtype::Float16:
-      return run<float, Float16>(args);
-    case Dtype::BFloat16:
-      return run<float, BFloat16>(args);
-    default:
-      return run<int64_t, void>(args);  // sums wrap as they are stored; of bools they count
-  }
+void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+  with_any(out.dtype, [&](auto tag) { run<decltype(tag)>(args, attrs, out, epilogue); });
+}
+
+void matmul(const KernelArgs& args) { product(args, args.attrs.as<MatmulAttrs>(), args.out[0], nullptr); }
+
+void matmul_fused(const KernelArgs& args) {
+  const auto& attrs = args.attrs.as<EpilogueAttrs<MatmulAttrs>>();
+  const ProductEpilogue epilogue(args, attrs.epilogue);
+  product(args, attrs.product, epilogue.product, &epilogue.run);
 }
 
 }  // namespace
 
-void register_matmul(OpTable& table) { set(table, "matmul", matmul); }
+void register_matmul(OpTable& table) {
+  set(table, "matmul", matmul);
+  set(table, "matmul_fused", matmul_fused);
+}
 
 }  // namespace addax::cuda

@@ -1,10 +1,13 @@
 // CUDA kernels of the optimizer family: one launch for many variables. A table in device memory says where each lies
 // and with which tile of the launch it begins. Rates and steps stay on the device: the first thread of a block reads
+// them. Gradients that stand as indices and updates are summed as the dense one would be, by the thread that needs
 // them.
 #include <vector>
 
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
+#include "cuda/places.h"
+#include "cuda/walk.h"
 #include "ops/optimizer.h"
 
 namespace addax::cuda {
@@ -141,8 +144,27 @@ struct RmspropFull {
   }
 };
 
-template <class Rule, class C>
-__global__ void update_kernel(Update u) {
+// Element i of a variable's gradient.
+template <class C>
+struct Dense {
+  __device__ C operator()(const VariableOf& v, Dtype dtype, int64_t i) const {
+    return load_float<C>(v.gradient, dtype, i);
+  }
+};
+// That of scatter_add to zeros, which has the dtype of the updates.
+template <class C>
+struct Scattered {
+  Updates updates;
+  __device__ C operator()(const VariableOf& v, Dtype dtype, int64_t i) const {
+    const C sum = updates.sum(C(0), v.gradient, dtype, i);
+    if (dtype == Dtype::Float16) return convert<C>(convert<Float16>(sum));
+    if (dtype == Dtype::BFloat16) return convert<C>(convert<BFloat16>(sum));
+    return sum;
+  }
+};
+
+template <class Rule, class C, class Gradient>
+__global__ void update_kernel(Update u, Gradient gradient) {
   __shared__ typename Rule::template Shared<C> shared;
   if (threadIdx.x == 0)
     shared.set(u, load<double>(u.rate, u.rate_dtype, 0), u.step ? load<double>(u.step, u.step_dtype, 0) : 0.0);
@@ -161,14 +183,15 @@ __global__ void update_kernel(Update u) {
     for (int64_t i = first + threadIdx.x; i < last; i += kThreads) {
       C state[kMaxStates];
       for (int s = 0; s < Rule::kStates; ++s) state[s] = load_float<C>(v.in[s], u.dtype, i);
-      Rule::step(shared, state, load_float<C>(v.gradient, u.dtype, i));
+      Rule::step(shared, state, gradient(v, u.dtype, i));
       for (int s = 0; s < Rule::kStates; ++s) store_float<C>(v.out[s], u.dtype, i, state[s]);
     }
   }
 }
 
+// `updates`: of a row whose gradient is scattered, else null.
 template <class Rule>
-void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool flag) {
+void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool flag, const Updates* updates) {
   constexpr int kStates = Rule::kStates;
   const size_t count = k.out.size() / kStates;
   Update u{};
@@ -179,7 +202,7 @@ void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool 
       v.in[s] = k.in[i * kStates + s].data;
       v.out[s] = k.out[i * kStates + s].data;
     }
-    v.gradient = k.in[count * kStates + i].data;
+    v.gradient = k.in[count * kStates + i + (updates ? 1 : 0)].data;  // behind the indices
     v.n = k.out[i * kStates].numel();
     if (v.n == 0) continue;
     v.first_tile = u.tiles;
@@ -200,38 +223,65 @@ void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool 
   std::copy_n(number, 4, u.number);
   u.flag = flag;
   with_compute(u.dtype, [&](auto c) {
-    launch(update_kernel<Rule, decltype(c)>, {std::min<int64_t>(u.tiles, 1 << 20)}, kThreads, u);
+    using C = decltype(c);
+    const Grid grid{std::min<int64_t>(u.tiles, 1 << 20)};
+    if (updates)
+      launch(update_kernel<Rule, C, Scattered<C>>, grid, kThreads, u, Scattered<C>{*updates});
+    else
+      launch(update_kernel<Rule, C, Dense<C>>, grid, kThreads, u, Dense<C>());
   });
 }
 
-void sgd(const KernelArgs& k) { update<Sgd>(k, false, {}, false); }
-void momentum(const KernelArgs& k) {
+void sgd(const KernelArgs& k, const Updates* updates) { update<Sgd>(k, false, {}, false, updates); }
+void momentum(const KernelArgs& k, const Updates* updates) {
   const auto& a = k.attrs.as<MomentumAttrs>();
-  update<Momentum>(k, false, {a.momentum}, a.nesterov);
+  update<Momentum>(k, false, {a.momentum}, a.nesterov, updates);
 }
 template <bool kAmsgrad>
-void adam(const KernelArgs& k) {
+void adam(const KernelArgs& k, const Updates* updates) {
   const auto& a = k.attrs.as<AdamAttrs>();
-  update<Adam<kAmsgrad>>(k, true, {a.beta_1, a.beta_2, a.epsilon, a.weight_decay}, false);
+  update<Adam<kAmsgrad>>(k, true, {a.beta_1, a.beta_2, a.epsilon, a.weight_decay}, false, updates);
 }
-void rmsprop(const KernelArgs& k) {
+void rmsprop(const KernelArgs& k, const Updates* updates) {
   const auto& a = k.attrs.as<RmspropAttrs>();
-  update<Rmsprop>(k, false, {a.rho, a.epsilon}, false);
+  update<Rmsprop>(k, false, {a.rho, a.epsilon}, false, updates);
 }
-void rmsprop_full(const KernelArgs& k) {
+void rmsprop_full(const KernelArgs& k, const Updates* updates) {
   const auto& a = k.attrs.as<RmspropFullAttrs>();
-  update<RmspropFull>(k, false, {a.rho, a.epsilon, a.momentum}, a.centered);
+  update<RmspropFull>(k, false, {a.rho, a.epsilon, a.momentum}, a.centered, updates);
+}
+
+using Rule = void (*)(const KernelArgs&, const Updates*);
+template <Rule rule>
+void dense(const KernelArgs& k) {
+  rule(k, nullptr);
+}
+template <Rule rule, size_t kStates>
+void scattered(const KernelArgs& k) {
+  const View &variable = k.in[0], &indices = k.in[kStates];
+  const int rank = static_cast<int>(indices.shape.back());
+  const Positions positions(k, indices, 0, rank);
+  const int64_t columns = product(variable.shape, rank, variable.rank());
+  const ByPlace places(positions.get(), positions.size(), variable.numel() / columns, k.op.name);
+  const Updates updates{places.order(), places.starts(), columns, variable.numel()};
+  rule(k, &updates);
 }
 
 }  // namespace
 
 void register_optimizer(OpTable& table) {
-  set(table, "sgd_update", sgd);
-  set(table, "sgd_momentum_update", momentum);
-  set(table, "adam_update", adam<false>);
-  set(table, "adam_amsgrad_update", adam<true>);
-  set(table, "rmsprop_update", rmsprop);
-  set(table, "rmsprop_full_update", rmsprop_full);
+  set(table, "sgd_update", dense<sgd>);
+  set(table, "sgd_update_rows", scattered<sgd, 1>);
+  set(table, "sgd_momentum_update", dense<momentum>);
+  set(table, "sgd_momentum_update_rows", scattered<momentum, 2>);
+  set(table, "adam_update", dense<adam<false>>);
+  set(table, "adam_update_rows", scattered<adam<false>, 3>);
+  set(table, "adam_amsgrad_update", dense<adam<true>>);
+  set(table, "adam_amsgrad_update_rows", scattered<adam<true>, 4>);
+  set(table, "rmsprop_update", dense<rmsprop>);
+  set(table, "rmsprop_update_rows", scattered<rmsprop, 2>);
+  set(table, "rmsprop_full_update", dense<rmsprop_full>);
+  set(table, "rmsprop_full_update_rows", scattered<rmsprop_full, 4>);
 }
 
 }  // namespace addax::cuda

@@ -3,7 +3,7 @@
 #include "cuda/block.h"
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
-#include "cuda/walk.h"
+#include "cuda/program.h"
 #include "ops/reduce.h"
 
 namespace addax::cuda {
@@ -150,45 +150,61 @@ struct ArgFold {
 
 struct Task {
   Walk<1> kept, reduced;
-  const void* in;
-  Dtype in_dtype, out_dtype;
+  Dtype out_dtype;
   void* out;
   int64_t chunk, chunks;
 };
 
-template <class Op>
-__device__ inline typename Op::Total piece(const Op& op, const Task& t, int64_t base, int64_t first, int64_t last,
-                                           int64_t step) {
-  typename Op::Total total = op.start();
-  for (int64_t i = first; i < last; i += step) total = op(total, op.read(t.in, t.in_dtype, base + t.reduced.at(i), i));
-  return total;
-}
+// Where elements come from: memory, or a program that gives them, each once. Both fold in the same order.
+struct Stored {
+  const void* data;
+  Dtype dtype;
 
-template <class Op>
-__device__ inline void finish(const Op& op, const Task& t, typename Op::Total* partial, int64_t o, int64_t chunk,
-                              const typename Op::Total& total) {
-  if (t.chunks == 1)
-    op.finish(t.out, t.out_dtype, o, total);
-  else
-    partial[chunk * t.kept.n + o] = total;
-}
-
-// A block per result and chunk: for inputs that are in order along what is reduced.
-template <class Op>
-__global__ void rows_kernel(Op op, Task t, typename Op::Total* partial) {
-  const int64_t first = blockIdx.y * t.chunk, last = min(first + t.chunk, t.reduced.n);
-  for (int64_t o = blockIdx.x; o < t.kept.n; o += gridDim.x) {
-    const auto total = block_fold(piece(op, t, t.kept.at(o), first + threadIdx.x, last, kThreads), op);
-    if (threadIdx.x == 0) finish(op, t, partial, o, blockIdx.y, total);
+  template <class Op>
+  __device__ typename Op::Total fold(const Op& op, const Task& t, int64_t base, int64_t first, int64_t last,
+                                     int64_t step) const {
+    typename Op::Total total = op.start();
+    for (int64_t i = first; i < last; i += step) total = op(total, op.read(data, dtype, base + t.reduced.at(i), i));
+    return total;
   }
-}
+};
+struct Computed {
+  Program program;
 
-// A thread per result and chunk: for inputs that are in order along what is kept, and short reductions.
-template <class Op>
-__global__ void columns_kernel(Op op, Task t, typename Op::Total* partial) {
+  template <class Op>
+  __device__ typename Op::Total fold(const Op& op, const Task& t, int64_t base, int64_t first, int64_t last,
+                                     int64_t step) const {
+    alignas(16) __shared__ char cells[kCellMemory];
+    typename Op::Total total = op.start();
+    for (int64_t i = first; i < last; i += step * kValues) {
+      Places places;
+      places.vector = false;
+      places.count = 0;
+      for (int j = 0; j < kValues; ++j)
+        if (i + j * step < last) places.at[places.count++] = base + t.reduced.at(i + j * step);
+      run_program(program, cells, places);
+      const char* values = program.cell(cells, program.first_cell);
+      for (int j = 0; j < places.count; ++j) total = op(total, op.read(values, program.first_type, j, i + j * step));
+    }
+    return total;
+  }
+};
+
+// Of each chunk, a block per result: for inputs that are in order along what is reduced. Or, as `columns`, a thread per
+// result: for those in order along what is kept, and for short reductions.
+template <class Op, class In>
+__global__ void reduce_kernel(Op op, const __grid_constant__ In in, Task t, bool columns, typename Op::Total* partial) {
   const int64_t first = blockIdx.y * t.chunk, last = min(first + t.chunk, t.reduced.n);
-  for (int64_t o = thread_index(); o < t.kept.n; o += thread_count())
-    finish(op, t, partial, o, blockIdx.y, piece(op, t, t.kept.at(o), first, last, 1));
+  const int64_t begin = columns ? first : first + threadIdx.x, step = columns ? 1 : kThreads;
+  for (int64_t o = columns ? thread_index() : blockIdx.x; o < t.kept.n; o += columns ? thread_count() : gridDim.x) {
+    auto total = in.fold(op, t, t.kept.at(o), begin, last, step);
+    if (!columns) total = block_fold(total, op);
+    if (!columns && threadIdx.x > 0) continue;
+    if (t.chunks == 1)
+      op.finish(t.out, t.out_dtype, o, total);
+    else
+      partial[blockIdx.y * t.kept.n + o] = total;
+  }
 }
 
 template <class Op>
@@ -200,9 +216,10 @@ __global__ void combine_kernel(Op op, Task t, const typename Op::Total* partial)
   }
 }
 
-template <class Op>
-void reduce(const Op& op, const KernelArgs& args, const Dims& axes) {
-  const View &x = args.in[0], &out = args.out[0];
+// `input`: what gives elements to a kernel of so many blocks.
+template <class Op, class Input>
+void reduce(const Op& op, const View& x, const View& out, const Dims& axes, const char* what, const Input& input) {
+  using In = decltype(input(Grid()));
   Shape kept, reduced;
   Strides kept_steps, reduced_steps;
   for (int d = 0; d < x.rank(); ++d) {
@@ -210,33 +227,63 @@ void reduce(const Op& op, const KernelArgs& args, const Dims& axes) {
     (is_reduced ? reduced : kept).push_back(x.shape[d]);
     (is_reduced ? reduced_steps : kept_steps).push_back(x.strides[d]);
   }
-  Task t{Walk<1>(kept, {kept_steps}), Walk<1>(reduced, {reduced_steps}), x.data, x.dtype, out.dtype, out.data, 0, 1};
+  Task t{Walk<1>(kept, {kept_steps}), Walk<1>(reduced, {reduced_steps}), out.dtype, out.data, 0, 1};
   const int64_t results = t.kept.n, n = t.reduced.n;
   const bool columns = n < 32 || (t.kept.rank > 0 && t.kept.step[0][0] == 1 && results >= 32);
   const int64_t wanted = columns ? (1 << 16) / results : 512 / results, least = columns ? 64 : 4096;
   t.chunks = std::max<int64_t>(1, std::min(wanted, n / least));
   t.chunk = std::max<int64_t>(1, ceil_div(n, t.chunks));
   t.chunks = std::max<int64_t>(1, ceil_div(n, t.chunk));
-  const Temporary<typename Op::Total> partial(t.chunks == 1 ? 1 : t.chunks * results, args.op.name);
-  if (columns)
-    launch(columns_kernel<Op>, {grid_for(results).x, t.chunks}, kThreads, op, t, partial.get());
-  else
-    launch(rows_kernel<Op>, {std::min<int64_t>(results, 1 << 20), t.chunks}, kThreads, op, t, partial.get());
+  const Temporary<typename Op::Total> partial(t.chunks == 1 ? 1 : t.chunks * results, what);
+  const Grid grid{columns ? std::min<int64_t>(ceil_div(results, kThreads), kMaxBlocks) : std::min(results, kMaxBlocks),
+                  t.chunks};
+  launch(reduce_kernel<Op, In>, grid, kThreads, op, input(grid), t, columns, partial.get());
   if (t.chunks > 1) launch(combine_kernel<Op>, grid_for(results), kThreads, op, t, partial.get());
+}
+
+template <class Input>
+void reduce_by(Kind kind, const View& x, const View& out, const Dims& axes, const char* what, const Input& input) {
+  if (is_float(x.dtype) && kind != Kind::Any && kind != Kind::All)
+    reduce(Fold<double>{kind}, x, out, axes, what, input);
+  else
+    reduce(Fold<int64_t>{kind}, x, out, axes, what, input);
+}
+
+auto stored(const View& x) {
+  return [in = Stored{x.data, x.dtype}](Grid) { return in; };
 }
 
 template <Kind kind>
 void fold_kernel(const KernelArgs& args) {
   const View& x = args.in[0];
   const Dims axes = normalize_axes(args.attrs.as<ReduceAttrs>().axes, x.rank(), args.op.name);
-  if (is_float(x.dtype) && kind != Kind::Any && kind != Kind::All)
-    reduce(Fold<double>{kind}, args, axes);
-  else
-    reduce(Fold<int64_t>{kind}, args, axes);
+  reduce_by(kind, x, args.out[0], axes, args.op.name, stored(x));
 }
 
 void logsumexp(const KernelArgs& args) {
-  reduce(LogSumExp(), args, normalize_axes(args.attrs.as<ReduceAttrs>().axes, args.in[0].rank(), args.op.name));
+  const View& x = args.in[0];
+  const Dims axes = normalize_axes(args.attrs.as<ReduceAttrs>().axes, x.rank(), args.op.name);
+  reduce(LogSumExp(), x, args.out[0], axes, args.op.name, stored(x));
+}
+
+void reduce_fused(const KernelArgs& args) {
+  static constexpr std::pair<std::string_view, Kind> kFolds[] = {
+      {"sum", Kind::Sum}, {"prod", Kind::Prod}, {"max", Kind::Max},
+      {"min", Kind::Min}, {"any", Kind::Any},   {"all", Kind::All},
+  };
+  const auto& a = args.attrs.as<ReduceFusedAttrs>();
+  const FusedProgram& program = a.program.parsed();
+  Shape shape;
+  for (const View& v : args.in) shape = broadcast(shape, v.shape, args.op.name);
+  std::vector<View> out(args.out.begin(), args.out.end());
+  const auto first = static_cast<size_t>(a.program.results[0]) - program.inputs.size();
+  out[0] = {nullptr, program.steps[first].out, shape, contiguous_strides(shape)};
+  const ProgramRun run(a.program, nullptr, args.in, out, args.op.name);
+  const auto input = [&](Grid grid) { return Computed{run.with(grid)}; };
+  const Dims axes = normalize_axes(a.attrs.axes, shape.rank(), args.op.name);
+  for (const auto& [name, kind] : kFolds)
+    if (name == a.reduction) return reduce_by(kind, out[0], args.out[0], axes, args.op.name, input);
+  reduce(LogSumExp(), out[0], args.out[0], axes, args.op.name, input);  // infer knows no other
 }
 
 template <Kind kind>
@@ -244,9 +291,9 @@ void arg_kernel(const KernelArgs& args) {
   const View& x = args.in[0];
   const Dims axis{int64_t(normalize_axis(args.attrs.as<ArgReduceAttrs>().axis, x.rank(), args.op.name))};
   if (is_float(x.dtype))
-    reduce(ArgFold<double>{kind}, args, axis);
+    reduce(ArgFold<double>{kind}, x, args.out[0], axis, args.op.name, stored(x));
   else
-    reduce(ArgFold<int64_t>{kind}, args, axis);
+    reduce(ArgFold<int64_t>{kind}, x, args.out[0], axis, args.op.name, stored(x));
 }
 
 // ---- cumulative folds, of a contiguous array seen as (outer, n, inner)
@@ -335,6 +382,7 @@ void register_reduce(OpTable& table) {
   set(table, "any", fold_kernel<Kind::Any>);
   set(table, "all", fold_kernel<Kind::All>);
   set(table, "logsumexp", logsumexp);
+  set(table, "reduce_fused", reduce_fused);
   set(table, "argmax", arg_kernel<Kind::Max>);
   set(table, "argmin", arg_kernel<Kind::Min>);
   set(table, "cumsum", scan_kernel<Kind::Sum>);

@@ -14,9 +14,12 @@ void register_kernels() {
   register_conv(table);
   register_pool(table);
   register_norm(table);
+  register_attention(table);
   register_loss(table);
+  register_rnn(table);
   register_random(table);
   register_optimizer(table);
+  register_fused(table);
 }
 
 }  // namespace addax::cuda

@@ -48,7 +48,7 @@ struct FusedAttrs {
   }
 
   // Programs are few and live as long as the process, so that their address can stand for them.
-  const FusedProgram& parsed() const;
+  ADDAX_API const FusedProgram& parsed() const;
 
  private:
   struct Address {
@@ -92,7 +92,7 @@ Tensors compose_epilogue(const Tensor& product, Span<const Tensor> in, const Fus
 
 /// The result that may be written over operand 0, value by value: of its dtype, and nothing reads the operand behind
 /// it. -1: there is none.
-int result_over_first(const FusedAttrs& attrs);
+ADDAX_API int result_over_first(const FusedAttrs& attrs);
 /// The same program with one of its inputs moved to the front.
 FusedAttrs with_first(const FusedAttrs& attrs, int input);
 

@@ -8,20 +8,12 @@ import numpy as np
 import pytest
 
 from addax import engine
-from tests.cuda.missing import MISSING
 from tests.samples import FLOATS, ErrorSample, Sample, error_samples, samples
 from tests.table.helpers import as_float64, bits, cast_inputs, differentiable_inputs, reference, run
 from tests.table.test_layout import spaced
 
 TABLE = {row["name"]: row for row in engine.op_table()}
-RUNS = [s for s in samples() if s.op not in MISSING or TABLE[s.op]["has_compose"]]
-# A composition rounds 16-bit floats at every step; what it is made of has samples of its own.
-CASES = [
-    pytest.param(s, d, id=f"{s}-{d}")
-    for s in RUNS
-    for d in s.dtypes
-    if s.op not in MISSING or d not in ("float16", "bfloat16")
-]
+CASES = [pytest.param(s, d, id=f"{s}-{d}") for s in samples() for d in s.dtypes]
 # Indices of these are read where they are checked; all other errors come from the shape rules, which know no device.
 CHECKED = ("take", "gather_nd", "scatter", "scatter_add", "take_along_axis", "scatter_add_along_axis", "sparse_softmax")
 
@@ -60,7 +52,7 @@ def test_forward(cuda, sample: Sample, dtype: str) -> None:
         agree(as_float64(out), want, 0.0 if sample.exact else allowed)
 
 
-@pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in RUNS if any(a.ndim for a in s.inputs())])
+@pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in samples() if any(a.ndim for a in s.inputs())])
 def test_layout(sample: Sample) -> None:
     host = [engine.tensor(a) for a in sample.inputs()]
     moved = [
@@ -74,7 +66,7 @@ def test_layout(sample: Sample) -> None:
             assert bits(a) == bits(b)
 
 
-GRADIENTS = [s for s in RUNS if TABLE[s.op]["differentiable"] and "float64" in s.dtypes and s.op not in MISSING]
+GRADIENTS = [s for s in samples() if TABLE[s.op]["differentiable"] and "float64" in s.dtypes]
 
 
 @pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in GRADIENTS])

@@ -9,13 +9,12 @@ import pytest
 import addax
 from addax import engine, ops
 from addax.compiled import CompiledFunction
-from tests.cuda.missing import MISSING
 from tests.samples import Sample, samples
 from tests.table.helpers import bits, cast_inputs, differentiable_inputs
 from tests.table.test_compiled import everything
 
 TABLE = {row["name"]: row for row in engine.op_table()}
-RUNS = [s for s in samples() if "float32" in s.dtypes and (s.op not in MISSING or TABLE[s.op]["has_compose"])]
+RUNS = [s for s in samples() if "float32" in s.dtypes]
 
 
 @pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in RUNS])
