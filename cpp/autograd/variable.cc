@@ -12,15 +12,15 @@ namespace addax {
 namespace {
 
 // Nobody outside can change it, no tape knows it, and an optimizer may update it in place.
-Tensor owned(const Tensor& value) {
+Tensor owned(const Tensor& value, const Tensor& old) {
   if (value.is_placeholder()) return stop_gradient(value);
-  return active_engine ? active_engine->put(value) : value.owned();
+  return active_engine ? active_engine->put(value, old) : value.owned();
 }
 
 }  // namespace
 
 Variable::Variable(const Tensor& value, bool trainable)
-    : trainable(trainable), value_(owned(value)), shape_(value_.shape()), dtype_(value_.dtype()), id_(value_.id()) {
+    : trainable(trainable), value_(owned(value, {})), shape_(value_.shape()), dtype_(value_.dtype()), id_(value_.id()) {
   if (active_tracer && value.is_placeholder())
     fail<Error>(
         "Variable: the first value of a variable that is created while a function is traced must not depend on "
@@ -48,7 +48,8 @@ void Variable::assign(const Tensor& value) {
   if (value.dtype() != dtype_)
     fail<DtypeError>("assign: expected a value of the variable's dtype ", dtype_, ", got ", value.dtype(),
                      "; cast it first");
-  slot() = owned(value);
+  Tensor& now = slot();
+  now = owned(value, now);
 }
 
 void update(std::string_view name, Span<Variable* const> state, Span<const Tensor> inputs, const Attrs& attrs) {
@@ -63,6 +64,8 @@ void update(std::string_view name, Span<Variable* const> state, Span<const Tenso
     out = apply(op, all, attrs, true);
     if (out.size() != state.size())
       fail<Error>(name, ": gives ", out.size(), " results for ", state.size(), " variables");
+    for (size_t i = 0; active_engine && i < out.size(); ++i)
+      if (!out[i].is_placeholder()) out[i] = active_engine->put(out[i], all[i]);
   } catch (...) {
     // Kernels check before they write, so the old values are still whole.
     for (size_t i = 0; i < state.size(); ++i) state[i]->slot() = std::move(all[i]);

@@ -343,7 +343,7 @@ void bind_interop(py::module_& m) {
         if (as_tensor(value.ptr())) return convert(value, name);
         if (active_engine && !OnHost::active()) {
           const OnHost host;
-          return active_engine->put(convert(value, name));
+          return active_engine->put(convert(value, name), {});
         }
         Tensor t = convert(value, name);
         const Device device = current_device();
