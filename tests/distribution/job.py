@@ -8,9 +8,11 @@ import random
 import sys
 
 import numpy as np
+import pytest
 
 import addax
-from addax import distribution, layers
+from addax import distribution, engine, layers
+from addax.distribution.placement import lay_out_batch
 
 port, processes, process = (int(argument) for argument in sys.argv[1:])
 distribution.initialize(f"127.0.0.1:{port}", processes, process)
@@ -50,4 +52,8 @@ results = {
     "model": train(model_parallel((2, 2), ("batch", "model")), x, y, 16),
     "model over processes": train(model_parallel((2, 2), ("model", "batch")), x, y, 16),
 }
+if processes == 2:
+    distribution.set_distribution(distribution.DataParallel(auto_shard_dataset=False))
+    with pytest.raises(ValueError, match=r"own part of a batch, of shape \(3, 8\), does not divide by its devices"):
+        lay_out_batch(engine.host_tensor(x[0, :3]))
 print(json.dumps(results))

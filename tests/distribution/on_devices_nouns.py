@@ -13,13 +13,6 @@ LIBRARIES = (distribution, keras.distribution)
 FOUR = ["cpu:3", "cpu:2", "cpu:1", "cpu:0"]
 
 
-@pytest.fixture(autouse=True)
-def no_distribution():
-    yield
-    for library in LIBRARIES:
-        library.set_distribution(None)
-
-
 def both(build, *arguments):
     """What build(library, *arguments) gives, or the kind of error it raises, for addax and Keras."""
     results = []

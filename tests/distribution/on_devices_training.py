@@ -1,56 +1,21 @@
-"""Training on 8 devices gives what one device gives, and values lie where layouts say. test_distribution.py runs it."""
+"""Training on 8 devices gives what one does, and variables lie where layouts say. test_distribution.py runs it."""
 
 import copy
 import functools
 import pickle
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import addax
-from addax import engine, layers, ops
-from addax.distribution import (
-    DataParallel,
-    DeviceMesh,
-    LayoutMap,
-    ModelParallel,
-    TensorLayout,
-    distribute_tensor,
-    set_distribution,
-)
+from addax import engine, layers
+from addax.distribution import DataParallel
 from addax.distribution.placement import lay_out_batch
+from tests.distribution.placed import array, model_parallel, shards
 
 # Sums over a batch or over cut dimensions are added up in another order: an error of a few float32 roundings (6e-8) in
 # each step, which some dozens of steps of these small models do not blow up.
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
-
-
-@pytest.fixture(autouse=True)
-def no_distribution():
-    yield
-    set_distribution(None)
-
-
-def model_parallel():
-    layout_map = LayoutMap(DeviceMesh((2, 4), ("batch", "model")))
-    layout_map["(net/)?(wide|lstm/lstm_cell)/(kernel|recurrent_kernel)"] = (None, "model")
-    layout_map[".*wide/bias"] = ("model",)
-    layout_map[".*narrow/kernel"] = ("model", None)
-    layout_map["net/wide/output"] = ("batch", "model")
-    return ModelParallel(layout_map=layout_map, batch_dim_name="batch")
-
-
-def array(value):
-    return jnp.asarray(value.value if isinstance(value, addax.Variable) else value)
-
-
-def shards(value):
-    """How many devices hold a part of a value, and the shape of a part."""
-    pieces = array(value).addressable_shards
-    assert len({piece.data.shape for piece in pieces}) == 1
-    return len(pieces), pieces[0].data.shape
 
 
 def small():
@@ -151,15 +116,6 @@ def test_shards_lie_where_layouts_say():
         np.testing.assert_array_equal(piece.data, values[:, 4 * column : 4 * column + 4])
 
 
-def test_batches_are_cut_where_they_divide():
-    batch = {"x": engine.host_tensor(np.ones((16, 3), "float32")), "y": engine.host_tensor(np.ones(6, "int32"))}
-    assert lay_out_batch(batch) is batch
-    with DataParallel().scope():
-        assert {name: shards(x) for name, x in lay_out_batch(batch).items()} == {"x": (8, (2, 3)), "y": (8, (6,))}
-    with model_parallel().scope():
-        assert {name: shards(x) for name, x in lay_out_batch(batch).items()} == {"x": (8, (8, 3)), "y": (8, (3,))}
-
-
 def test_a_step_computes_a_part_on_each_device():
     with DataParallel().scope():
         model, x, y = compiled(small)
@@ -170,21 +126,6 @@ def test_a_step_computes_a_part_on_each_device():
         text = plan.step.lower(*plan.operands(arguments)).compile().as_text()
     assert "all-reduce" in text
     assert "f32[2,16]" in text and "f32[16,16]" not in text  # 2 of 16 samples in the layer of 16 units
-
-
-def test_random_bits_do_not_depend_on_the_distribution():
-    def drawn():
-        addax.utils.set_random_seed(1)
-        x = engine.host_tensor(np.ones((16, 6), "float32"))
-        dropped = addax.compile(lambda x: layers.Dropout(0.5, seed=3)(x, training=True))
-        return dropped(lay_out_batch(x)).numpy(), addax.random.normal((4, 8)).numpy(), layers.Dense(8)
-
-    expected = drawn()
-    for distribution in (DataParallel, model_parallel):
-        with distribution().scope():
-            got = drawn()
-        np.testing.assert_array_equal(got[0], expected[0])
-        np.testing.assert_array_equal(got[1], expected[1])
 
 
 def test_files_and_copies(tmp_path):
@@ -209,39 +150,6 @@ def test_files_and_copies(tmp_path):
         np.testing.assert_array_equal(got, want)
 
 
-def test_assigned_values_take_the_place_of_the_old_ones():
-    layout = TensorLayout((None, "model"), model_parallel().device_mesh)
-    v = addax.Variable(np.zeros((4, 8), "float32"), layout=layout)
-    whole = TensorLayout((None, None), layout.device_mesh)
-    for value in (
-        np.ones((4, 8)),
-        engine.tensor(np.ones((4, 8), "float32")),
-        distribute_tensor(np.ones((4, 8)), whole),
-    ):
-        v.assign(value)
-        assert shards(v) == (8, (4, 2)) and float(ops.sum(v)) == 32
-    v.assign_add(ops.ones((4, 8)))
-    addax.compile(lambda: v.assign(ops.ones((4, 8))))()
-    assert shards(v) == (8, (4, 2)) and float(ops.sum(v)) == 32
-
-
-@pytest.mark.parametrize("axes", [(None,), ("batch",)])
-def test_a_value_once_read_never_changes(axes):
-    layout = TensorLayout(axes, DeviceMesh((8,), ("batch",)))
-    v = addax.Variable(np.zeros(16, "float32"), layout=layout)
-    step = addax.compile(lambda: v.assign_add(ops.ones(16)))
-    given = [engine.tensor(np.full(16, 3, "float32")), distribute_tensor(np.full(16, 3, "float32"), layout)]
-    held = v.value
-    for value in given:
-        v.assign(value)
-        step()
-        step()
-        assert float(v.value[0]) == 5
-    for value in given:
-        assert array(value).tolist() == [3] * 16
-    assert array(held).tolist() == [0] * 16
-
-
 def test_models_made_before_the_distribution():
     model, x, y = compiled(small)
     expected = [model.train_on_batch(x, y)[0] for _ in range(3)]
@@ -249,67 +157,3 @@ def test_models_made_before_the_distribution():
     with DataParallel().scope():
         losses = [model.train_on_batch(x, y)[0] for _ in range(3)]
     np.testing.assert_allclose(losses, expected, **TOLERANCE)
-
-
-def test_distribute_tensor():
-    mesh = DeviceMesh((2, 4), ("batch", "model"))
-    layout = TensorLayout(("batch", "model"), mesh)
-    x = np.arange(32, dtype="float32").reshape(4, 8)
-    for value in (x, engine.tensor(x), addax.Variable(x), x.tolist()):
-        laid_out = distribute_tensor(value, layout)
-        assert shards(laid_out) == (8, (2, 2))
-        np.testing.assert_array_equal(laid_out.numpy(), x)
-    assert distribute_tensor(x, None).device == "jax:0"
-    rows = TensorLayout(("batch",), mesh)  # the rest of the dimensions is whole
-    assert shards(distribute_tensor(x, rows)) == (8, (2, 8))
-    assert shards(addax.compile(lambda x: distribute_tensor(x, layout) * 2)(x)) == (8, (2, 2))
-    assert shards(addax.compile(lambda x: distribute_tensor(x, layout) * 2)(x[:3])) == (8, (3, 2))
-
-
-def test_gradients_pass_distribute_tensor():
-    layout = TensorLayout(("batch",), DeviceMesh((8,), ("batch",)))
-    x = engine.tensor(np.arange(16, dtype="float32"))
-    gradient = addax.grad(lambda x: ops.sum(distribute_tensor(x, layout) ** 2))
-    for compute in (gradient, addax.compile(gradient)):
-        np.testing.assert_array_equal(compute(x).numpy(), 2 * np.arange(16))
-
-
-def test_outputs_of_layers():
-    class Two(layers.Layer):
-        def call(self, x):
-            return [x, {"double": x * 2}]
-
-    with model_parallel().scope(), addax.name_scope("net"):
-        first, second = Two(name="wide")(np.ones((4, 8), "float32"))
-        assert shards(first) == shards(second["double"]) == (8, (2, 2))
-        assert shards(Two(name="wide")(np.ones((3, 8), "float32"))[0]) == (8, (3, 2))
-        with pytest.raises(ValueError, match=r"net/wide/output: the layout has 2 dimensions"):
-            Two(name="wide")(np.ones(4, "float32"))
-
-
-@pytest.mark.parametrize(
-    ("layout", "message"),
-    [
-        (
-            lambda mesh: TensorLayout(("model",), mesh),
-            r"dimension 0 of shape \(6, 8\) does not divide by 4, the size of",
-        ),
-        (lambda mesh: TensorLayout((None, None, "model"), mesh), r"the layout has 3 dimensions, .* and the tensor 2"),
-        (lambda mesh: TensorLayout(("model",)), "expected a TensorLayout with a device mesh"),
-        (lambda mesh: ("model",), r"expected a TensorLayout with a device mesh. Received: layout=\('model',\)"),
-    ],
-)
-def test_layouts_that_do_not_fit(layout, message):
-    layout = layout(model_parallel().device_mesh)
-    x = np.ones((6, 8), "float32")
-    with pytest.raises(ValueError, match="distribute_tensor: " + message):
-        distribute_tensor(x, layout)
-    with pytest.raises(ValueError, match="Variable 'table': " + message):
-        addax.Variable(x, name="table", layout=layout)
-
-
-def test_info_lists_the_devices(capsys):
-    from addax.cli import info
-
-    assert dict(info.engine_rows())["devices"] == ", ".join(f"cpu:{i}" for i in range(8))
-    assert len(jax.devices()) == 8

@@ -20,7 +20,7 @@ def environment(devices: int) -> dict[str, str]:
     return {**os.environ, "ADDAX_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
-@pytest.mark.parametrize("part", ["nouns", "training"])
+@pytest.mark.parametrize("part", ["nouns", "values", "training"])
 def test_on_eight_devices(part):
     pytest.importorskip("jax")
     file = HERE / f"on_devices_{part}.py"

@@ -64,10 +64,19 @@ def put_batch(tensor: Tensor, sharding: NamedSharding, is_whole: bool) -> Tensor
         tensor: The batch.
         sharding: How it shall lie.
         is_whole: Whether each process of the job has all of the batch. If not, it has the part for its own devices.
+
+    Raises:
+        ValueError: If such a part does not divide by the devices.
     """
     if is_whole or jax.process_count() == 1:
         return put(tensor, _fitting(sharding, tensor.shape))
-    array = jax.make_array_from_process_local_data(sharding, np.asarray(array_of(tensor)))
+    try:
+        array = jax.make_array_from_process_local_data(sharding, np.asarray(array_of(tensor)))
+    except ValueError as error:
+        raise ValueError(
+            f"A process's own part of a batch, of shape {tensor.shape}, does not divide by its devices. Give all "
+            "processes parts of a size that does, or all data with auto_shard_dataset=True"
+        ) from error
     return tensor_of(array, array.shape, tensor.dtype)
 
 

@@ -412,7 +412,8 @@ class Layer(LayerState, Operation):
             else:
                 outputs = self.rematerialized_call(self.call, *args, **kwargs)
             if here["distribution"] is not None:
-                outputs = lay_out_outputs(outputs, here["names"])
+                made, outputs = outputs, lay_out_outputs(outputs, here["names"])
+                set_mask(outputs, mask_of(made))
             if self.activity_regularizer is not None:
                 self._regularize(outputs)
             if mask is not None or signature.makes_mask:
