@@ -181,7 +181,8 @@ void copy_strided(void* dst, const Strides& dst_strides, const void* src, const 
 
 void register_movement(OpTable& table) {
   set(table, "reshape", reshape);
-  for (const char* name : {"transpose", "broadcast_to", "slice", "flip", "barrier"}) set(table, name, view_kernel);
+  for (const char* name : {"transpose", "broadcast_to", "slice", "flip", "barrier", "shard"})
+    set(table, name, view_kernel);
   set(table, "slice_update", slice_update);
   set(table, "concatenate", concatenate);
   set(table, "pad", pad);

@@ -13,9 +13,9 @@ namespace addax {
 namespace {
 
 // Nobody outside can change it, no tape knows it, and an optimizer may update it in place.
-Tensor owned(const Tensor& value, Device device) {
+Tensor owned(const Tensor& value, Device device, const Tensor& old = {}) {
   if (value.is_placeholder()) return stop_gradient(value);
-  return active_engine ? active_engine->put(value) : moved(value, device).owned();
+  return active_engine ? active_engine->put(value, old) : moved(value, device).owned();
 }
 
 Device home_of(const Tensor& value) { return value.device().has_runtime() ? value.device() : current_device(); }
@@ -71,7 +71,7 @@ void Variable::assign(const Tensor& value) {
   if (here.device().has_runtime() && here.is_unique() && !here.storage()->read_only && !value.is_placeholder())
     write(here, value);
   else
-    here = owned(value, device_);
+    here = owned(value, device_, here);
 }
 
 void update(std::string_view name, Span<Variable* const> state, Span<const Tensor> inputs, const Attrs& attrs) {
@@ -86,6 +86,8 @@ void update(std::string_view name, Span<Variable* const> state, Span<const Tenso
     out = apply(op, all, attrs, true);
     if (out.size() != state.size())
       fail<Error>(name, ": gives ", out.size(), " results for ", state.size(), " variables");
+    for (size_t i = 0; active_engine && i < out.size(); ++i)
+      if (!out[i].is_placeholder()) out[i] = active_engine->put(out[i], all[i]);
   } catch (...) {
     // Kernels check before they write, so the old values are still whole.
     for (size_t i = 0; i < state.size(); ++i) state[i]->slot() = std::move(all[i]);

@@ -10,6 +10,8 @@
 namespace addax::bind {
 namespace {
 
+py::handle fetch;  // array -> NumPy array; never freed, for values may outlive their engine
+
 // An array of the engine's library. It and its copy on the host are dropped by whichever thread drops the last tensor.
 class __attribute__((visibility("hidden"))) ArrayValue final : public RemoteValue {
  public:
@@ -28,8 +30,7 @@ class __attribute__((visibility("hidden"))) ArrayValue final : public RemoteValu
   void* host() override {
     py::gil_scoped_acquire gil;
     if (!fetched_) {
-      const py::module_ np = py::module_::import("numpy");
-      host_ = np.attr("ascontiguousarray")(np.attr("asarray")(array_));
+      host_ = py::module_::import("numpy").attr("ascontiguousarray")(fetch(array_));
       fetched_ = true;
     }
     return const_cast<void*>(host_.data());
@@ -85,10 +86,11 @@ class __attribute__((visibility("hidden"))) PythonEngine final : public Engine {
     return tensors;
   }
 
-  Tensor put(const Tensor& value) override {
-    if (is_remote(value)) return value.detach();
+  Tensor put(const Tensor& value, const Tensor& old) override {
     py::gil_scoped_acquire gil;
-    return adopt(put_(to_numpy(value)), value.shape(), value.dtype());
+    const py::object array = array_of(value);
+    const py::object placed = put_(array, old && !old.is_placeholder() ? array_of(old) : py::none());
+    return placed.is(array) ? value.detach() : adopt(placed, value.shape(), value.dtype());
   }
 
  private:
@@ -111,7 +113,7 @@ void bind_engine(py::module_& m) {
             py::list out;
             for (size_t i = 0; i < states.size(); ++i) {
               Tensor& value = states.value(i);
-              if (!is_remote(value)) value = active_engine->put(value);
+              if (!is_remote(value)) value = active_engine->put(value, {});
               const bool unique = value.is_unique() && value_in(value).is_unique();
               out.append(py::make_tuple(array_of(value), unique));
             }
@@ -138,13 +140,14 @@ void bind_engine(py::module_& m) {
       .def("__exit__", [](HostScope& s, const py::args&) { s.host.reset(); });
   m.def(
       "set_engine",
-      [](const py::object& run, const py::object& put) {
+      [](const py::object& run, const py::object& put, py::object get) {
         // One that has been used is not freed: threads may be inside.
         active_engine = run.is_none() ? nullptr : new PythonEngine(run, put);
+        if (!get.is_none()) fetch = get.release();
       },
-      py::arg("run"), py::arg("put"),
-      "Lets run(name, attrs, specs, arrays) -> arrays compute every row, and put(array) take over values; None: "
-      "native.");
+      py::arg("run") = py::none(), py::arg("put") = py::none(), py::arg("fetch") = py::none(),
+      "Lets run(name, attrs, specs, arrays) -> arrays compute every row, put(array, old) take over values, to lie as "
+      "an old one does, and fetch(array) give NumPy's; without arguments: the native engine.");
   m.def(
       "array_of", [](const Tensor& t) { return array_of(t); }, py::arg("tensor"),
       "The array of the engine's library behind a tensor, or a NumPy array of one that lies in the host's memory.");

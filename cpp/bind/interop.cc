@@ -344,7 +344,7 @@ void bind_interop(py::module_& m) {
         if (as_tensor(value.ptr()) || OnHost::active()) return convert(value, name);
         if (active_engine) {
           const OnHost host;
-          return active_engine->put(convert(value, name));
+          return active_engine->put(convert(value, name), {});
         }
         const Tensor t = convert(value, name);
         // A trace's constants go to the device with its plan.

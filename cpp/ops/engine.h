@@ -11,8 +11,9 @@ class ADDAX_API Engine {
   virtual ~Engine() = default;
   /// Computes a row. `out` holds the specs that `infer` gave. Inputs may lie in the host's memory.
   virtual Tensors run(const OpDef& op, const Attrs& attrs, Span<const Tensor> in, Span<const Spec> out) = 0;
-  /// The same values where the engine computes, known to no tape, in memory that nobody else changes.
-  virtual Tensor put(const Tensor& value) = 0;
+  /// The same values where the engine computes, known to no tape, in memory that nobody else changes. If there is an
+  /// `old` value, they lie over the engine's devices as that does.
+  virtual Tensor put(const Tensor& value, const Tensor& old) = 0;
 };
 
 /// While it lives, this thread computes by the native kernels, in the host's memory.

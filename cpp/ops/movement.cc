@@ -252,11 +252,15 @@ void flip_infer(InferContext& c) {
   c.out(c.in[0].shape(), c.in[0].dtype());
 }
 
-void barrier_infer(InferContext& c) { c.out(c.in[0].shape(), c.in[0].dtype()); }
+Tensors flip_vjp(const VjpContext& c) { return {flip(c.grads[0], c.attrs.as<FlipAttrs>().axes)}; }
+
+// ---- barrier, shard
+
+void identity_infer(InferContext& c) { c.out(c.in[0].shape(), c.in[0].dtype()); }
 
 Tensors barrier_vjp(const VjpContext& c) { return {c.grads[0]}; }
 
-Tensors flip_vjp(const VjpContext& c) { return {flip(c.grads[0], c.attrs.as<FlipAttrs>().axes)}; }
+Tensors shard_vjp(const VjpContext& c) { return {shard(c.grads[0], c.attrs.as<ShardAttrs>().sharding)}; }
 
 }  // namespace
 
@@ -338,7 +342,7 @@ bool flip_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Lay
   return true;
 }
 
-bool barrier_view(const Layout& in, const Shape&, const Attrs&, Layout& out) {
+bool identity_view(const Layout& in, const Shape&, const Attrs&, Layout& out) {
   out = in;
   return true;
 }
@@ -367,6 +371,9 @@ Tensor concatenate(const Tensors& tensors, int64_t axis) {
 Tensor barrier(const Tensor& x, int64_t region) {
   return apply1(ADDAX_OP(barrier), {x}, Attrs::of(BarrierAttrs{region}));
 }
+Tensor shard(const Tensor& x, int64_t sharding) {
+  return apply1(ADDAX_OP(shard), {x}, Attrs::of(ShardAttrs{sharding}));
+}
 Tensor flip(const Tensor& x, const Dims& axes) { return apply1(ADDAX_OP(flip), {x}, Attrs::of(FlipAttrs{axes})); }
 
 void register_movement(OpTable& table) {
@@ -389,7 +396,8 @@ void register_movement(OpTable& table) {
   add_view("broadcast_to", broadcast_to_infer, broadcast_to_vjp, broadcast_to_view).attrs<BroadcastToAttrs>();
   add_view("slice", slice_infer, slice_vjp, slice_view).attrs<SliceAttrs>();
   add_view("flip", flip_infer, flip_vjp, flip_view).attrs<FlipAttrs>();
-  add_view("barrier", barrier_infer, barrier_vjp, barrier_view).attrs<BarrierAttrs>();
+  add_view("barrier", identity_infer, barrier_vjp, identity_view).attrs<BarrierAttrs>();
+  add_view("shard", identity_infer, shard_vjp, identity_view).attrs<ShardAttrs>();
 
   OpDef& update = add("slice_update", slice_update_infer, slice_update_vjp).attrs<SliceAttrs>();
   update.min_inputs = update.max_inputs = 2;

@@ -87,13 +87,21 @@ struct BarrierAttrs {
   }
 };
 
+struct ShardAttrs {
+  int64_t sharding = 0;
+  template <class F>
+  void fields(F&& f) {
+    f("sharding", sharding);
+  }
+};
+
 bool reshape_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 bool transpose_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 bool broadcast_to_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 /// Also what slice_update writes to: the view of the output that has the shape of the update.
 bool slice_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 bool flip_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
-bool barrier_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
+bool identity_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, Layout& out);
 
 enum class PadMode { Constant, Reflect, Symmetric, Edge };
 /// Throws ValueError for an unknown name.

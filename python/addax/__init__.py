@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from addax import callbacks as callbacks
     from addax import config as config
     from addax import constraints as constraints
+    from addax import distribution as distribution
     from addax import dtype_policies as dtype_policies
     from addax import initializers as initializers
     from addax import layers as layers
@@ -65,6 +66,7 @@ _MODULES = frozenset(
         "callbacks",
         "config",
         "constraints",
+        "distribution",
         "dtype_policies",
         "initializers",
         "layers",

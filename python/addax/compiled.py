@@ -265,7 +265,7 @@ def make_graph(fn: Callable) -> Callable:
 
 
 def _settings() -> tuple:
-    return config.floatx(), config.epsilon(), scopes.autocast
+    return config.floatx(), config.epsilon(), scopes.autocast, scopes.distribution
 
 
 def _frozen(x: Any, tensors: list[Tensor]) -> Any:

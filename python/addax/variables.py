@@ -35,6 +35,7 @@ class _Scopes(threading.local):
         self.stateless: StatelessScope | None = None
         self.abstract = False
         self.remat: Any = None  # the innermost RematScope
+        self.distribution: Any = None  # the one in use, see addax.distribution
 
 
 scopes = _Scopes()  # the innermost scopes of this thread
@@ -195,7 +196,7 @@ class Variable:
         aggregation: How replicas would combine updates; kept for configs.
         synchronization: Kept for compatibility.
         name: A name without `/`, made up if not given.
-        layout: Not supported; must be `None`.
+        layout: A `TensorLayout` that says how the value lies over devices; if not given, the distribution in use does.
 
     Raises:
         ValueError: If an argument is out of its domain, or an initializer comes without a full shape.
@@ -236,8 +237,6 @@ class Variable:
                 "Invalid value for argument `synchronization`. Expected one of `None`, `'none'`, `'on_read'`, "
                 f"`'on_write'`, `'auto'`. Received: synchronization={synchronization}"
             )
-        if layout is not None:
-            raise ValueError(f"Variable {self._path!r}: layouts are not supported. Received: layout={layout}")
         value = self._first_value(initializer, shape, dtype)
         self._shape = value.shape
         self._dtype = value.dtype
@@ -247,7 +246,10 @@ class Variable:
         self._regularizer = None
         self._constraint = None
         self._overwrite_with_gradient = False
-        self._box = engine.Variable(value, bool(trainable))
+        self._layout = layout
+        if layout is None and scopes.distribution is not None:
+            self._layout = scopes.distribution.get_variable_layout(self)
+        self._box = engine.Variable(self._laid_out(value), bool(trainable))
         self._serial = self._box.id  # a layer's weights stand in the order of creation, those made trainable first
         self._created_trainable = bool(trainable)
         _living[self._box.id] = self
@@ -283,6 +285,13 @@ class Variable:
                 f"shape {value.shape}"
             )
         return value
+
+    def _laid_out(self, value: engine.Tensor) -> engine.Tensor:
+        if self._layout is None or value.is_placeholder:
+            return value
+        from addax.distribution.placement import lay_out
+
+        return lay_out(value, self._layout, f"Variable {self._path!r}")
 
     @property
     def value(self) -> engine.Tensor:
@@ -468,7 +477,7 @@ class Variable:
     def __setstate__(self, state: dict) -> None:
         value, trainable = state.pop("value"), state.pop("trainable")
         self.__dict__.update(state)
-        self._box = engine.Variable(as_tensor(value), trainable)
+        self._box = engine.Variable(self._laid_out(as_tensor(value)), trainable)
         _living[self._box.id] = self
 
     # `==` compares elements, so the hash is the object's own: variables can be keys and members of sets.

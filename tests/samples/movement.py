@@ -77,6 +77,7 @@ def _flipped(label, shape, axes, big=None):
 
 SAMPLES: list[Sample] = [
     _row("barrier", lambda x, region=0: x, "plain", inputs(_values(4, 5)), {"region": 2}, inputs(_values(300, 500))),
+    _row("shard", lambda x, sharding=0: x, "whole", inputs(_values(4, 5)), {"sharding": 0}, inputs(_values(300, 500))),
     _reshape("split", (4, 6), (2, 2, 3, 2)),
     _reshape("merge", (2, 3, 4), (6, 4)),
     _reshape("unknown", (2, 3, 4), (4, -1), inputs(normal(300, 400))),
@@ -140,5 +141,6 @@ ERRORS: list[ErrorSample] = [
     ErrorSample("concatenate", (_X, np.zeros((2, 4), "float32")), ValueError, "does not fit input 0", {"axis": 0}),
     ErrorSample("concatenate", (_X, _X.astype("int32")), TypeError, "cast with addax.ops.cast", {"axis": 0}),
     ErrorSample("barrier", (_X, _X), ValueError, "expected 1 inputs, got 2"),
+    ErrorSample("shard", (_X, _X), ValueError, "expected 1 inputs, got 2"),
     ErrorSample("flip", (_X,), IndexError, "axis 5 is out of range", {"axes": (5,)}),
 ]

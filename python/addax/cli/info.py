@@ -83,7 +83,9 @@ def _device_rows() -> list[tuple[str, str]]:
         ("devices", ", ".join(engine.devices())),
         ("default device", f"{engine.default_device()} (ADDAX_DEVICE or addax.config.set_default_device)"),
     ]
-    for name in engine.devices()[1:]:
+    for name in engine.devices():
+        if name.startswith("cpu"):
+            continue
         info = engine.device_info(name)
         rows.append((name, f"{info['name']}, {info['free'] / 2**30:.1f} of {info['memory'] / 2**30:.1f} GiB free"))
     problem = engine.device_problem()

@@ -14,6 +14,8 @@ from addax.engine.native import __all__ as __all__
 ENGINES = ("native", "jax")
 """The names that `use` knows."""
 
+_PARTS = ("name", "plan", "devices", "device_info", "device_problem", "distribution")  # what each engine has of its own
+
 
 def use(engine: str) -> None:
     """Makes an engine the one that runs. Plans and variables' values of another one are not for it.
@@ -24,13 +26,12 @@ def use(engine: str) -> None:
     Raises:
         ImportError: If the engine needs a package that is not installed.
     """
-    global name, plan
     if engine == "jax":
         from addax.jax import engine as chosen
     else:
         chosen = native
     chosen.start()
-    name, plan = chosen.name, chosen.plan
+    globals().update((part, getattr(chosen, part)) for part in _PARTS)
 
 
 def is_in_use() -> bool:

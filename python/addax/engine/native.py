@@ -1,5 +1,8 @@
 """The native engine: the names of the extension module that the package uses, and how a graph is planned."""
 
+from typing import Any
+
+from addax import _core
 from addax._core import (
     Graph,
     Plan,
@@ -16,7 +19,6 @@ from addax._core import (
     default_device,
     device_info,
     device_problem,
-    devices,
     empty_cache,
     from_dlpack,
     host_tensor,
@@ -68,6 +70,7 @@ __all__ = [
     "device_info",
     "device_problem",
     "devices",
+    "distribution",
     "empty_cache",
     "from_dlpack",
     "host_tensor",
@@ -104,11 +107,19 @@ __all__ = [
 ]
 
 name = "native"
+distribution: Any = None
+"""What lays values over several devices: a module, if the engine has one."""
 
 
 def start() -> None:
     """Lets the kernels of the extension module compute every row."""
-    set_engine(None, None)
+    set_engine()
+
+
+def devices(kind: str | None = None) -> list[str]:
+    """The names of the devices of a kind: `"cpu"`, `"gpu"` (that of `"cuda"`), or all."""
+    kind = kind and kind.lower().replace("gpu", "cuda")
+    return [name for name in _core.devices() if kind in (None, name.partition(":")[0])]
 
 
 def plan(trace: Trace, graph: Graph, memory_budget: int | None = None) -> Plan:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from addax._core import Graph, Tensor, Trace, array_of, optimize, take_rows, tensor_of
+from addax.jax.distribution import sharding_of
 from addax.jax.table import lower
 
 
@@ -62,6 +63,8 @@ class Plan:
         self._assigned = assigned = [i for i in range(count) if before[i] != after[i]]
         self._read = read = [i for i in range(count) if before[i] == after[i]]
         self._arguments = [specs[v] for v in inputs[:arguments]]
+        # A variable keeps its place on a mesh.
+        shardings = [sharding_of(array) for array, _ in trace.states.arrays()]
         self._results = [specs[v] for v in outputs[:results]]
         # What XLA will make of it is not known: the size of all values stands for the work.
         self.stats = {"steps": len(eqns), "flops": 0, "bytes_moved": sum(_bytes(*spec) for spec in specs)}
@@ -75,7 +78,7 @@ class Plan:
             out = function(*given, *states)
             return out[:results], [out[results + i] for i in assigned]
 
-        self.step = jax.jit(step, donate_argnums=0)
+        self.step = jax.jit(step, donate_argnums=0, out_shardings=(None, [shardings[i] for i in assigned]))
 
     @property
     def is_current(self) -> bool:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from addax.jax.distribution import constrained
 from addax.jax.table import Specs, row
 
 
@@ -73,3 +74,8 @@ def flip(x: jax.Array, axes: tuple) -> jax.Array:
 @row
 def barrier(x: jax.Array, region: int) -> jax.Array:
     return lax.optimization_barrier(x)
+
+
+@row
+def shard(x: jax.Array, sharding: int) -> jax.Array:
+    return constrained(x, sharding)

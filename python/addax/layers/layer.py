@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from addax import constraints, dtype_policies, initializers, regularizers, tree
+from addax.distribution.placement import lay_out_outputs
 from addax.dtypes import FLOAT_DTYPES
 from addax.engine import Tensor, tensor
 from addax.layers.calls import CallSignature, calls, explain, mask_of, set_mask, shape_of
@@ -410,6 +411,9 @@ class Layer(LayerState, Operation):
                 outputs = self.call(*args, **kwargs)
             else:
                 outputs = self.rematerialized_call(self.call, *args, **kwargs)
+            if here["distribution"] is not None:
+                made, outputs = outputs, lay_out_outputs(outputs, here["names"])
+                set_mask(outputs, mask_of(made))
             if self.activity_regularizer is not None:
                 self._regularize(outputs)
             if mask is not None or signature.makes_mask:

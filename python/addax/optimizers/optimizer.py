@@ -191,18 +191,18 @@ class Optimizer:
             initializer: An initializer or its name.
             dtype: Its dtype, `None` for `floatx()`.
             aggregation: How replicas would combine; kept for compatibility.
-            layout: Kept for compatibility.
+            layout: How it lies over devices; `None`: as the distribution in use says.
             name: Its name.
         """
         with name_scope(self.name):
-            variable = Variable(initializers.get(initializer), shape, dtype, trainable=False, name=name)
+            variable = Variable(initializers.get(initializer), shape, dtype, trainable=False, name=name, layout=layout)
         self._variables.append(variable)
         return variable
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """Makes a state variable of the shape and dtype of a variable to train, named after it.
+        """Makes a state variable of the shape, dtype and layout of a variable to train, named after it.
 
         Args:
             reference_variable: The variable to train.
@@ -212,7 +212,11 @@ class Optimizer:
         name = name or "var"
         path = getattr(reference_variable, "path", None) or reference_variable.name
         return self.add_variable(
-            reference_variable.shape, initializer, reference_variable.dtype, name=f"{path.replace('/', '_')}_{name}"
+            reference_variable.shape,
+            initializer,
+            reference_variable.dtype,
+            layout=getattr(reference_variable, "_layout", None),
+            name=f"{path.replace('/', '_')}_{name}",
         )
 
     def add_optimizer_variables(

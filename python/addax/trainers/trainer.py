@@ -18,6 +18,8 @@ from addax import config, engine, ops, optimizers, tree
 from addax.autograd import GradientTape
 from addax.callbacks.callback_list import CallbackList, pythonify_logs
 from addax.compiled import CompiledFunction
+from addax.distribution import distribution
+from addax.distribution.placement import lay_out_batch
 from addax.metrics.reduction_metrics import Mean
 from addax.random.seed_generator import make_default_seed
 from addax.trainers import data_adapters
@@ -583,7 +585,7 @@ class Trainer:
         if batch is not None:
             bar = Progbar(1, verbose=verbose, stateless_metrics=()) if verbose else None
             self.reset_metrics()
-            logs = self._final_logs(test(batch))
+            logs = self._final_logs(test(lay_out_batch(batch)))
             if bar is not None:
                 bar.update(1, list(logs.items()))
         else:
@@ -655,7 +657,7 @@ class Trainer:
         batch = adapter.single_batch() if not callbacks and steps in (None, 1) else None
         if batch is not None:
             bar = Progbar(1, verbose=io_utils.resolve_verbose(verbose)) if verbose not in ("auto", 0) else None
-            outputs = tree.map_structure(_to_numpy, predict(batch))
+            outputs = tree.map_structure(_to_numpy, predict(lay_out_batch(batch)))
             if bar is not None:
                 bar.update(1)
             return outputs
@@ -811,6 +813,7 @@ def _on_device(data: Any) -> Any:
 
 def _run(step: Callable, batch: tuple, iterator: EpochIterator) -> Any:
     """Runs a step on a batch, and draws the next one meanwhile."""
+    batch = lay_out_batch(batch)
     if iterator.adapter.in_memory:
         return step(batch)
     if isinstance(step, CompiledFunction):
@@ -827,7 +830,7 @@ def _at_once(step: Callable, callbacks: CallbackList, mode: str) -> Callable[[],
 
 def _run_all(step: Callable, batches: list[tuple] | Rows, iterator: EpochIterator) -> Any:
     """Runs a step on each batch; returns what the last one returned."""
-    if isinstance(batches, Rows) and isinstance(step, CompiledFunction):
+    if isinstance(batches, Rows) and isinstance(step, CompiledFunction) and distribution() is None:
         return step.run_rows(batches)
     for batch in batches:
         logs = _run(step, batch, iterator)
@@ -849,7 +852,7 @@ def _one_batch(x: Any, y: Any = None, sample_weight: Any = None, class_weight: d
         }
     )
     batch = (x, y, sample_weight) if sample_weight is not None else (x,) if y is None else (x, y)
-    return convert_batch(batch, class_weight)
+    return lay_out_batch(convert_batch(batch, class_weight))
 
 
 def _to_numpy(output: Any) -> Any:

@@ -3,10 +3,11 @@
 import gc
 
 from addax.utils import naming
+from addax.variables import scopes
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Starts automatic names and the default random seed afresh.
+    """Starts automatic names and the default random seed afresh, and ends the use of a distribution.
 
     Models need no clearing, they die with their last reference; this only makes the names `dense`, `dense_1`, ... start
     again.
@@ -24,5 +25,6 @@ def clear_session(free_memory: bool = True) -> None:
 
     naming.reset_uids()
     seed_generator.forget_global_seed_generator()
+    scopes.distribution = None
     if free_memory:
         gc.collect()

@@ -25,6 +25,8 @@ ADDAX_API Tensor concatenate(const Tensors& tensors, int64_t axis);
 /// x itself. What is computed from it is not merged with the same thing computed from x, or behind another region's
 /// barrier.
 ADDAX_API Tensor barrier(const Tensor& x, int64_t region);
+/// x itself. An engine of several devices lays it over them as the sharding of that number, which it knows, says.
+ADDAX_API Tensor shard(const Tensor& x, int64_t sharding);
 /// Empty axes flip all.
 ADDAX_API Tensor flip(const Tensor& x, const Dims& axes = {});
 
