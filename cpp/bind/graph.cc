@@ -198,8 +198,7 @@ void bind_graph(py::module_& m) {
           [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
             Device device = t.device();
             if (graph.inputs.empty() && !device.has_runtime()) device = current_device();
-            graph =
-                budget ? fit_memory(std::move(graph), *budget, t.states(), device) : optimize(std::move(graph), device);
+            graph = budget ? fit_memory(std::move(graph), *budget, t.states(), device) : optimize(std::move(graph));
             return std::make_unique<Plan>(std::move(graph), t.states(), device);
           },
           py::arg("graph"), py::arg("memory_budget") = py::none(),

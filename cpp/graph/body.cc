@@ -39,7 +39,7 @@ const Plan& GraphBody::plan(Device device) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const Plan& plan : plans_)
     if (plan.device() == device) return plan;
-  return plans_.emplace_back(optimize(graph_, device), device);
+  return plans_.emplace_back(optimize(graph_), device);
 }
 
 // Of whichever plan there is: where a graph is planned, its bodies are first.

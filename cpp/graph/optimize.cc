@@ -85,16 +85,15 @@ void substitute(Graph& graph, const std::vector<int>& map) {
   for (int& v : graph.outputs) v = map[static_cast<size_t>(v)];
 }
 
-Graph optimize(Graph graph, Device device, std::string_view without) {
+Graph optimize(Graph graph, std::string_view without) {
   std::set<std::string> off;
   {
     const std::lock_guard<std::mutex> lock(setting().mutex);
     off = setting().off;
   }
-  graph = lower(std::move(graph), device);
   for (const Pass& p : kPasses)
     if (!off.count(p.name) && p.name != without && !(p.native && active_engine)) graph = p.run(std::move(graph));
-  return lower(std::move(graph), device);
+  return graph;
 }
 
 Graph run_pass(std::string_view name, Graph graph) {

@@ -14,8 +14,6 @@ namespace addax {
 
 struct State;
 
-/// Puts compositions in the place of rows that the device has no kernel for.
-Graph lower(Graph graph, Device device);
 /// Drops eqns whose results nobody reads, and consts likewise.
 Graph eliminate_dead_code(Graph graph);
 /// Computes what stands there twice only once; equal small consts become one.
@@ -49,9 +47,8 @@ Graph join_updates(Graph graph);
 /// that was found. Bits stay. Nothing may merge eqns after it.
 ADDAX_API Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states, Device device);
 
-/// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all) and one more, if named. Rows
-/// that the device has no kernel for are lowered before, and again after, since passes make rows.
-ADDAX_API Graph optimize(Graph graph, Device device = {}, std::string_view without = {});
+/// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all) and one more, if named.
+ADDAX_API Graph optimize(Graph graph, std::string_view without = {});
 /// One pass by name, one of pass_names(). Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.

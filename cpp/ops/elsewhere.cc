@@ -89,16 +89,7 @@ void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attr
   }
 
   const Kernel kernel = op.kernels[static_cast<size_t>(device.type)];
-  if (!kernel) {
-    if (!op.compose) fail<Error>(op.name, ": has no kernel for ", device, " yet; move its inputs with to(\"cpu:0\")");
-    Tensors all;
-    for (size_t i = 0; i < inputs.size(); ++i) all.push_back(input(i));
-    const Unrecorded unrecorded;
-    const MovesConstants constants;
-    Tensors composed = op.compose(all, attrs);
-    for (size_t i = 0; i < composed.size(); ++i) out[i] = composed[i].to(device).detach();  // zeros may lie on the CPU
-    return;
-  }
+  if (!kernel) fail<Error>(op.name, ": has no kernel for ", device, "; move its inputs with to(\"cpu:0\")");
   bool empty = true;
   for (size_t i = 0; i < specs.size(); ++i) {
     const Spec& spec = specs[i];

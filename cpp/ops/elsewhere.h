@@ -14,8 +14,8 @@ inline bool can_donate(const OpDef& op, int i, const Tensor& input, const Spec& 
 }
 
 /// Runs the kernel of the inputs' device, where the results will lie. Inputs that hold one value, such as Python's
-/// numbers and zeros of any shape, go where the others lie. A row without a kernel for the device runs as its
-/// composition. Throws ValueError for inputs on several devices, Error for a row that has neither.
+/// numbers and zeros of any shape, go where the others lie. Throws ValueError for inputs on several
+/// devices, Error for a row without a kernel there.
 void run_elsewhere(const OpDef& op, Span<const Tensor> inputs, const Attrs& attrs, bool may_donate,
                    const SmallVector<Spec, kFewOutputs>& specs, Outputs& out);
 

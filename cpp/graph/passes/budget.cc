@@ -177,11 +177,11 @@ std::string largest(const Graph& g) {
 }  // namespace
 
 Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states, Device device) {
-  Graph best = optimize(graph, device);
+  Graph best = optimize(graph);
   const int64_t without = planned_bytes(best, states, device);
   if (without <= budget) return best;
   // Joined updates hold all gradients: computing them again would gain nothing.
-  graph = optimize(std::move(graph), device, "join");
+  graph = optimize(std::move(graph), "join");
   best = graph;
   int64_t least = planned_bytes(best, states, device);
   constexpr int kPatience = 48;  // steps without a better plan after which the search ends
