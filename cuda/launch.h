@@ -51,8 +51,6 @@ void free_scratch(void* data) noexcept;
 /// Where kernels report; device memory or memory that both see.
 Fault* fault();
 void copy_bytes(void* dst, const void* src, int64_t bytes);
-/// From host memory that may change as soon as this returns.
-void upload(void* dst, const void* src, int64_t bytes);
 void check_launch();
 #ifndef ADDAX_EMULATED
 cudaStream_t stream();

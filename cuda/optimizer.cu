@@ -1,9 +1,7 @@
-// CUDA kernels of the optimizer family: one launch for many variables. A table in device memory says where each lies
+// CUDA kernels of the optimizer family: one launch for many variables. A table in its arguments says where each lies
 // and with which tile of the launch it begins. Rates and steps stay on the device: the first thread of a block reads
 // them. Gradients that stand as indices and updates are summed as the dense one would be, by the thread that needs
 // them.
-#include <vector>
-
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/places.h"
@@ -15,6 +13,7 @@ namespace {
 
 constexpr int kMaxStates = 4;
 constexpr int64_t kTile = 4 * kThreads;
+constexpr int kAtOnce = 32;  // variables of a launch
 
 struct VariableOf {
   void* in[kMaxStates];
@@ -25,8 +24,9 @@ struct VariableOf {
 
 // What all variables share. The rule's own numbers: see the rules below.
 struct Update {
-  const VariableOf* variables;
-  int64_t count, tiles;
+  VariableOf variables[kAtOnce];
+  int count;
+  int64_t tiles;
   Dtype dtype, rate_dtype, step_dtype;
   const void *rate, *step;
   double number[4];
@@ -164,15 +164,15 @@ struct Scattered {
 };
 
 template <class Rule, class C, class Gradient>
-__global__ void update_kernel(Update u, Gradient gradient) {
+__global__ void update_kernel(const __grid_constant__ Update u, Gradient gradient) {
   __shared__ typename Rule::template Shared<C> shared;
   if (threadIdx.x == 0)
     shared.set(u, load<double>(u.rate, u.rate_dtype, 0), u.step ? load<double>(u.step, u.step_dtype, 0) : 0.0);
   __syncthreads();
   for (int64_t tile = blockIdx.x; tile < u.tiles; tile += gridDim.x) {
-    int64_t low = 0, high = u.count - 1;  // the last variable that begins no later
+    int low = 0, high = u.count - 1;  // the last variable that begins no later
     while (low < high) {
-      const int64_t middle = (low + high + 1) / 2;
+      const int middle = (low + high + 1) / 2;
       if (u.variables[middle].first_tile <= tile)
         low = middle;
       else
@@ -194,8 +194,27 @@ template <class Rule>
 void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool flag, const Updates* updates) {
   constexpr int kStates = Rule::kStates;
   const size_t count = k.out.size() / kStates;
+  const View &rate = k.in[k.in.size() - 1 - has_step], &step = k.in[k.in.size() - 1];
   Update u{};
-  std::vector<VariableOf> variables;
+  u.dtype = k.in[0].dtype;
+  u.rate = rate.data;
+  u.rate_dtype = rate.dtype;
+  u.step = has_step ? step.data : nullptr;
+  u.step_dtype = step.dtype;
+  std::copy_n(number, 4, u.number);
+  u.flag = flag;
+  const auto launch_these = [&] {
+    with_compute(u.dtype, [&](auto c) {
+      using C = decltype(c);
+      const Grid grid{std::min<int64_t>(u.tiles, 1 << 20)};
+      if (updates)
+        launch(update_kernel<Rule, C, Scattered<C>>, grid, kThreads, u, Scattered<C>{*updates});
+      else
+        launch(update_kernel<Rule, C, Dense<C>>, grid, kThreads, u, Dense<C>());
+    });
+    u.count = 0;
+    u.tiles = 0;
+  };
   for (size_t i = 0; i < count; ++i) {
     VariableOf v{};
     for (size_t s = 0; s < kStates; ++s) {
@@ -207,29 +226,10 @@ void update(const KernelArgs& k, bool has_step, const double (&number)[4], bool 
     if (v.n == 0) continue;
     v.first_tile = u.tiles;
     u.tiles += ceil_div(v.n, kTile);
-    variables.push_back(v);
+    u.variables[u.count++] = v;
+    if (u.count == kAtOnce) launch_these();
   }
-  const int64_t bytes = static_cast<int64_t>(variables.size() * sizeof(VariableOf));
-  const Temporary<char> table(bytes, k.op.name);
-  upload(table.get(), variables.data(), bytes);
-  const View &rate = k.in[k.in.size() - 1 - has_step], &step = k.in[k.in.size() - 1];
-  u.variables = reinterpret_cast<const VariableOf*>(table.get());
-  u.count = static_cast<int64_t>(variables.size());
-  u.dtype = k.in[0].dtype;
-  u.rate = rate.data;
-  u.rate_dtype = rate.dtype;
-  u.step = has_step ? step.data : nullptr;
-  u.step_dtype = step.dtype;
-  std::copy_n(number, 4, u.number);
-  u.flag = flag;
-  with_compute(u.dtype, [&](auto c) {
-    using C = decltype(c);
-    const Grid grid{std::min<int64_t>(u.tiles, 1 << 20)};
-    if (updates)
-      launch(update_kernel<Rule, C, Scattered<C>>, grid, kThreads, u, Scattered<C>{*updates});
-    else
-      launch(update_kernel<Rule, C, Dense<C>>, grid, kThreads, u, Dense<C>());
-  });
+  if (u.count > 0) launch_these();
 }
 
 void sgd(const KernelArgs& k, const Updates* updates) { update<Sgd>(k, false, {}, false, updates); }

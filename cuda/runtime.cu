@@ -80,8 +80,7 @@ struct OneDevice {
   int part = 0;
 };
 
-// Work that is written down on a stream of its own, so that other threads' work does not get into it, and what it reads
-// at every launch.
+// Work that is written down on a stream of its own, so that other threads' work does not get into it.
 struct Captured {
   explicit Captured(BlockCache& cache) : memory(cache) {}
   Captured(const Captured&) = delete;
@@ -89,13 +88,11 @@ struct Captured {
   ~Captured() {
     if (graph) cudaGraphExecDestroy(graph);
     if (stream) cudaStreamDestroy(stream);
-    for (void* table : tables) cudaFreeHost(table);
   }
 
   cudaStream_t stream = nullptr;
   cudaGraphExec_t graph = nullptr;
   cuda::CapturedMemory memory;
-  std::vector<void*> tables;
 };
 
 thread_local Captured* capturing = nullptr;
@@ -208,7 +205,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
   void destroy(int index, void* captured) noexcept override {
     cudaSetDevice(index);
-    cudaStreamSynchronize(at(index).stream);  // a launch may still read the tables
+    cudaStreamSynchronize(at(index).stream);  // a launch may still run
     delete static_cast<Captured*>(captured);
   }
 
@@ -259,16 +256,6 @@ Fault* fault() { return runtime().at(current).fault; }
 cudaStream_t stream() { return capturing ? capturing->stream : runtime().at(current).stream; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream()), "copying");
-}
-// Small tables; the runtime takes them out of pageable memory before it returns. Captured work reads them later.
-void upload(void* dst, const void* src, int64_t bytes) {
-  if (capturing) {
-    void* kept = nullptr;
-    check(cudaHostAlloc(&kept, static_cast<size_t>(bytes), cudaHostAllocDefault), "pinning memory");
-    capturing->tables.push_back(kept);
-    src = std::memcpy(kept, src, static_cast<size_t>(bytes));
-  }
-  check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, stream()), "copying");
 }
 void check_launch() { check(cudaGetLastError(), "the launch"); }
 

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -134,10 +133,6 @@ void free_scratch(void* data) noexcept {
 Fault* fault() { return &runtime().fault; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   emulation::perform([=] { std::memcpy(dst, src, static_cast<size_t>(bytes)); });
-}
-void upload(void* dst, const void* src, int64_t bytes) {
-  const std::string kept(static_cast<const char*>(src), static_cast<size_t>(bytes));
-  emulation::perform([=] { std::memcpy(dst, kept.data(), kept.size()); });
 }
 
 }  // namespace cuda
