@@ -444,5 +444,5 @@ def test_learns_to_remember(kind):
     recurrent = layers.Bidirectional(layers.LSTM(12)) if kind == "Bidirectional" else getattr(layers, kind)(16)
     model = addax.Sequential([addax.Input((None, 1)), recurrent, layers.Dense(1, activation="sigmoid")])
     model.compile(addax.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
-    model.fit(x[:512], y[:512], batch_size=32, epochs=30, verbose=0)
+    model.fit(x[:512], y[:512], batch_size=32, epochs=60, verbose=0)
     assert model.evaluate(x[512:], y[512:], verbose=0)[1] > 0.85

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import sys
 import time
@@ -141,16 +142,18 @@ def train(model: Any, data: Digits, epochs: int, checkpoint: str) -> Any:
     """Trains until the validation loss has not improved for four epochs; the model keeps its best weights."""
     from addax import callbacks, optimizers
 
+    batch_size = 64
+    images, labels = with_shifts(data.train)
+    steps = epochs * math.ceil(len(labels) / batch_size)
     model.compile(
-        optimizer=optimizers.AdamW(learning_rate=1e-3),
+        optimizer=optimizers.AdamW(optimizers.schedules.CosineDecay(2e-3, decay_steps=steps)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    images, labels = with_shifts(data.train)
     return model.fit(
         images,
         labels,
-        batch_size=64,
+        batch_size=batch_size,
         epochs=epochs,
         validation_data=tuple(data.validation),
         callbacks=[
