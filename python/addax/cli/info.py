@@ -79,11 +79,12 @@ def optional_rows() -> list[tuple[str, str]]:
 def _device_rows() -> list[tuple[str, str]]:
     from addax import engine
 
+    names = engine.devices()
     rows = [
-        ("devices", ", ".join(engine.devices())),
+        ("devices", ", ".join(names)),
         ("default device", f"{engine.default_device()} (ADDAX_DEVICE or addax.config.set_default_device)"),
     ]
-    for name in engine.devices():
+    for name in names:
         if name.startswith("cpu"):
             continue
         info = engine.device_info(name)
