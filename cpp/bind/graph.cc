@@ -131,7 +131,29 @@ struct SuspendScope {
 void bind_graph(py::module_& m) {
   py::class_<Graph>(m, "Graph", "What was traced: text, equality, hash.")
       .def_static(
-          "parse", [](const std::string& text) { return parse_graph(text); }, py::arg("text"))
+          "parse", [](const std::string& text, const Sizes& sizes) { return parse_graph(text, sizes); },
+          py::arg("text"), py::arg("sizes") = Sizes{}, "The graph of a text, with numbers for the sizes that it names.")
+      .def(
+          "fix_states",
+          [](const Graph& g, const std::vector<std::shared_ptr<Variable>>& variables) {
+            // Only what is not assigned can be fixed.
+            Tensors values;
+            std::vector<size_t> kept;
+            py::dict fixed;
+            for (size_t i = 0; i < variables.size(); ++i) {
+              const int in = g.inputs.at(static_cast<size_t>(g.arguments()) + i);
+              const bool assigned = in != g.outputs.at(static_cast<size_t>(g.results()) + i);
+              values.push_back(assigned ? Tensor() : variables[i]->peek());
+              if (assigned)
+                kept.push_back(i);
+              else
+                fixed[py::int_(in)] = variables[i];
+            }
+            return py::make_tuple(fix_states(g, values), kept, fixed);
+          },
+          py::arg("variables"),
+          "Variables behind states that are only read become consts: (graph, positions of the other states, variables "
+          "by the number of the const).")
       .def("__str__", &to_text)
       .def("__repr__", &to_text)
       .def("__eq__", [](const Graph& a, const Graph& b) { return a == b; })
@@ -191,6 +213,14 @@ void bind_graph(py::module_& m) {
           py::arg("traces"), py::arg("results"),
           "Of stopped bodies as branches: (graphs, variables that one assigns, tensors that they take from outside).")
       .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
+      .def_property_readonly(
+          "variables",
+          [](const Trace& t) {
+            std::vector<std::shared_ptr<Variable>> variables;
+            for (const State& s : t.states()) variables.push_back(s.variable);
+            return variables;
+          },
+          "The same as a list.")
       .def_property_readonly(
           "states", [](const Trace& t) { return States(t.states()); }, "The variables behind the graph's states.")
       .def(

@@ -47,6 +47,44 @@ std::vector<int> use_counts(const Graph& graph) {
   return uses;
 }
 
+std::vector<Spec> outputs_of(const Graph& g, const Eqn& e) {
+  const int count = static_cast<int>(e.in.size());
+  if (count < e.op->min_inputs || (e.op->max_inputs >= 0 && count > e.op->max_inputs))
+    fail<Error>("graph: ", e.op->name, " has ", count, " inputs");
+  Tensors in;
+  for (const int v : e.in) {
+    if (v >= static_cast<int>(g.vars.size())) fail<Error>("graph: ", e.op->name, " reads no var of the graph");
+    if (v < 0 && static_cast<int>(in.size()) < e.op->min_inputs)
+      fail<Error>("graph: ", e.op->name, " needs input ", in.size());
+    const Spec* spec = v >= 0 ? &g.vars[static_cast<size_t>(v)] : nullptr;
+    in.push_back(spec ? Tensor::placeholder(spec->shape, spec->dtype) : Tensor());
+  }
+  InferContext c{*e.op, e.settings(), in, {}};
+  e.op->infer(c);
+  return {c.outputs.begin(), c.outputs.end()};
+}
+
+Graph fix_states(Graph g, const Tensors& values) {
+  const size_t arguments = static_cast<size_t>(g.arguments()), results = static_cast<size_t>(g.results());
+  std::vector<int> before, after;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int in = g.inputs.at(arguments + i), out = g.outputs.at(results + i);
+    if (!values[i]) {
+      before.push_back(in);
+      after.push_back(out);
+      continue;
+    }
+    if (in != out) fail<ValueError>("graph: it assigns state ", i, ", which cannot become a const");
+    g.consts.emplace_back(in, values[i]);
+  }
+  g.inputs.resize(arguments);
+  g.inputs.insert(g.inputs.end(), before.begin(), before.end());
+  g.outputs.resize(results);
+  g.outputs.insert(g.outputs.end(), after.begin(), after.end());
+  g.states = static_cast<int>(before.size());
+  return g;
+}
+
 void verify(const Graph& g) {
   std::vector<char> defined(g.vars.size(), 0);
   auto define = [&](int v, const char* what) {
@@ -65,21 +103,16 @@ void verify(const Graph& g) {
       fail<Error>("graph: const ", v, " has another spec");
   }
   for (const Eqn& e : g.eqns) {
-    Tensors in;
-    for (const int v : e.in) {
+    for (const int v : e.in)
       if (v >= 0) use(v, e.op->name);
-      const Spec* spec = v >= 0 ? &g.vars[static_cast<size_t>(v)] : nullptr;
-      in.push_back(spec ? Tensor::placeholder(spec->shape, spec->dtype) : Tensor());
-    }
-    InferContext c{*e.op, e.settings(), in, {}};
-    e.op->infer(c);
-    if (c.outputs.size() != e.out.size()) fail<Error>("graph: ", e.op->name, " has other outputs");
+    const std::vector<Spec> made = outputs_of(g, e);
+    if (made.size() != e.out.size()) fail<Error>("graph: ", e.op->name, " has other outputs");
     for (size_t i = 0; i < e.out.size(); ++i) {
       define(e.out[i], e.op->name);
       const Spec& spec = g.vars[static_cast<size_t>(e.out[i])];
-      if (spec.shape != c.outputs[i].shape || spec.dtype != c.outputs[i].dtype)
-        fail<Error>("graph: ", e.op->name, " gives ", c.outputs[i].dtype, c.outputs[i].shape, ", the graph says ",
-                    spec.dtype, spec.shape);
+      if (spec.shape != made[i].shape || spec.dtype != made[i].dtype)
+        fail<Error>("graph: ", e.op->name, " gives ", made[i].dtype, made[i].shape, ", the graph says ", spec.dtype,
+                    spec.shape);
     }
   }
   for (const int v : g.outputs) use(v, "output");

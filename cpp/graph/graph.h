@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "addax/tensor.h"
+#include "graph/lexer.h"
 #include "ops/op.h"
 
 namespace addax {
@@ -40,18 +41,26 @@ struct Graph {
 
 /// Readable text: one line a var or eqn, ids numbered in order of appearance. Equal graphs give equal text.
 ADDAX_API std::string to_text(const Graph& graph);
-/// The graph of a text. Throws ValueError naming the line. Consts of more than 16 values have no text and cannot be
-/// read back.
-ADDAX_API Graph parse_graph(std::string_view text);
+/// The graph of a text, with `sizes` for the names in it. Throws ValueError naming the line. Consts of more than 16
+/// values have no text and cannot be read back.
+ADDAX_API Graph parse_graph(std::string_view text, const Sizes& sizes = {});
+/// The same from where the lexer is, to the graph's end; consts may be any of `tensors`.
+Graph parse_graph(Lexer& lexer, Span<const Tensor> tensors);
 /// Whether a const has text.
 bool has_text(const Tensor& value);
 /// Equality and hash up to the numbering of vars.
 ADDAX_API bool operator==(const Graph& a, const Graph& b);
 ADDAX_API size_t hash_of(const Graph& graph);
 
+/// The specs of the eqn's outputs, by its `infer`. Throws Error if its inputs are not so many, or none of the graph's.
+std::vector<Spec> outputs_of(const Graph& graph, const Eqn& eqn);
 /// Checks that vars are defined before use, once, and that every eqn's `infer` gives the specs that stand in the graph.
 /// Throws Error naming the eqn.
 ADDAX_API void verify(const Graph& graph);
+
+/// States that have a value here become consts with it, and the results after them are gone. Throws ValueError if the
+/// graph assigns one of them.
+ADDAX_API Graph fix_states(Graph graph, const Tensors& values);
 
 /// Adds the eqns of `body` with these vars as its inputs; returns the vars that are its outputs.
 std::vector<int> append(Graph& graph, const Graph& body, const std::vector<int>& inputs);

@@ -7,15 +7,18 @@
 //     return %3, state %1
 //   }
 //
-// The bodies of loops and branches stand among their eqn's settings as graphs of their own.
+// The bodies of loops and branches stand among their eqn's settings as graphs of their own. Numbers may follow from
+// sizes that are named (`80*n + 1`), a dim of an output may be left to its shape rule (`?`), and a const may be a
+// tensor of the caller's (`tensor 3`) or equally far apart values (`range [0, 1]`): what files need (docs/format.md).
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <iomanip>
 #include <map>
 #include <sstream>
 
+#include "addax/ops/elementwise.h"
 #include "graph/body.h"
+#include "graph/lexer.h"
 
 namespace addax {
 namespace {
@@ -120,220 +123,222 @@ class Writer {
   std::ostringstream out_;
 };
 
+// How deep bodies may lie in bodies.
+constexpr int kDeepest = 32;
+// Elements of a const that is made from its text.
+constexpr int64_t kMostMade = int64_t{1} << 26;
+
 class Reader {
  public:
-  explicit Reader(std::string_view text, size_t at = 0) : text_(text), at_(at) {}
-
-  size_t at() const { return at_; }
+  Reader(Lexer& lexer, Span<const Tensor> tensors, int depth = 0) : in_(lexer), tensors_(tensors), depth_(depth) {
+    if (depth > kDeepest) in_.wrong("bodies lie too deep in bodies");
+  }
 
   Graph graph() {
-    expect("graph");
-    expect("(");
-    while (!accept(")")) {
-      const bool state = accept("state");
+    in_.expect("graph");
+    in_.expect("(");
+    while (!in_.accept(")")) {
+      const bool state = in_.accept("state");
+      if (!state && g_.states > 0) in_.wrong("expected a state, for they come last");
       g_.states += state;
       g_.inputs.push_back(define());
-      accept(",");
+      in_.accept(",");
     }
-    expect("{");
-    while (!accept("return")) {
-      if (accept("const"))
+    in_.expect("{");
+    while (!in_.accept("return")) {
+      if (in_.accept("const"))
         read_const();
       else
         read_eqn();
     }
-    while (!accept("}")) {
-      accept("state");
+    int states = 0;
+    while (!in_.accept("}")) {
+      const bool state = in_.accept("state");
+      if (!state && states > 0) in_.wrong("expected a state, for they come last");
+      states += state;
       g_.outputs.push_back(use());
-      accept(",");
+      in_.accept(",");
+    }
+    if (states != g_.states) in_.wrong("expected as many states to be returned as come in");
+    for (int i = 0; i < states; ++i) {
+      const Spec &before = spec(g_.inputs[static_cast<size_t>(g_.arguments() + i)]),
+                 &after = spec(g_.outputs[static_cast<size_t>(g_.results() + i)]);
+      if (before.shape != after.shape || before.dtype != after.dtype)
+        in_.wrong("expected states to keep their shapes and dtypes");
     }
     verify(g_);
     return std::move(g_);
   }
 
  private:
-  [[noreturn]] void wrong(const std::string& what) const {
-    size_t line = 1;
-    for (size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
-    fail<ValueError>("graph text, line ", line, ": ", what, ", got '", text_.substr(at_, 24), "'");
-  }
+  const Spec& spec(int v) const { return g_.vars[static_cast<size_t>(v)]; }
 
-  void skip() {
-    while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
-  }
-
-  bool accept(std::string_view token) {
-    skip();
-    if (text_.substr(at_, token.size()) != token) return false;
-    at_ += token.size();
-    return true;
-  }
-
-  void expect(std::string_view token) {
-    if (!accept(token)) wrong("expected '" + std::string(token) + "'");
-  }
-
-  std::string word() {
-    skip();
-    const size_t start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) ++at_;
-    if (at_ == start) wrong("expected a name");
-    return std::string(text_.substr(start, at_ - start));
-  }
-
-  int64_t integer() {
-    skip();
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error != std::errc()) wrong("expected an integer");
-    at_ = static_cast<size_t>(end - text_.data());
-    return value;
-  }
-
-  std::string number_text() {
-    skip();
-    const size_t start = at_;
-    while (at_ < text_.size() &&
-           (std::isalnum(static_cast<unsigned char>(text_[at_])) || std::strchr("+-.", text_[at_]) != nullptr))
-      ++at_;
-    if (at_ == start) wrong("expected a number");
-    return std::string(text_.substr(start, at_ - start));
-  }
-
-  double real() {
-    const std::string text = number_text();
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    if (*end) wrong("expected a number");
-    return value;
-  }
-
-  Dims dims() {
-    Dims d;
-    expect("(");
-    while (!accept(")")) {
-      d.push_back(integer());
-      accept(",");
-    }
-    return d;
-  }
-
+  // A var whose dims are known.
   int define() {
-    expect("%");
-    const int64_t name = integer();
-    expect(":");
-    const Dtype dtype = dtype_from(word());
-    const int v = g_.add_var(dims(), dtype);
-    if (!ids_.emplace(name, v).second) wrong("%" + std::to_string(name) + " is defined twice");
+    const auto [name, dtype] = begin_definition();
+    return add(name, {shape(nullptr), dtype});
+  }
+
+  std::pair<int64_t, Dtype> begin_definition() {
+    in_.expect("%");
+    const int64_t name = static_cast<int64_t>(in_.natural());
+    in_.expect(":");
+    return {name, dtype_from(in_.word())};
+  }
+
+  // Dims, of which "?" stands for that of `made`, if given.
+  Shape shape(const Shape* made) {
+    Shape s;
+    in_.expect("(");
+    while (!in_.accept(")")) {
+      if (made && in_.accept("?"))
+        s.push_back(s.rank() < made->rank() ? (*made)[s.rank()] : 0);
+      else
+        s.push_back(in_.integer());
+      if (s.back() < 0) in_.wrong("expected a dim that is not negative before this");
+      in_.accept(",");
+    }
+    numel(s);  // throws where that is too large
+    return s;
+  }
+
+  int add(int64_t name, const Spec& spec) {
+    const int v = g_.add_var(spec.shape, spec.dtype);
+    if (!ids_.emplace(name, v).second) in_.wrong("%" + std::to_string(name) + " is defined twice");
     return v;
   }
 
   int use() {
-    expect("%");
-    const int64_t name = integer();
-    const auto it = ids_.find(name);
-    if (it == ids_.end()) wrong("%" + std::to_string(name) + " is not defined");
+    in_.expect("%");
+    const uint64_t name = in_.natural();
+    const auto it = ids_.find(static_cast<int64_t>(name));
+    if (it == ids_.end()) in_.wrong("%" + std::to_string(name) + " is not defined");
     return it->second;
   }
 
   void read_const() {
     const int v = define();
-    expect("=");
-    if (accept("<")) wrong("a const of many values has no text");
-    const Spec spec = g_.vars[static_cast<size_t>(v)];
-    const bool all = accept("all");
-    expect("[");
-    Tensor value = Tensor::empty(all ? Shape() : spec.shape, spec.dtype);
-    for (int64_t i = 0; i < value.numel(); ++i) {
-      if (spec.dtype == Dtype::Int64) {
-        value.data<int64_t>()[i] = integer();
-      } else if (spec.dtype == Dtype::UInt64) {
-        value.data<uint64_t>()[i] = std::stoull(number_text());
-      } else {
-        const Tensor one = Tensor::scalar(real(), spec.dtype);
-        std::memcpy(value.data<char>() + i * size_of(spec.dtype), one.raw(), static_cast<size_t>(size_of(spec.dtype)));
-      }
-      accept(",");
+    in_.expect("=");
+    g_.consts.emplace_back(v, const_value(spec(v)));
+  }
+
+  Tensor const_value(const Spec& spec) {
+    if (in_.accept("<")) in_.wrong("a const of many values has no text");
+    if (in_.accept("tensor")) {
+      const uint64_t number = in_.natural();
+      if (number >= tensors_.size()) in_.wrong("there is no tensor " + std::to_string(number));
+      const Tensor& value = tensors_[number];
+      if (value.shape() != spec.shape || value.dtype() != spec.dtype)
+        in_.wrong("tensor " + std::to_string(number) + " has another shape or dtype");
+      return value;
     }
-    expect("]");
-    if (all) value = value.view({spec.shape, Strides::filled(spec.shape.rank(), 0), 0});
-    g_.consts.emplace_back(v, value);
+    if (in_.accept("range")) return range(spec);
+    const bool all = in_.accept("all");
+    in_.expect("[");
+    const int64_t count = all ? 1 : numel(spec.shape);
+    if (count > kMostMade) in_.wrong("expected fewer values in text");
+    Tensor value = Tensor::empty(all ? Shape() : spec.shape, spec.dtype);
+    for (int64_t i = 0; i < count; ++i) {
+      set(value, i, spec.dtype);
+      in_.accept(",");
+    }
+    in_.expect("]");
+    return all ? value.view({spec.shape, Strides::filled(spec.shape.rank(), 0), 0}) : value;
+  }
+
+  // The next number of the text as element i. Whole numbers of any size keep their bits in text only as integers.
+  void set(const Tensor& value, int64_t i, Dtype dtype) {
+    if (dtype == Dtype::UInt64) {
+      value.data<uint64_t>()[i] = in_.natural();
+    } else if (dtype == Dtype::Int64) {
+      value.data<int64_t>()[i] = in_.integer();
+    } else {
+      const Kind kind = kind_of(dtype);
+      const double number =
+          kind == Kind::Signed || kind == Kind::Unsigned ? static_cast<double>(in_.integer()) : in_.real();
+      const Tensor one = Tensor::scalar(number, dtype);
+      std::memcpy(value.data<char>() + i * size_of(dtype), one.raw(), static_cast<size_t>(size_of(dtype)));
+    }
+  }
+
+  Tensor range(const Spec& spec) {
+    in_.expect("[");
+    const double start = in_.real();
+    in_.expect(",");
+    const double step = in_.real();
+    in_.expect("]");
+    if (spec.shape.rank() != 1 || spec.shape[0] > kMostMade) in_.wrong("expected a range of one dim");
+    Tensor wide = Tensor::empty(spec.shape, is_float(spec.dtype) ? Dtype::Float64 : Dtype::Int64);
+    for (int64_t i = 0; i < spec.shape[0]; ++i) {
+      const double x = start + step * static_cast<double>(i);
+      if (wide.dtype() == Dtype::Float64)
+        wide.data<double>()[i] = x;
+      else
+        wide.data<int64_t>()[i] = x > -9e18 && x < 9e18 ? static_cast<int64_t>(x) : 0;
+    }
+    return cast(wide, spec.dtype);
   }
 
   struct Settings final : AttrVisitor {
     Reader& r;
-    explicit Settings(Reader& reader) : r(reader) {}
+    Lexer& in;
+    explicit Settings(Reader& reader) : r(reader), in(reader.in_) {}
     void name(const char* n) {
-      r.accept(",");
-      r.expect(n);
-      r.expect("=");
+      in.accept(",");
+      in.expect(n);
+      in.expect("=");
     }
+    BodyRef body() { return make_body(Reader(in, {}, r.depth_ + 1).graph()); }
+
     void field(const char* n, bool& v) override {
       name(n);
-      v = r.accept("true");
-      if (!v) r.expect("false");
+      v = in.accept("true");
+      if (!v) in.expect("false");
     }
     void field(const char* n, int64_t& v) override {
       name(n);
-      v = r.integer();
+      v = in.integer();
     }
     void field(const char* n, double& v) override {
       name(n);
-      v = r.real();
+      v = in.real();
     }
     void field(const char* n, std::string& v) override {
       name(n);
-      r.skip();
-      std::istringstream in{std::string(r.text_.substr(r.at_))};
-      in >> std::quoted(v);
-      r.at_ += static_cast<size_t>(in.tellg());
+      v = in.quoted();
     }
     void field(const char* n, Dtype& v) override {
       name(n);
-      v = dtype_from(r.word());
+      v = dtype_from(in.word());
     }
     void field(const char* n, Dims& v) override {
       name(n);
-      v = r.dims();
+      v = in.dims();
     }
     void field(const char* n, BodyRef& v) override {
       name(n);
-      if (r.accept("none")) return;
-      Reader body(r.text_, r.at_);
-      v = make_body(body.graph());
-      r.at_ = body.at();
+      if (!in.accept("none")) v = body();
     }
     void field(const char* n, Bodies& v) override {
       name(n);
-      r.expect("[");
-      while (!r.accept("]")) {
-        Reader body(r.text_, r.at_);
-        v.push_back(make_body(body.graph()));
-        r.at_ = body.at();
-        r.accept(",");
+      in.expect("[");
+      while (!in.accept("]")) {
+        v.push_back(body());
+        in.accept(",");
       }
     }
   };
 
   void read_eqn() {
-    // The inputs stand behind the outputs in the text, and their vars are older.
-    std::vector<int> out;
-    do {
-      out.push_back(define());
-    } while (accept(","));
-    expect("=");
+    // The text names the outputs first, and what follows says how many dims they have that it leaves open.
+    const size_t start = in_.at();
+    skip_definitions();
     Eqn e;
-    e.op = &find_op(word());
-    e.out = std::move(out);
-    expect("(");
-    skip();
-    while (at_ < text_.size() && (text_[at_] == '%' || text_[at_] == '_')) {
-      if (accept("_"))
-        e.in.push_back(-1);
-      else
-        e.in.push_back(use());
-      accept(",");
-      skip();
+    e.op = &find_op(in_.word());
+    in_.expect("(");
+    while (in_.peek() == '%' || in_.peek() == '_') {
+      e.in.push_back(in_.accept("_") ? -1 : use());
+      in_.accept(",");
     }
     if (e.op->default_attrs) {
       std::shared_ptr<AttrsBase> attrs = e.op->default_attrs.clone();
@@ -341,12 +346,34 @@ class Reader {
       attrs->visit(settings);
       e.attrs = Attrs(std::move(attrs));
     }
-    expect(")");
+    in_.expect(")");
+    const std::vector<Spec> made = outputs_of(g_, e);
+    Lexer after = in_;
+    in_.seek(start);
+    do {
+      if (e.out.size() == made.size()) in_.wrong(std::string(e.op->name) + " has fewer outputs");
+      const auto [name, dtype] = begin_definition();
+      e.out.push_back(add(name, {shape(&made[e.out.size()].shape), dtype}));
+    } while (in_.accept(","));
+    in_ = after;
     g_.eqns.push_back(std::move(e));
   }
 
-  std::string_view text_;
-  size_t at_;
+  void skip_definitions() {
+    do {
+      begin_definition();
+      in_.expect("(");
+      while (!in_.accept(")")) {
+        if (!in_.accept("?")) in_.integer();
+        in_.accept(",");
+      }
+    } while (in_.accept(","));
+    in_.expect("=");
+  }
+
+  Lexer& in_;
+  Span<const Tensor> tensors_;
+  int depth_;
   Graph g_;
   std::map<int64_t, int> ids_;
 };
@@ -355,6 +382,10 @@ class Reader {
 
 bool has_text(const Tensor& value) { return is_uniform(value) || value.numel() <= kShownValues; }
 std::string to_text(const Graph& graph) { return Writer(graph).text(); }
-Graph parse_graph(std::string_view text) { return Reader(text).graph(); }
+Graph parse_graph(std::string_view text, const Sizes& sizes) {
+  Lexer lexer(text, &sizes);
+  return parse_graph(lexer, {});
+}
+Graph parse_graph(Lexer& lexer, Span<const Tensor> tensors) { return Reader(lexer, tensors).graph(); }
 
 }  // namespace addax

@@ -1,0 +1,355 @@
+"""Exported graphs: what a function computes for any size of its inputs, as plain data that writers read.
+
+`trace` makes one; `text` is its form in `.addax` files; the ONNX writer walks its equations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from addax import engine
+from addax.engine import Graph, Tensor
+from addax.export.sizes import Samples, Size
+
+Dim = int | Size | None
+"""A dim: known, following unknown sizes, or (`None`) found by the shape rule of the equation that makes it."""
+
+# What does not depend on sizes, in the engine's order. Those that weigh sizes run when a file's graph is planned.
+_PASSES = ("branches", "cse", "loops", "algebra", "dce", "batch_norm", "cse", "dce")
+_SHOWN = 16  # values that a const may have in text
+_FOLDED = 1 << 16  # bytes of a result that consts may become, however small they are themselves
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape and dtype of a value."""
+
+    shape: tuple[Dim, ...]
+    dtype: str
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all dims are numbers."""
+        return all(isinstance(dim, int) for dim in self.shape)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A const that repeats one element."""
+
+    value: Tensor
+
+
+@dataclass(frozen=True)
+class Range:
+    """A const of rank 1 whose elements are equally far apart."""
+
+    start: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An integer const with elements that follow unknown sizes, in order."""
+
+    values: tuple[int | Size, ...]
+
+
+Const = Tensor | Filled | Range | Listed
+
+
+@dataclass
+class Equation:
+    """One application of an op. Values are numbered; -1 stands for an input that is not given."""
+
+    op: str
+    attrs: dict[str, Any]  # bool, int or Size, float, str, a tuple of ints or Sizes, ExportedGraph, list of those
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass
+class ExportedGraph:
+    """A graph with sizes that are not known. Every value is an input, a const, or the output of one equation."""
+
+    specs: dict[int, Spec]
+    inputs: list[int]  # arguments, then the values of the states before
+    outputs: list[int]  # results, then the values of the states after
+    states: int
+    consts: dict[int, Const]
+    equations: list[Equation]
+    sizes: tuple[str, ...] = ()
+    #: Consts that are the values of variables, by their number.
+    weights: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> list[int]:
+        """The inputs that are no states."""
+        return self.inputs[: len(self.inputs) - self.states]
+
+    @property
+    def results(self) -> list[int]:
+        """The outputs that are no states."""
+        return self.outputs[: len(self.outputs) - self.states]
+
+    def text(self, tensor: Callable[[int, Tensor], int | None] = lambda v, value: None, indent: str = "") -> str:
+        """Returns the graph as text, as `docs/format.md` describes it.
+
+        Args:
+            tensor: Given a const and its value: its number among the tensors of the file, `None` to write it out.
+            indent: What stands before each line but the first.
+        """
+        number: dict[int, int] = {}
+
+        def define(v: int) -> str:
+            number[v] = len(number)
+            return f"%{number[v]}: {_spec_text(self.specs[v])}"
+
+        def listing(values: Sequence[int], show: Callable[[int], str]) -> str:
+            known = len(values) - self.states
+            return ", ".join(("state " if i >= known else "") + show(v) for i, v in enumerate(values))
+
+        lines = [f"graph({listing(self.inputs, define)}) {{"]
+        for v, value in self.consts.items():
+            lines.append(f"  const {define(v)} = {_const_text(v, value, tensor)}")
+        for eqn in self.equations:
+            made = ", ".join(define(v) for v in eqn.outputs)
+            given = ["_" if v < 0 else f"%{number[v]}" for v in eqn.inputs]
+            given += [f"{name}={_attr_text(name, value, indent + '  ')}" for name, value in eqn.attrs.items()]
+            lines.append(f"  {made} = {eqn.op}({', '.join(given)})")
+        lines += [f"  return {listing(self.outputs, lambda v: f'%{number[v]}')}", "}"]
+        return f"\n{indent}".join(lines)
+
+
+def trace(
+    fn: Callable[..., Sequence[Tensor]], signature: Sequence[Spec], sizes: Sequence[str], fixed_states: bool = True
+) -> tuple[ExportedGraph, list[Any]]:
+    """Traces a function for any size of its inputs.
+
+    Args:
+        fn: A function of as many tensors as there are specs; returns a flat list of tensors.
+        signature: Shapes and dtypes of its inputs; unknown dims are `Size`s of one name.
+        sizes: The names.
+        fixed_states: Whether variables that it only reads become consts; otherwise all variables stay states.
+
+    Returns:
+        The graph, and the engine's variables that are its states, in order.
+
+    Raises:
+        ValueError: If what it computes cannot be told for all sizes.
+    """
+    samples = Samples(sizes)
+    traced = [_trace_at(fn, signature, at, fixed_states) for at in samples.sizes]
+    graph = _merge([t[0] for t in traced], samples)
+    _, variables, weights = traced[0]
+    graph.weights = weights
+    _fold(graph)
+    return graph, variables
+
+
+def _trace_at(
+    fn: Callable, signature: Sequence[Spec], sizes: Mapping[str, int], fixed_states: bool
+) -> tuple[Graph, list[Any], dict[int, Any]]:
+    recorded = engine.Trace()
+    placeholders = []
+    for spec in signature:
+        shape = [dim.at(sizes) if isinstance(dim, Size) else dim for dim in spec.shape]
+        placeholders.append(recorded.argument(shape, spec.dtype))
+    recorded.start()
+    try:
+        results = fn(*placeholders)
+    finally:
+        recorded.stop()
+    graph = recorded.finish(list(results))
+    variables, fixed = recorded.variables, {}
+    if fixed_states:
+        graph, kept, fixed = graph.fix_states(variables)
+        variables = [variables[i] for i in kept]
+    for name in _PASSES:
+        graph = engine.run_pass(name, graph)
+    return graph, variables, fixed
+
+
+def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
+    parts = [graph.parts for graph in graphs]
+    specs, inputs, consts, eqns, outputs = parts[0]
+
+    def differ(what: str) -> ValueError:
+        return ValueError(
+            f"Cannot export for any size of {', '.join(samples.names)}: {what}. Give the input signature fixed sizes "
+            "there, or write the model with ops that do not depend on the size in Python"
+        )
+
+    shape_of_it = [([(e[0], e[2], e[3]) for e in p[3]], [v for v, _ in p[2]], p[1], p[4]) for p in parts]
+    for other in shape_of_it[1:]:
+        if other == shape_of_it[0]:
+            continue
+        for here, there in zip(shape_of_it[0][0], other[0], strict=False):
+            if here != there:
+                raise differ(f"the model computes {here[0]} at one size where it computes {there[0]} at another")
+        raise differ("the model computes other things at other sizes")
+
+    def merged_spec(v: int) -> Spec:
+        variants = [p[0][v] for p in parts]
+        if len({(len(shape), dtype) for shape, dtype in variants}) > 1:
+            raise differ("a value has another rank or dtype at another size")
+        rank = len(variants[0][0])
+        return Spec(tuple(samples.fit([shape[i] for shape, _ in variants]) for i in range(rank)), variants[0][1])
+
+    def merged_attr(op: str, name: str, values: list) -> Any:
+        first = values[0]
+        if isinstance(first, Graph):
+            return _merge(values, samples)
+        if isinstance(first, list):
+            return [_merge(bodies, samples) for bodies in zip(*values, strict=True)]
+        if isinstance(first, tuple) and len({len(v) for v in values}) == 1:
+            merged = tuple(samples.fit([v[i] for v in values]) for i in range(len(first)))
+            if None not in merged:
+                return merged
+        elif all(v == first and type(v) is type(first) for v in values):
+            return first
+        elif isinstance(first, int) and not isinstance(first, bool) and (size := samples.fit(values)) is not None:
+            return size
+        raise differ(f"{name} of {op} does not follow it: {', '.join(map(str, values))}")
+
+    def merged_const(v: int, values: list[Tensor]) -> Const:
+        first = values[0]
+        if all(_is_filled(x) for x in values):
+            elements = [_element(x) for x in values]
+            if all(_same(e, elements[0]) for e in elements):
+                return Filled(elements[0]) if len(samples.sizes) > 1 or first.size > _SHOWN else first
+        if all(_same(x, first) for x in values):
+            return first
+        arrays = [np.asarray(x) for x in values]
+        if all(a.ndim == 1 and a.size > 1 for a in arrays):
+            start, step = arrays[0][0], arrays[0][1] - arrays[0][0]
+            if all((a == start + step * np.arange(a.size, dtype=a.dtype)).all() for a in arrays):
+                return Range(start.item(), step.item())
+        if arrays[0].dtype.kind in "iu" and len({a.shape for a in arrays}) == 1 and arrays[0].size <= _SHOWN:
+            elements = [samples.fit([int(a.flat[i]) for a in arrays]) for i in range(arrays[0].size)]
+            if None not in elements:
+                return Listed(tuple(elements))
+        raise differ(f"a constant of shape {first.shape} and dtype {first.dtype} depends on it")
+
+    return ExportedGraph(
+        specs={v: merged_spec(v) for v in _defined(inputs, consts, eqns)},
+        inputs=list(inputs),
+        outputs=list(outputs),
+        states=graphs[0].num_states,
+        consts={v: merged_const(v, [p[2][i][1] for p in parts]) for i, (v, _) in enumerate(consts)},
+        equations=[
+            Equation(
+                op,
+                {
+                    name: merged_attr(op, name, [p[3][i][1][k][1] for p in parts])
+                    for k, (name, _) in enumerate(attrs)
+                },
+                tuple(ins),
+                tuple(outs),
+            )
+            for i, (op, attrs, ins, outs) in enumerate(eqns)
+        ],
+        sizes=samples.names,
+    )
+
+
+def _defined(inputs: Sequence[int], consts: Sequence, eqns: Sequence) -> Iterator[int]:
+    yield from inputs
+    yield from (v for v, _ in consts)
+    for _, _, _, outs in eqns:
+        yield from outs
+
+
+def _fold(graph: ExportedGraph) -> None:
+    """Computes what depends on consts alone, such as filters with the batch normalisation behind them."""
+    known: dict[int, Tensor] = {v: value for v, value in graph.consts.items() if isinstance(value, Tensor)}
+    kept = []
+    for eqn in graph.equations:
+        sizes = [graph.specs[v] for v in eqn.outputs]
+        given = [v for v in eqn.inputs if v >= 0]
+        simple = all(spec.is_fixed for spec in sizes) and not any(
+            isinstance(a, (Size, ExportedGraph, list)) for value in eqn.attrs.values() for a in _flat(value)
+        )
+        if simple and given and all(v in known for v in given):
+            bytes_in = sum(known[v].nbytes for v in given)
+            bytes_out = sum(int(np.prod(s.shape)) * _bytes_of(s.dtype) for s in sizes)
+            if bytes_out <= max(bytes_in, _FOLDED):
+                values = [known[v] if v >= 0 else None for v in eqn.inputs]
+                made = engine.apply(eqn.op, *values, **eqn.attrs)
+                known.update(zip(eqn.outputs, made if isinstance(made, tuple) else (made,), strict=True))
+                continue
+        kept.append(eqn)
+    graph.equations = kept
+    read = {v for eqn in kept for v in eqn.inputs} | set(graph.outputs)
+    graph.consts = {v: value for v, value in graph.consts.items() if v in read and v not in known} | {
+        v: value for v, value in known.items() if v in read
+    }
+    defined = set(_defined(graph.inputs, list(graph.consts.items()), [(0, 0, 0, eqn.outputs) for eqn in kept]))
+    graph.specs = {v: spec for v, spec in graph.specs.items() if v in defined}
+
+
+def _flat(value: Any) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _bytes_of(dtype: str) -> int:
+    return {"bool": 1, "bfloat16": 2}.get(dtype) or np.dtype(dtype).itemsize
+
+
+def _is_filled(x: Tensor) -> bool:
+    return x.size > 1 and not any(x.strides)
+
+
+def _element(x: Tensor) -> Tensor:
+    for _ in x.shape:
+        x = x[0]
+    return x
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def _spec_text(spec: Spec) -> str:
+    dims = ["?" if dim is None else str(dim) for dim in spec.shape]
+    return f"{spec.dtype}({', '.join(dims)}{',' if len(dims) == 1 else ''})"
+
+
+def _number_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None]) -> str:
+    if isinstance(value, Filled):
+        return f"all [{_number_text(value.value.item())}]"
+    if isinstance(value, Range):
+        return f"range [{_number_text(value.start)}, {_number_text(value.step)}]"
+    if isinstance(value, Listed):
+        return f"[{', '.join(map(str, value.values))}]"
+    at = tensor(v, value)
+    if at is not None:
+        return f"tensor {at}"
+    if _is_filled(value):
+        return f"all [{_number_text(_element(value).item())}]"
+    return f"[{', '.join(_number_text(x) for x in np.asarray(value).reshape(-1).tolist())}]"
+
+
+def _attr_text(name: str, value: Any, indent: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, ExportedGraph):
+        return value.text(indent=indent)
+    if isinstance(value, list):
+        return f"[{', '.join(body.text(indent=indent) for body in value)}]"
+    if isinstance(value, str):  # fields that hold a dtype are named so
+        return value if name == "dtype" else json.dumps(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(str, value))}{',' if len(value) == 1 else ''})"
+    return "none" if value is None else _number_text(value)

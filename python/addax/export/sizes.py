@@ -1,0 +1,100 @@
+"""Sizes that are not known until a model runs, and how others follow them: what makes one graph serve any batch size.
+
+A graph is traced at several sizes. Whatever integer differs between the traces, a dim or a number among the
+attributes, is fitted by a polynomial of the unknown sizes that is linear in each of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# Per unknown size two sizes at which traces are made and one at which their fit is tested. Even and odd ones, for
+# what depends on parity, and none that a model is likely to have of its own.
+_POINTS = ((22, 37, 58), (46, 61, 87), (52, 69, 95), (74, 91, 116))
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size that follows unknown ones.
+
+    Args:
+        terms: Per product of unknown sizes, given by their names in order, its factor; `()` is the constant's.
+    """
+
+    terms: tuple[tuple[tuple[str, ...], int], ...]
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        """Returns the number for some values of the unknown sizes."""
+        total = 0
+        for names, factor in self.terms:
+            for name in names:
+                factor *= sizes[name]
+            total += factor
+        return total
+
+    def __str__(self) -> str:
+        return " + ".join(
+            "*".join([str(factor), *names] if factor != 1 or not names else names) for names, factor in self.terms
+        )
+
+
+class Samples:
+    """The sizes at which traces are made, and the fit of what differs between them.
+
+    Args:
+        names: Of the unknown sizes.
+
+    Raises:
+        ValueError: For more unknown sizes than can be told apart.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        if len(names) > len(_POINTS):
+            raise ValueError(f"Expected at most {len(_POINTS)} sizes that are not known. Received: {', '.join(names)}")
+        self.names = tuple(names)
+        self._points = _POINTS[: len(names)]
+        corners = itertools.product(*[range(2)] * len(names))
+        #: One mapping from names to numbers for each trace; the last one only tests the fit.
+        self.sizes = [self._mapping(corner) for corner in corners]
+        if names:
+            self.sizes.append(self._mapping([2] * len(names)))
+
+    def _mapping(self, corner: Sequence[int]) -> dict[str, int]:
+        return {name: points[i] for name, points, i in zip(self.names, self._points, corner, strict=True)}
+
+    def fit(self, values: Sequence[int]) -> int | Size | None:
+        """Returns the number, or the size, that has these values in the traces; `None` if there is none.
+
+        Args:
+            values: One per trace.
+        """
+        if all(value == values[0] for value in values):
+            return values[0]
+        # Divided differences, one unknown size after the other: coefficients in Newton's form.
+        corners = {
+            corner: value
+            for corner, value in zip(itertools.product(*[range(2)] * len(self.names)), values, strict=False)
+        }
+        for axis, (first, second, _) in enumerate(self._points):
+            for corner in corners:
+                if corner[axis]:
+                    below = (*corner[:axis], 0, *corner[axis + 1 :])
+                    quotient, rest = divmod(corners[corner] - corners[below], second - first)
+                    if rest:
+                        return None
+                    corners[corner] = quotient
+        # To powers of the sizes: each factor (size - first) is multiplied out.
+        terms: dict[tuple[str, ...], int] = {}
+        for corner, coefficient in corners.items():
+            chosen = [i for i, taken in enumerate(corner) if taken]
+            for kept in itertools.product(*[range(2)] * len(chosen)):
+                factor = coefficient
+                for i, keep in zip(chosen, kept, strict=True):
+                    factor *= 1 if keep else -self._points[i][0]
+                names = tuple(self.names[i] for i, keep in zip(chosen, kept, strict=True) if keep)
+                terms[names] = terms.get(names, 0) + factor
+        ordered = sorted(((k, v) for k, v in terms.items() if v), key=lambda term: (-len(term[0]), term[0]))
+        size = Size(tuple(ordered))
+        return size if all(size.at(s) == v for s, v in zip(self.sizes, values, strict=True)) else None
