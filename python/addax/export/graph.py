@@ -55,7 +55,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Listed:
-    """An integer const with elements that follow unknown sizes, in order."""
+    """A const of whole numbers that follow unknown sizes, in order."""
 
     values: tuple[int | Size, ...]
 
@@ -127,7 +127,11 @@ class ExportedGraph:
 
 
 def trace(
-    fn: Callable[..., Sequence[Tensor]], signature: Sequence[Spec], sizes: Sequence[str], fixed_states: bool = True
+    fn: Callable[..., Sequence[Tensor]],
+    signature: Sequence[Spec],
+    sizes: Sequence[str],
+    fixed_states: bool = True,
+    fold: bool = True,
 ) -> tuple[ExportedGraph, list[Any]]:
     """Traces a function for any size of its inputs.
 
@@ -136,6 +140,7 @@ def trace(
         signature: Shapes and dtypes of its inputs; unknown dims are `Size`s of one name.
         sizes: The names.
         fixed_states: Whether variables that it only reads become consts; otherwise all variables stay states.
+        fold: Whether what depends on consts alone is computed now.
 
     Returns:
         The graph, and the engine's variables that are its states, in order.
@@ -148,7 +153,9 @@ def trace(
     graph = _merge([t[0] for t in traced], samples)
     _, variables, weights = traced[0]
     graph.weights = weights
-    _fold(graph)
+    graph.consts.update((v, box.peek()) for v, box in weights.items() if v in graph.consts)
+    if fold:
+        _fold(graph)
     return graph, variables
 
 
@@ -230,8 +237,9 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
             start, step = arrays[0][0], arrays[0][1] - arrays[0][0]
             if all((a == start + step * np.arange(a.size, dtype=a.dtype)).all() for a in arrays):
                 return Range(start.item(), step.item())
-        if arrays[0].dtype.kind in "iu" and len({a.shape for a in arrays}) == 1 and arrays[0].size <= _SHOWN:
-            elements = [samples.fit([int(a.flat[i]) for a in arrays]) for i in range(arrays[0].size)]
+        wide = [np.asarray(a, "float64" if a.dtype.kind not in "iu" else a.dtype) for a in arrays]
+        if len({a.shape for a in arrays}) == 1 and first.size <= _SHOWN and all((a == np.trunc(a)).all() for a in wide):
+            elements = [samples.fit([int(a.flat[i]) for a in wide]) for i in range(first.size)]
             if None not in elements:
                 return Listed(tuple(elements))
         raise differ(f"a constant of shape {first.shape} and dtype {first.dtype} depends on it")
@@ -332,7 +340,7 @@ def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None
     if isinstance(value, Range):
         return f"range [{_number_text(value.start)}, {_number_text(value.step)}]"
     if isinstance(value, Listed):
-        return f"[{', '.join(map(str, value.values))}]"
+        return f"whole [{', '.join(map(str, value.values))}]"
     at = tensor(v, value)
     if at is not None:
         return f"tensor {at}"
