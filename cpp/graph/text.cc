@@ -9,8 +9,8 @@
 //
 // The bodies of loops and branches stand among their eqn's settings as graphs of their own. Numbers may follow from
 // sizes that are named (`80*n + 1`), a dim of an output may be left to its shape rule (`?`), and a const may be a
-// tensor of the caller's (`tensor 3`), equally far apart values (`range [0, 1]`) or whole numbers in floats, which may
-// follow sizes (`whole [batch]`): what files need (docs/format.md).
+// tensor of the caller's (`tensor 3`), equally far apart values (`range [0, 1]`) whole numbers in floats, which may follow
+// sizes (`whole [batch]`), or one number divided by a size (`quotient [1, batch]`): what files need (docs/format.md).
 #include <algorithm>
 #include <cstring>
 #include <iomanip>
@@ -234,6 +234,7 @@ class Reader {
       return value;
     }
     if (in_.accept("range")) return range(spec);
+    if (in_.accept("quotient")) return quotient(spec);
     const bool all = in_.accept("all"), whole = !all && in_.accept("whole");
     in_.expect("[");
     const int64_t count = all ? 1 : numel(spec.shape);
@@ -260,6 +261,16 @@ class Reader {
       const Tensor one = Tensor::scalar(number, dtype);
       std::memcpy(value.data<char>() + i * size_of(dtype), one.raw(), static_cast<size_t>(size_of(dtype)));
     }
+  }
+
+  Tensor quotient(const Spec& spec) {
+    in_.expect("[");
+    const double numerator = in_.real();
+    in_.expect(",");
+    const double value = numerator / static_cast<double>(in_.integer());
+    in_.expect("]");
+    if (!is_float(spec.dtype)) in_.wrong("expected a quotient to be a float before this");
+    return Tensor::scalar(value, spec.dtype).view({spec.shape, Strides::filled(spec.shape.rank(), 0), 0});
   }
 
   Tensor range(const Spec& spec) {

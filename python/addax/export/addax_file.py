@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 from addax._core import __version__
 from addax.engine import Tensor
 from addax.export.endpoint import Endpoint
-from addax.export.graph import Spec
+from addax.export.graph import Spec, quoted
 from addax.saving.files import atomic_file
 
 MAGIC = b"\x89ADDAX\r\n"
@@ -35,7 +34,7 @@ def write_addax(endpoints: Sequence[Endpoint], path: str, name_of: Callable[[Any
     """
     tensors = _Tensors()
     parts = [_endpoint_text(endpoint, tensors, name_of) for endpoint in endpoints]
-    lines = ["addax 1", f"ops {OPS_VERSION}", f"made_by {_quoted(f'addax {__version__}')}", *tensors.lines, *parts, ""]
+    lines = ["addax 1", f"ops {OPS_VERSION}", f"made_by {quoted(f'addax {__version__}')}", *tensors.lines, *parts, ""]
     text = "\n".join(lines).encode()
     data = _aligned(_HEADER.size + len(text))
     header = _HEADER.pack(
@@ -77,7 +76,7 @@ class _Tensors:
 
     def add(self, value: Tensor, name: str, key: Any = None) -> int:
         """The number of a tensor, which is written if it is new. Equal bytes are one tensor, unless there is a key."""
-        array = np.ascontiguousarray(_bits(value))
+        array = np.ascontiguousarray(np.asarray(value))
         content = key if key is not None else (value.dtype, value.shape, hashlib.sha256(array).digest())
         known = self._known.get(content)
         if known is not None:
@@ -86,7 +85,7 @@ class _Tensors:
         dims = ", ".join(map(str, value.shape)) + ("," if len(value.shape) == 1 else "")
         bytes_ = memoryview(array).cast("B") if array.size else memoryview(b"")
         self.lines.append(
-            f"tensor {number} {_quoted(name)}: {value.dtype}({dims}) at {self.size} crc {zlib.crc32(bytes_):010d}"
+            f"tensor {number} {quoted(name)}: {value.dtype}({dims}) at {self.size} crc {zlib.crc32(bytes_):010d}"
         )
         padding = _aligned(self.size + len(bytes_)) - self.size - len(bytes_)
         self.chunks += [bytes_, bytes(padding)]
@@ -105,7 +104,7 @@ def _endpoint_text(endpoint: Endpoint, tensors: _Tensors, name_of: Callable[[Any
         return tensors.add(value, "") if value.size > _SHOWN and value.nbytes > 0 else None
 
     states = [
-        f"{_quoted(name)} = {tensors.add(box.peek(), name, ('variable', box.id))}"
+        f"{quoted(name)} = {tensors.add(box.peek(), name, ('variable', box.id))}"
         for name, box in zip(endpoint.state_names, endpoint.variables, strict=True)
     ]
     assert len(moving) == len(states)
@@ -114,7 +113,7 @@ def _endpoint_text(endpoint: Endpoint, tensors: _Tensors, name_of: Callable[[Any
     text = graph.text(number)
     return "\n".join(
         [
-            f"endpoint {_quoted(endpoint.name)} {{",
+            f"endpoint {quoted(endpoint.name)} {{",
             f"  sizes ({', '.join(graph.sizes)})",
             f"  inputs [{_ports(endpoint.input_names, [graph.specs[v] for v in graph.arguments])}]",
             f"  outputs [{_ports(endpoint.output_names, [graph.specs[v] for v in graph.results])}]",
@@ -132,18 +131,8 @@ def _ports(names: Sequence[str], specs: Sequence[Spec]) -> str:
         return ", ".join("?" if d is None else str(d) for d in spec.shape) + ("," if len(spec.shape) == 1 else "")
 
     return ", ".join(
-        f"{_quoted(name)}: {spec.dtype}({dims(spec)})" for name, spec in zip(names, specs, strict=True)
+        f"{quoted(name)}: {spec.dtype}({dims(spec)})" for name, spec in zip(names, specs, strict=True)
     )
-
-
-def _quoted(text: str) -> str:
-    """As the engine reads strings: `\\"` and `\\\\`, everything else as it is, but on one line."""
-    escaped = re.sub(r"[\x00-\x1f]", " ", text).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _bits(value: Tensor) -> np.ndarray:
-    return np.asarray(value)
 
 
 def _aligned(size: int) -> int:

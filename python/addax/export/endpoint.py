@@ -154,7 +154,7 @@ def _add_example(endpoint: Endpoint, flat: Callable, specs: Sequence[Spec]) -> N
         random = np.random.RandomState(0)
         inputs = [_example(spec, sizes, random) for spec in specs]
         try:
-            with untraced(), engine.stop_recording():
+            with untraced():
                 outputs = [x.owned() for x in flat(*inputs)]
         except (ValueError, IndexError):  # too small for the model, or no row of a table
             continue

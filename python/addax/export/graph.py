@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,15 @@ class Listed:
     values: tuple[int | Size, ...]
 
 
-Const = Tensor | Filled | Range | Listed
+@dataclass(frozen=True)
+class Quotient:
+    """A const that repeats a number divided by a size, as the gradient of a mean does."""
+
+    numerator: float
+    divisor: Size
+
+
+Const = Tensor | Filled | Range | Listed | Quotient
 
 
 @dataclass
@@ -242,6 +251,8 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
             elements = [samples.fit([int(a.flat[i]) for a in wide]) for i in range(first.size)]
             if None not in elements:
                 return Listed(tuple(elements))
+        if (quotient := _quotient(wide, samples)) is not None:
+            return quotient
         raise differ(f"a constant of shape {first.shape} and dtype {first.dtype} depends on it")
 
     return ExportedGraph(
@@ -264,6 +275,21 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
         ],
         sizes=samples.names,
     )
+
+
+def _quotient(arrays: Sequence[np.ndarray], samples: Samples) -> Quotient | None:
+    """The quotient whose values these are in the traces, but for the rounding of two divisions to float32."""
+    if not all(a.size and (a == a.flat[0]).all() for a in arrays):
+        return None
+    values = np.array([a.flat[0] for a in arrays], "float64")
+    for count in range(1, len(samples.names) + 1):
+        for names in itertools.combinations(samples.names, count):
+            divisor = Size(((names, 1),))
+            numerators = values * [divisor.at(sizes) for sizes in samples.sizes]
+            if np.ptp(numerators) <= 2.0**-22 * abs(numerators[0]):
+                numerator = float(np.float32(numerators[0]))
+                return Quotient(numerator, divisor)
+    return None
 
 
 def _defined(inputs: Sequence[int], consts: Sequence, eqns: Sequence) -> Iterator[int]:
@@ -341,6 +367,8 @@ def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None
         return f"range [{_number_text(value.start)}, {_number_text(value.step)}]"
     if isinstance(value, Listed):
         return f"whole [{', '.join(map(str, value.values))}]"
+    if isinstance(value, Quotient):
+        return f"quotient [{_number_text(value.numerator)}, {value.divisor}]"
     at = tensor(v, value)
     if at is not None:
         return f"tensor {at}"
@@ -357,7 +385,13 @@ def _attr_text(name: str, value: Any, indent: str) -> str:
     if isinstance(value, list):
         return f"[{', '.join(body.text(indent=indent) for body in value)}]"
     if isinstance(value, str):  # fields that hold a dtype are named so
-        return value if name == "dtype" else json.dumps(value)
+        return value if name == "dtype" else quoted(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(str, value))}{',' if len(value) == 1 else ''})"
     return "none" if value is None else _number_text(value)
+
+
+def quoted(text: str) -> str:
+    """As the engine reads strings: `\\"` and `\\\\`, everything else as it is, but on one line."""
+    escaped = re.sub(r"[\x00-\x1f]", " ", text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
