@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,8 @@ def make_endpoint(
 
     def flat(*tensors: Tensor) -> list[Tensor]:
         result = fn(*tree.pack_sequence_as(tuple(signature), tensors))
+        if isinstance(result, dict):  # in the order in which the function gives them
+            result = OrderedDict(result)
         found["structure"] = result
         return [getattr(x, "value", x) for x in tree.flatten(result)]
 
@@ -82,6 +85,8 @@ def make_endpoint(
             error = error or failure
             if shared or len(sizes) < 2:
                 raise error from None
+    if isinstance(found["structure"], dict):
+        output_names = None
     outputs = list(output_names or _names_of([found["structure"]], "output"))
     if len(outputs) != len(graph.results):
         outputs = [f"output_{i}" for i in range(len(graph.results))]
