@@ -1,4 +1,4 @@
-"""The commands of `python -m addax`: `info`, `demo`, `export`, `inspect`, `predict` and `--cmake-dir`. Each command is a file in this folder.
+"""The commands of `python -m addax`: those of `_COMMANDS`, each a file in this folder, and `--cmake-dir`.
 
 To add a command: a file with `add_arguments(parser)` and `run(arguments) -> int`, and its name in `_COMMANDS`.
 """

@@ -260,8 +260,8 @@ def input_signature_of(model: Model) -> list:
     if isinstance(model, Sequential) and model.built and model.inputs:
         return [model.inputs[0]]
     raise ValueError(
-        f"The inputs of model '{model.name}' are not known, since it is a subclass. Provide `input_signature`: a list of "
-        "addax.InputSpec(shape=..., dtype=...), one structure for each argument of its call."
+        f"The inputs of model '{model.name}' are not known, since it is a subclass. Provide `input_signature`: a list "
+        "of addax.InputSpec(shape=..., dtype=...), one structure for each argument of its call."
     )
 
 

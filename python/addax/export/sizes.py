@@ -102,10 +102,7 @@ class Samples:
 
     def _polynomial(self, values: Sequence[int]) -> Size | None:
         # Divided differences, one unknown size after the other: coefficients in Newton's form.
-        corners = {
-            corner: value
-            for corner, value in zip(itertools.product(*[range(2)] * len(self.names)), values, strict=False)
-        }
+        corners = dict(zip(itertools.product(*[range(2)] * len(self.names)), values, strict=False))
         for axis, (first, second, _) in enumerate(self._points):
             for corner in corners:
                 if corner[axis]:
