@@ -245,10 +245,7 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
         equations=[
             Equation(
                 op,
-                {
-                    name: merged_attr(op, name, [p[3][i][1][k][1] for p in parts])
-                    for k, (name, _) in enumerate(attrs)
-                },
+                {name: merged_attr(op, name, [p[3][i][1][k][1] for p in parts]) for k, (name, _) in enumerate(attrs)},
                 tuple(ins),
                 tuple(outs),
             )

@@ -98,3 +98,19 @@ class Samples:
         ordered = sorted(((k, v) for k, v in terms.items() if v), key=lambda term: (-len(term[0]), term[0]))
         size = Size(tuple(ordered))
         return size if all(size.at(s) == v for s, v in zip(self.sizes, values, strict=True)) else None
+
+
+def combined(*terms: tuple[int, int | Size]) -> int | Size:
+    """Returns the sum of sizes, each times a factor.
+
+    Args:
+        *terms: Factors and sizes.
+    """
+    total: dict[tuple[str, ...], int] = {}
+    for factor, size in terms:
+        for names, times in size.terms if isinstance(size, Size) else (((), size),):
+            total[names] = total.get(names, 0) + factor * times
+    ordered = sorted(((k, v) for k, v in total.items() if v), key=lambda term: (-len(term[0]), term[0]))
+    if all(not names for names, _ in ordered):
+        return sum(v for _, v in ordered)
+    return Size(tuple(ordered))
