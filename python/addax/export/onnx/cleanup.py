@@ -11,11 +11,13 @@ import numpy as np
 from addax.export.onnx.table import Body, Node, Shared
 
 # Nodes that work element by element, on inputs that broadcast.
-_ELEMENTWISE = frozenset(
-    "Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil Clip "
-    "Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Log Max Min Mod Mul "
-    "Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sin Sinh Softplus Sqrt Sub Tan Tanh Where Xor".split()
-)
+_ELEMENTWISE = {
+    *("Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitShift", "BitwiseAnd", "BitwiseNot"),
+    *("BitwiseOr", "BitwiseXor", "Cast", "Ceil", "Clip", "Cos", "Cosh", "Div", "Equal", "Erf", "Exp", "Floor", "Gelu"),
+    *("Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg"),
+    *("Not", "Or", "Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Sqrt", "Sub"),
+    *("Tan", "Tanh", "Where", "Xor"),
+}
 
 
 def clean(nodes: Sequence[Node], shared: Shared, outputs: Sequence[str]) -> list[Node]:

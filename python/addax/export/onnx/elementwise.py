@@ -13,6 +13,14 @@ from addax.export.graph import Spec
 from addax.export.onnx.table import Builder, Value, numpy_dtype, row
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
+_BOUNDS: dict[str, tuple[float, float | None]] = {
+    "int8": (-128, 127),
+    "int16": (-(2**15), 2**15 - 1),
+    "uint8": (0, 255),
+    "uint16": (0, 2**16 - 1),
+    "uint32": (0, None),
+    "uint64": (0, None),
+}
 _UNSIGNED = {"int8": "uint8", "int16": "uint16", "int32": "uint32", "int64": "uint64"}
 
 
@@ -37,7 +45,7 @@ def _scalars(b: Builder, inputs: Sequence[Value], shape: Sequence) -> list[Value
     return [x if x.fill is None else b.const(x.fill) for x in inputs]
 
 
-def _row(name: str, function: Callable, wide: bool = False) -> None:
+def _row(name: str, function: Callable, wide: bool = False, integers: str = "") -> None:
     """A row computed in the dtype of its result."""
 
     def lowering(b: Builder, *inputs: Value, out: list[Spec]) -> Value:
@@ -45,7 +53,7 @@ def _row(name: str, function: Callable, wide: bool = False) -> None:
         return function(b, *_scalars(b, given, out[0].shape))
 
     lowering.__name__ = name
-    row(lowering, wide=wide)
+    row(lowering, wide=wide, integers=integers)
 
 
 def _test(name: str, function: Callable) -> None:
@@ -128,7 +136,8 @@ def _one(b: Builder, x: Value) -> Value:
 def _atan2(b: Builder, y: Value, x: Value) -> Value:
     angle = b("Atan", b("Div", y, x))
     left = b("Less", x, 0.0, dtype="bool")
-    half_turn = b("Where", b("Less", y, 0.0, dtype="bool"), b.value(-math.pi, x.dtype), math.pi, dtype=x.dtype)
+    below = b("Or", b("Less", y, 0.0, dtype="bool"), b("Less", b("Reciprocal", y), 0.0, dtype="bool"))  # -0 as well
+    half_turn = b("Where", below, b.value(-math.pi, x.dtype), math.pi, dtype=x.dtype)
     quarter = b("Mul", b("Sign", y), math.pi / 2)
     right = b("Where", b("Equal", x, 0.0, dtype="bool"), quarter, angle, dtype=x.dtype)
     return b("Where", left, b("Add", angle, half_turn), right, dtype=x.dtype)
@@ -161,9 +170,33 @@ def _erfinv(b: Builder, x: Value) -> Value:
     return b("Where", edge, b("Mul", x, math.inf), b("Mul", near, x), dtype=x.dtype)
 
 
+def _gelu_tanh(b: Builder, x: Value) -> Value:
+    if x.dtype != "float64":
+        return b("Gelu", x, approximate="tanh")
+    # onnxruntime's constants for it are of float32.
+    inner = b("Mul", x, b("Add", b("Mul", b("Mul", x, x), 0.7978845608028654 * 0.044715), 0.7978845608028654))
+    return b("Mul", b("Mul", x, b("Add", b("Tanh", inner), 1.0)), 0.5)
+
+
+def _power(b: Builder, x: Value, y: Value) -> Value:
+    """Integers that overflow, and negative exponents of them, ONNX leaves open."""
+    return (
+        b("Pow", x, y)
+        if _is_float(x) or x.dtype in ("int32", "int64")
+        else b.cast(b("Pow", b.cast(x, "int64"), b.cast(y, "int64")), x.dtype)
+    )
+
+
 def _cross_entropy(b: Builder, x: Value, z: Value) -> Value:
-    rest = b("Softplus", b("Neg", b("Abs", x)))
+    rest = _softplus(b, b("Neg", b("Abs", x)))
     return b("Add", b("Sub", b("Relu", x), b("Mul", x, z)), rest)
+
+
+def _softplus(b: Builder, x: Value) -> Value:
+    if x.dtype != "float64":
+        return b("Softplus", x)
+    # onnxruntime has none of float64.
+    return b("Add", b("Relu", x), _log1p(b, b("Exp", b("Neg", b("Abs", x)))))
 
 
 def _is_nonzero(b: Builder, x: Value) -> Value:
@@ -237,7 +270,6 @@ def _is_inf(b: Builder, x: Value) -> Value:
 
 
 for _name, _function in {
-    "neg": _node("Neg"),
     "abs": _absolute,
     "sign": _node("Sign"),
     "square": _square,
@@ -247,9 +279,6 @@ for _name, _function in {
     "subtract": _node("Sub"),
     "multiply": _logic("Mul", "And"),
     "divide": _node("Div"),
-    "power": _node("Pow"),
-    "maximum": _logic("Max", "Or"),
-    "minimum": _logic("Min", "And"),
     "floor": _unless_whole("Floor"),
     "ceil": _unless_whole("Ceil"),
     "round": _unless_whole("Round"),
@@ -270,10 +299,10 @@ for _name, _function in {
     "atanh": _node("Atanh"),
     "erf": _node("Erf"),
     "sigmoid": _node("Sigmoid"),
-    "softplus": _node("Softplus"),
-    "relu": _node("Relu"),
+    "softplus": _softplus,
     "gelu": _node("Gelu"),
-    "gelu_tanh": _node("Gelu", approximate="tanh"),
+    "gelu_tanh": _gelu_tanh,
+    "power": _power,
     "logical_not": _not,
     "logical_and": _node("And"),
     "logical_or": _node("Or"),
@@ -283,14 +312,23 @@ for _name, _function in {
     "bitwise_or": _bits("BitwiseOr", "Or"),
     "bitwise_xor": _bits("BitwiseXor", "Xor"),
     "left_shift": _left_shift,
-    "right_shift": _right_shift,
 }.items():
     _row(_name, _function)
 
 for _name, _function in {
+    "maximum": _logic("Max", "Or"),
+    "minimum": _logic("Min", "And"),
+    "relu": lambda b, x: b("Relu", x) if _is_float(x) else b("Max", x, 0),
+    "right_shift": _right_shift,
+}.items():
+    _row(_name, _function, integers="order")
+
+_row("neg", _node("Neg"), integers="ring")
+_row("floor_divide", _floor_divide, wide=True, integers="order")
+_row("remainder", _remainder, wide=True, integers="order")
+
+for _name, _function in {
     "rsqrt": _rsqrt,
-    "floor_divide": _floor_divide,
-    "remainder": _remainder,
     "expm1": _expm1,
     "log1p": _log1p,
     "atan2": _atan2,
@@ -333,7 +371,12 @@ def where(b: Builder, condition: Value, x: Value, y: Value, out: list[Spec]) -> 
 
 @row(any_dtype=True)
 def cast(b: Builder, x: Value, dtype: str) -> Value:
-    """Of a float that an integer dtype does not hold, ONNX says nothing."""
+    """Of a float that an integer dtype does not hold, ONNX says nothing: what is negative becomes 0 for those without a
+    sign, and small ones saturate; NaN and what is beyond 32 or 64 bits is left to the engine."""
+    if _is_float(x) and dtype in _BOUNDS:
+        low, high = _BOUNDS[dtype]
+        x = b.cast(x, "float32") if x.dtype in ("float16", "bfloat16") else x
+        x = b("Max", x, low) if high is None else b("Clip", x, low, high)
     return b.cast(x, dtype)
 
 

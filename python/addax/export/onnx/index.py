@@ -25,7 +25,7 @@ def gather_nd(b: Builder, x: Value, indices: Value) -> Value:
     return b("GatherND", x, b.cast(indices, "int64"))
 
 
-@row
+@row(wide=True)
 def scatter_add(b: Builder, x: Value, indices: Value, updates: Value) -> Value:
     if x.dtype == "bool":
         x, updates = b.cast(x, "int32"), b.cast(updates, "int32")
@@ -39,7 +39,7 @@ def scatter(b: Builder, x: Value, indices: Value, updates: Value) -> Value:
     return b("ScatterND", x, b.cast(indices, "int64"), updates)
 
 
-@row
+@row(wide=True)
 def scatter_add_along_axis(b: Builder, x: Value, indices: Value, updates: Value, axis: int) -> Value:
     if x.dtype == "bool":
         x, updates = b.cast(x, "int32"), b.cast(updates, "int32")

@@ -9,7 +9,7 @@ def _swapped(b: Builder, x: Value) -> Value:
     return b.transposed(x, [*range(x.rank - 2), x.rank - 1, x.rank - 2])
 
 
-@row
+@row(integers="ring")
 def matmul(b: Builder, x: Value, y: Value, transpose_a: bool, transpose_b: bool) -> Value:
     if x.dtype == "bool":
         x, y = b.cast(x, "int32"), b.cast(y, "int32")

@@ -16,7 +16,7 @@ def _total(name: str, op: str) -> None:
         return _reduce(b, op, b.cast(x, out[0].dtype), axes, keepdims)
 
     lowering.__name__ = name
-    row(lowering)
+    row(lowering, integers="ring")
 
 
 def _extreme(name: str, op: str) -> None:
@@ -24,7 +24,7 @@ def _extreme(name: str, op: str) -> None:
         return _reduce(b, op, b.cast(x, "int32") if x.dtype == "bool" else x, axes, keepdims)
 
     lowering.__name__ = name
-    row(lowering)
+    row(lowering, integers="order")
 
 
 def _logical(name: str, op: str) -> None:
@@ -39,7 +39,7 @@ _total("sum", "ReduceSum")
 _total("prod", "ReduceProd")
 _extreme("max", "ReduceMax")
 _extreme("min", "ReduceMin")
-_logical("any", "ReduceMax")
+_logical("any", "ReduceSum")
 _logical("all", "ReduceMin")
 
 
@@ -54,23 +54,25 @@ def _position(name: str, op: str) -> None:
         return b(op, x, dtype="int64", axis=axis, keepdims=int(keepdims))
 
     lowering.__name__ = name
-    row(lowering)
+    row(lowering, integers="order")
 
 
 _position("argmax", "ArgMax")
 _position("argmin", "ArgMin")
 
 
-@row
+@row(integers="ring")
 def cumsum(b: Builder, x: Value, axis: int, reverse: bool, out: list[Spec]) -> Value:
     return b("CumSum", b.cast(x, out[0].dtype), b.scalar(b.value([axis])), reverse=int(reverse))
 
 
-@row(wide=True)
+@row(wide=True, integers="ring")
 def cumprod(b: Builder, x: Value, axis: int, reverse: bool, out: list[Spec]) -> Value:
     """A Scan, for there is no op."""
     x = b.cast(x, out[0].dtype)
     axis %= x.rank
+    if x.shape is not None and x.shape[axis] == 0:
+        return x
     first = b("ReduceMax", b("Mul", x, 0), [axis], keepdims=0)
     inside = b.body("step")
     total, part = (Value(b.shared.name(n), x.dtype) for n in ("total", "part"))

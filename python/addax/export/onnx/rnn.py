@@ -58,6 +58,14 @@ def _recurrence(
 ) -> list[Value | None]:
     """Outputs stand at the step that made them, where ONNX has them at the time of the input."""
     kernel, recurrent, bias = weights
+    assert x.shape is not None and states[0].shape is not None
+    # onnxruntime aborts at no steps and at no features.
+    zero = np.zeros((), numpy_dtype(x.dtype))
+    if x.shape[1] == 0:
+        return [Value("", x.dtype, (x.shape[0], 0, states[0].shape[1]), fill=zero), *states]
+    if x.shape[2] == 0:
+        x = Value("", x.dtype, (*x.shape[:2], 1), fill=zero)
+        kernel = b.const(np.zeros((1, *(kernel.shape or ())[1:]), zero.dtype))
     y, *last = b(
         op,
         b.transposed(x, (1, 0, 2)),
@@ -67,7 +75,7 @@ def _recurrence(
         None,
         *(None if s.is_zero else b("Unsqueeze", s, [0]) for s in states),
         outputs=1 + len(states),
-        hidden_size=states[0].shape[1],  # type: ignore[index]
+        hidden_size=states[0].shape[1],
         direction="reverse" if backwards else "forward",
         **attrs,
     )

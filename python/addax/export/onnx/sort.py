@@ -13,16 +13,16 @@ def _order(b: Builder, x: Value, axis: int, count: Value, descending: bool) -> t
     return values, order
 
 
-@row
+@row(integers="order")
 def sort(b: Builder, x: Value, axis: int, descending: bool) -> Value:
     return _order(b, x, axis, b.dim_of(x, axis), descending)[0]
 
 
-@row
+@row(integers="order")
 def argsort(b: Builder, x: Value, axis: int, descending: bool) -> Value:
     return _order(b, x, axis, b.dim_of(x, axis), descending)[1]
 
 
-@row
+@row(integers="order")
 def top_k(b: Builder, x: Value, k: int | Size) -> tuple[Value, Value]:
     return _order(b, x, -1, b.size(k), True)

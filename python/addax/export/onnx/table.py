@@ -48,31 +48,44 @@ def reason_against(row: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True)
 class Row:
-    """A lowering and what it wants: the specs of its outputs; 16-bit floats in float32; bfloat16 as it is."""
+    """A lowering and what it wants: the specs of its outputs, and how its inputs come."""
 
     lowering: Callable
     wants_out: bool
-    wide: bool
-    any_dtype: bool
+    dtypes: dict[str, str]  # those that it does not compute with -> what it has in their place
 
 
 _rows: dict[str, Row] = {}
 
 
-def row(lowering: Callable | None = None, *, wide: bool = False, any_dtype: bool = False) -> Callable:
+# Kernels of engines seldom compute with these. Products and sums of uint64 are those of int64, orders are not.
+_BFLOAT16 = {"bfloat16": "float32"}
+_WIDE = {"float16": "float32", **_BFLOAT16}
+_ORDER = {**dict.fromkeys(("int8", "int16", "uint8", "uint16"), "int32"), "uint32": "int64"}
+_RING = {**_ORDER, "uint64": "int64"}
+_INTS: dict[str, dict[str, str]] = {"": {}, "order": _ORDER, "ring": _RING}
+
+
+def row(
+    lowering: Callable | None = None, *, wide: bool = False, any_dtype: bool = False, integers: str = ""
+) -> Callable:
     """Adds a row under the function's name, less an underscore at the end, which keeps clear of Python's own names.
+
+    What a lowering returns is cast to the dtype that the table says.
 
     Args:
         lowering: The function.
-        wide: 16-bit floats come as float32, and what it returns is rounded: for rows of several nodes, as kernels do.
-        any_dtype: It only moves elements, of any dtype. Others never see bfloat16, which few engines compute with:
-            they compute in float32, and what they return is rounded.
+        wide: 16-bit floats come as float32: for rows of several nodes, which kernels round once.
+        any_dtype: It only moves elements, of any dtype. Others never see bfloat16, which few engines compute with.
+        integers: How small integers, and unsigned ones, come as int32 and int64: `order` for what compares and divides,
+            `ring` for what only adds and multiplies.
     """
 
     def add(lowering: Callable) -> Callable:
         name = lowering.__name__.removesuffix("_")
         assert name not in _rows, name
-        _rows[name] = Row(lowering, "out" in inspect.signature(lowering).parameters, wide, any_dtype)
+        dtypes = {**(_WIDE if wide else {} if any_dtype else _BFLOAT16), **_INTS[integers]}
+        _rows[name] = Row(lowering, "out" in inspect.signature(lowering).parameters, dtypes)
         return lowering
 
     return add if lowering is None else add(lowering)
@@ -180,12 +193,14 @@ class Builder:
 
         Args:
             op: Of ONNX.
-            *inputs: Values; numbers of the dtype of the first value; lists of ints as int64; `None` if not given.
-            dtype: Of the outputs; that of the first input if not given.
+            *inputs: Values; numbers, of the dtype of the first value that is no bool; lists of ints, as int64; `None`
+                if not given.
+            dtype: Of the outputs; that same one if not given.
             outputs: How many.
             **attrs: Of the op.
         """
-        first = next((x.dtype for x in inputs if isinstance(x, Value)), "float32")
+        dtypes = [x.dtype for x in inputs if isinstance(x, Value)] or ["float32"]
+        first = next((d for d in dtypes if d != "bool"), "bool")  # not that of a Where's condition
         given = [None if x is None else self.value(x, first) for x in inputs]
         while given and given[-1] is None:
             given.pop()
@@ -411,13 +426,10 @@ def _lower(b: Builder, eqn: Equation, inputs: list[Value | None], specs: list[Sp
     if found is None:
         reasons = {r["name"]: reason_against(r) for r in op_table()}
         raise NoLoweringError(eqn.op, reasons.get(eqn.op) or "it has no lowering")
-    narrow = ("float16", "bfloat16") if found.wide else () if found.any_dtype else ("bfloat16",)
-    given = [b.cast(x, "float32") if x is not None and x.dtype in narrow else x for x in inputs]
+    given = [x if x is None else b.cast(x, found.dtypes.get(x.dtype, x.dtype)) for x in inputs]
     attrs = dict(eqn.attrs)
     if found.wants_out:
-        attrs["out"] = [
-            s if s is None or s.dtype not in narrow or "dtype" in attrs else Spec(s.shape, "float32") for s in specs
-        ]
+        attrs["out"] = [s if s is None else Spec(s.shape, found.dtypes.get(s.dtype, s.dtype)) for s in specs]
     made = found.lowering(b, *given, **attrs)
     made = list(made) if isinstance(made, (tuple, list)) else [made]
     return [None if s is None else b.cast(x, s.dtype) for x, s in zip(made, specs, strict=True)]
