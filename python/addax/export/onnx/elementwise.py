@@ -362,7 +362,7 @@ def clip(b: Builder, x: Value, low: Value, high: Value, out: list[Spec]) -> Valu
     return b("Min", b("Max", x, low), high)
 
 
-@row(any_dtype=True)
+@row
 def where(b: Builder, condition: Value, x: Value, y: Value, out: list[Spec]) -> Value:
     dtype = out[0].dtype
     given = [b.cast(condition, "bool"), b.cast(x, dtype), b.cast(y, dtype)]

@@ -15,12 +15,12 @@ def take(b: Builder, x: Value, indices: Value, axis: int) -> Value:
     return b("Gather", x, _places(b, indices), axis=axis)
 
 
-@row(any_dtype=True)
+@row
 def take_along_axis(b: Builder, x: Value, indices: Value, axis: int) -> Value:
     return b("GatherElements", x, _places(b, indices), axis=axis)
 
 
-@row(any_dtype=True)
+@row
 def gather_nd(b: Builder, x: Value, indices: Value) -> Value:
     return b("GatherND", x, b.cast(indices, "int64"))
 
@@ -33,7 +33,7 @@ def scatter_add(b: Builder, x: Value, indices: Value, updates: Value) -> Value:
     return b("ScatterND", x, b.cast(indices, "int64"), updates, reduction="add")
 
 
-@row(any_dtype=True)
+@row
 def scatter(b: Builder, x: Value, indices: Value, updates: Value) -> Value:
     """Of several updates to one place, ONNX does not say which stays."""
     return b("ScatterND", x, b.cast(indices, "int64"), updates)

@@ -23,7 +23,7 @@ def transpose(b: Builder, x: Value, axes: tuple) -> Value:
     return b.transposed(x, [axis % x.rank for axis in axes] or list(range(x.rank))[::-1])
 
 
-@row(any_dtype=True)
+@row
 def broadcast_to(b: Builder, x: Value, shape: tuple) -> Value:
     if x.fill is not None:
         return Value("", x.dtype, shape, fill=x.fill)
@@ -47,7 +47,7 @@ def _slice(b: Builder, x: Value, starts: Sequence, stops: Sequence, steps: Seque
     return b("Slice", x, b.shape(first), b.shape(last), axes, [steps[i] for i in axes])
 
 
-@row(any_dtype=True)
+@row
 def slice_update(b: Builder, x: Value, update: Value, starts: tuple, stops: tuple, steps: tuple) -> Value:
     if update.shape is not None and 0 in update.shape:
         return x
@@ -74,7 +74,7 @@ def slice_update(b: Builder, x: Value, update: Value, starts: tuple, stops: tupl
     return b("Reshape", written, shape)
 
 
-@row(any_dtype=True)
+@row
 def pad(b: Builder, x: Value, low: tuple, high: tuple, mode: str, value: float) -> Value:
     if mode == "constant":
         filled = b.const(np.array(value, numpy_dtype(x.dtype)))

@@ -22,7 +22,7 @@ def _columns(b: Builder, x: Value, order: Sequence[int]) -> Value:
         return x
     columns = np.arange(x.shape[-1]).reshape(len(order), -1)[list(order)].reshape(-1)
     if x.const is not None:
-        return b.const(np.ascontiguousarray(x.const[..., columns]), x.name and f"{x.name}_gates")
+        return b.const(np.ascontiguousarray(x.const[..., columns]), x.label)
     made = b("Gather", x, columns, axis=-1)
     made.shape = x.shape
     return made
@@ -41,7 +41,7 @@ def _biases(b: Builder, bias: Value, order: Sequence[int]) -> Value:
         return b.reshaped(ordered, (1, -1))
     zeros = np.zeros(bias.shape, numpy_dtype(bias.dtype))
     if ordered.const is not None:
-        return b.const(np.concatenate([ordered.const, zeros])[None])
+        return b.const(np.concatenate([ordered.const, zeros])[None], bias.label)
     return b("Unsqueeze", b("Concat", ordered, zeros, axis=0), [0])
 
 

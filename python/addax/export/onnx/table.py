@@ -111,11 +111,12 @@ class NoLoweringError(ValueError):
 class Value:
     """A tensor of the ONNX graph."""
 
-    name: str
+    name: str  # "" until something reads it, for what is known
     dtype: str
     shape: tuple[Dim, ...] | None = None  # None: not known
     const: np.ndarray | None = None  # its elements, where they are known
     fill: np.ndarray | None = None  # of rank 0: all its elements, where there may be any number of them
+    label: str = "const"  # what a const is named after
 
     @property
     def rank(self) -> int:
@@ -159,6 +160,7 @@ class Shared:
     initializers: dict[str, np.ndarray] = field(default_factory=dict)
     dtypes: dict[str, str] = field(default_factory=dict)
     known: dict[Any, Value] = field(default_factory=dict)  # consts by their bytes, and sizes
+    made_of: dict[int, tuple[Value, list[Value]]] = field(default_factory=dict)  # by id: consts made of a const
     names: dict[str, int] = field(default_factory=dict)  # how often a name was given
 
     def name(self, like: str) -> str:
@@ -168,10 +170,16 @@ class Shared:
         return f"{like}_{count}" if count else like
 
 
+def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
 def numpy_dtype(dtype: str) -> np.dtype:
     """NumPy's dtype of that name."""
     return np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
 
+
+_SMALL = 64  # elements of a const that may be made again
 
 Operand = Value | bool | int | float | Sequence | np.ndarray | None
 
@@ -220,24 +228,32 @@ class Builder:
             return self.const(np.array(x, np.int64))
         return self.const(np.array(x, numpy_dtype(dtype)))
 
-    def const(self, array: np.ndarray, name: str = "") -> Value:
-        """A value with these elements; the same one for the same small array."""
+    def const(self, array: np.ndarray, label: str = "") -> Value:
+        """A value with these elements; the same one for the same small array.
+
+        Args:
+            array: The elements.
+            label: What it is named after.
+        """
         dtype = str(array.dtype)
-        key = (array.shape, dtype, array.tobytes()) if array.size <= 64 and not name else None
-        if key is not None and key in self.shared.known:
-            return self.shared.known[key]
-        made = Value("", dtype, array.shape, const=array)
-        made.name = name and self.shared.name(name)
-        if key is not None:
-            self.shared.known[key] = made
-        return made
+        if label or array.size > _SMALL:
+            return Value("", dtype, array.shape, const=array, label=label or "const")
+        key = (array.shape, dtype, array.tobytes())
+        if key not in self.shared.known:
+            self.shared.known[key] = Value("", dtype, array.shape, const=array)
+        return self.shared.known[key]
 
     def name_of(self, x: Value) -> str:
         """The name by which nodes read a value. Consts come into being here, if anything reads them."""
-        if x.fill is not None and not x.name:
-            x.name = self._at_first()("Expand", self.const(x.fill), self.shape(x.shape or ())).name
-        elif x.const is not None and x.name not in self.shared.initializers:
-            x.name = x.name or self.shared.name("const")
+        if x.name:
+            return x.name
+        if x.fill is not None:
+            wide = _BFLOAT16.get(x.dtype, x.dtype)  # engines do not expand bfloat16
+            first = self._at_first()
+            made = first("Expand", first.const(x.fill.astype(numpy_dtype(wide))), first.shape(x.shape or ()))
+            x.name = first.cast(made, x.dtype).name
+        elif x.const is not None:
+            x.name = self.shared.name(x.label)
             self.shared.initializers[x.name] = x.const
             self.shared.dtypes[x.name] = x.dtype
         return x.name
@@ -314,8 +330,8 @@ class Builder:
             return x
         if x.fill is not None:
             return Value("", dtype, x.shape, fill=x.fill.astype(numpy_dtype(dtype)))
-        if x.const is not None and x.const.size <= 64:
-            return self._like(x, x.const.astype(numpy_dtype(dtype)), "")
+        if x.const is not None and x.const.size <= _SMALL:
+            return self._like(x, x.const.astype(numpy_dtype(dtype)))
         made = self("Cast", x, dtype=dtype, to=dtype)
         made.shape = x.shape
         return made
@@ -325,7 +341,7 @@ class Builder:
         if list(axes) == list(range(len(axes))):
             return x
         if x.const is not None:
-            return self._like(x, np.ascontiguousarray(x.const.transpose(axes)), "transposed")
+            return self._like(x, np.ascontiguousarray(x.const.transpose(axes)))
         made = self("Transpose", x, perm=list(axes))
         made.shape = None if x.shape is None else tuple(x.shape[axis] for axis in axes)
         return made
@@ -333,7 +349,7 @@ class Builder:
     def reshaped(self, x: Value, dims: Sequence[Dim]) -> Value:
         """The value in another shape; one dim may be -1."""
         if x.const is not None and not any(isinstance(dim, Size) for dim in dims):
-            return self._like(x, x.const.reshape(dims), "reshaped")
+            return self._like(x, x.const.reshape(dims))
         # One dim that is not known follows from the others, unless they are empty.
         unknown = [i for i, dim in enumerate(dims) if isinstance(dim, Size)]
         if len(unknown) == 1 and not any(dim in (0, -1, None) for dim in dims):
@@ -341,13 +357,14 @@ class Builder:
         allow = {"allowzero": 1} if 0 in dims and -1 not in dims else {}
         return self("Reshape", x, self.shape(dims), **allow)
 
-    def _like(self, x: Value, array: np.ndarray, how: str) -> Value:
-        """A const made of another, remembered, so that what is read twice is made once."""
-        key = (id(x), how, array.shape, str(array.dtype), array.strides)
-        if key not in self.shared.known:
-            self.shared.known[key] = self.const(array, x.name and how and f"{x.name}_{how}")
-            self.shared.known[(*key, "of")] = x  # keeps its id from being given again
-        return self.shared.known[key]
+    def _like(self, x: Value, array: np.ndarray) -> Value:
+        """A const made of another; of what is read twice alike there is one."""
+        same = self.shared.made_of.setdefault(id(x), (x, []))[1]
+        for made in same:
+            if made.const is not None and made.dtype == str(array.dtype) and _is_same(made.const, array):
+                return made
+        same.append(self.const(array, "" if x.label == "const" else x.label))
+        return same[-1]
 
     def channels_first(self, x: Value) -> Value:
         """(batch, ..., channels) as (batch, channels, ...)."""
