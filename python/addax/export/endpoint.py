@@ -35,6 +35,8 @@ class Endpoint:
     #: Inputs and what the model made of them, to compare with; empty where none could be made.
     example_inputs: list[Tensor] = field(default_factory=list)
     example_outputs: list[Tensor] = field(default_factory=list)
+    #: What was traced, of a flat list of tensors; `None` for one that was read from a file.
+    function: Callable | None = None
 
 
 def make_endpoint(
@@ -90,7 +92,7 @@ def make_endpoint(
     outputs = list(output_names or _names_of([found["structure"]], "output"))
     if len(outputs) != len(graph.results):
         outputs = [f"output_{i}" for i in range(len(graph.results))]
-    endpoint = Endpoint(name, graph, _unique(names), _unique(outputs), variables)
+    endpoint = Endpoint(name, graph, _unique(names), _unique(outputs), variables, function=flat)
     endpoint.state_names = _unique([variable_names(v) or f"state_{i}" for i, v in enumerate(variables)])
     _add_example(endpoint, flat, specs)
     return endpoint

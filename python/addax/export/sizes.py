@@ -144,3 +144,19 @@ class Samples:
                 if rest == 0 and factor and all(factor * p + more == v for p, v in zip(products, values, strict=True)):
                     return Size(((tuple(chosen), factor),) + ((((), more),) if more else ()))
         return None
+
+
+def combined(*terms: tuple[int, int | Size]) -> int | Size:
+    """Returns the sum of sizes, each times a factor.
+
+    Args:
+        *terms: Factors and sizes.
+    """
+    total: dict[tuple[str, ...], int] = {}
+    for factor, size in terms:
+        for names, times in size.terms if isinstance(size, Size) else (((), size),):
+            total[names] = total.get(names, 0) + factor * times
+    ordered = sorted(((k, v) for k, v in total.items() if v), key=lambda term: (-len(term[0]), term[0]))
+    if all(not names for names, _ in ordered):
+        return sum(v for _, v in ordered)
+    return Size(tuple(ordered))
