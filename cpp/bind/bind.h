@@ -16,6 +16,7 @@ void bind_autograd(py::module_& m);
 void bind_graph(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_engine(py::module_& m);
+void bind_model(py::module_& m);
 
 /// The Python type of tensors.
 PyTypeObject* tensor_type();

@@ -55,6 +55,7 @@ PYBIND11_MODULE(_core, m) {
   bind::bind_graph(m);
   bind::bind_interop(m);
   bind::bind_engine(m);
+  bind::bind_model(m);
 
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("n"));

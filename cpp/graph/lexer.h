@@ -111,6 +111,16 @@ class Lexer {
     return out;
   }
 
+  /// So many bytes as they are, after the end of this line.
+  std::string_view lines(uint64_t bytes) {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\r')) ++at_;
+    if (at_ >= text_.size() || text_[at_] != '\n') wrong("expected the end of the line");
+    ++at_;
+    if (bytes > text_.size() - at_) wrong("expected " + std::to_string(bytes) + " more bytes");
+    at_ += bytes;
+    return text_.substr(at_ - bytes, bytes);
+  }
+
   Dims dims() {
     Dims d;
     expect("(");

@@ -9,7 +9,8 @@
 //
 // The bodies of loops and branches stand among their eqn's settings as graphs of their own. Numbers may follow from
 // sizes that are named (`80*n + 1`), a dim of an output may be left to its shape rule (`?`), and a const may be a
-// tensor of the caller's (`tensor 3`) or equally far apart values (`range [0, 1]`): what files need (docs/format.md).
+// tensor of the caller's (`tensor 3`), equally far apart values (`range [0, 1]`) whole numbers in floats, which may follow
+// sizes (`whole [batch]`), or one number divided by a size (`quotient [1, batch]`): what files need (docs/format.md).
 #include <algorithm>
 #include <cstring>
 #include <iomanip>
@@ -233,13 +234,14 @@ class Reader {
       return value;
     }
     if (in_.accept("range")) return range(spec);
-    const bool all = in_.accept("all");
+    if (in_.accept("quotient")) return quotient(spec);
+    const bool all = in_.accept("all"), whole = !all && in_.accept("whole");
     in_.expect("[");
     const int64_t count = all ? 1 : numel(spec.shape);
     if (count > kMostMade) in_.wrong("expected fewer values in text");
     Tensor value = Tensor::empty(all ? Shape() : spec.shape, spec.dtype);
     for (int64_t i = 0; i < count; ++i) {
-      set(value, i, spec.dtype);
+      set(value, i, spec.dtype, whole);
       in_.accept(",");
     }
     in_.expect("]");
@@ -247,7 +249,7 @@ class Reader {
   }
 
   // The next number of the text as element i. Whole numbers of any size keep their bits in text only as integers.
-  void set(const Tensor& value, int64_t i, Dtype dtype) {
+  void set(const Tensor& value, int64_t i, Dtype dtype, bool whole) {
     if (dtype == Dtype::UInt64) {
       value.data<uint64_t>()[i] = in_.natural();
     } else if (dtype == Dtype::Int64) {
@@ -255,10 +257,20 @@ class Reader {
     } else {
       const Kind kind = kind_of(dtype);
       const double number =
-          kind == Kind::Signed || kind == Kind::Unsigned ? static_cast<double>(in_.integer()) : in_.real();
+          whole || kind == Kind::Signed || kind == Kind::Unsigned ? static_cast<double>(in_.integer()) : in_.real();
       const Tensor one = Tensor::scalar(number, dtype);
       std::memcpy(value.data<char>() + i * size_of(dtype), one.raw(), static_cast<size_t>(size_of(dtype)));
     }
+  }
+
+  Tensor quotient(const Spec& spec) {
+    in_.expect("[");
+    const double numerator = in_.real();
+    in_.expect(",");
+    const double value = numerator / static_cast<double>(in_.integer());
+    in_.expect("]");
+    if (!is_float(spec.dtype)) in_.wrong("expected a quotient to be a float before this");
+    return Tensor::scalar(value, spec.dtype).view({spec.shape, Strides::filled(spec.shape.rank(), 0), 0});
   }
 
   Tensor range(const Spec& spec) {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from addax import constraints as constraints
     from addax import distribution as distribution
     from addax import dtype_policies as dtype_policies
+    from addax import export as export
     from addax import initializers as initializers
     from addax import layers as layers
     from addax import losses as losses
@@ -68,6 +69,7 @@ _MODULES = frozenset(
         "constraints",
         "distribution",
         "dtype_policies",
+        "export",
         "initializers",
         "layers",
         "losses",

@@ -44,6 +44,7 @@ def make_endpoint(
     output_names: Sequence[str] | None = None,
     variable_names: Callable[[Any], str] = lambda variable: "",
     fixed_states: bool = True,
+    fold: bool = True,
 ) -> Endpoint:
     """Traces a function.
 
@@ -56,6 +57,7 @@ def make_endpoint(
         output_names: Of the outputs, in flat order.
         variable_names: Gives the name of one of the engine's variables.
         fixed_states: Whether variables that it only reads become constants.
+        fold: Whether what depends on constants alone is computed now.
 
     Raises:
         ValueError: If an input has no known rank, or what the function computes cannot be told for all sizes.
@@ -74,7 +76,7 @@ def make_endpoint(
     for shared in (False, True):
         specs, sizes = _specs(leaves, names, shared)
         try:
-            graph, variables = trace(flat, specs, sizes, fixed_states)
+            graph, variables = trace(flat, specs, sizes, fixed_states, fold)
             break
         except ValueError as failure:
             error = error or failure
@@ -152,7 +154,7 @@ def _add_example(endpoint: Endpoint, flat: Callable, specs: Sequence[Spec]) -> N
         random = np.random.RandomState(0)
         inputs = [_example(spec, sizes, random) for spec in specs]
         try:
-            with untraced(), engine.stop_recording():
+            with untraced():
                 outputs = [x.owned() for x in flat(*inputs)]
         except (ValueError, IndexError):  # too small for the model, or no row of a table
             continue

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,12 +56,20 @@ class Range:
 
 @dataclass(frozen=True)
 class Listed:
-    """An integer const with elements that follow unknown sizes, in order."""
+    """A const of whole numbers that follow unknown sizes, in order."""
 
     values: tuple[int | Size, ...]
 
 
-Const = Tensor | Filled | Range | Listed
+@dataclass(frozen=True)
+class Quotient:
+    """A const that repeats a number divided by a size, as the gradient of a mean does."""
+
+    numerator: float
+    divisor: Size
+
+
+Const = Tensor | Filled | Range | Listed | Quotient
 
 
 @dataclass
@@ -127,7 +136,11 @@ class ExportedGraph:
 
 
 def trace(
-    fn: Callable[..., Sequence[Tensor]], signature: Sequence[Spec], sizes: Sequence[str], fixed_states: bool = True
+    fn: Callable[..., Sequence[Tensor]],
+    signature: Sequence[Spec],
+    sizes: Sequence[str],
+    fixed_states: bool = True,
+    fold: bool = True,
 ) -> tuple[ExportedGraph, list[Any]]:
     """Traces a function for any size of its inputs.
 
@@ -136,6 +149,7 @@ def trace(
         signature: Shapes and dtypes of its inputs; unknown dims are `Size`s of one name.
         sizes: The names.
         fixed_states: Whether variables that it only reads become consts; otherwise all variables stay states.
+        fold: Whether what depends on consts alone is computed now.
 
     Returns:
         The graph, and the engine's variables that are its states, in order.
@@ -148,7 +162,9 @@ def trace(
     graph = _merge([t[0] for t in traced], samples)
     _, variables, weights = traced[0]
     graph.weights = weights
-    _fold(graph)
+    graph.consts.update((v, box.peek()) for v, box in weights.items() if v in graph.consts)
+    if fold:
+        _fold(graph)
     return graph, variables
 
 
@@ -230,10 +246,13 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
             start, step = arrays[0][0], arrays[0][1] - arrays[0][0]
             if all((a == start + step * np.arange(a.size, dtype=a.dtype)).all() for a in arrays):
                 return Range(start.item(), step.item())
-        if arrays[0].dtype.kind in "iu" and len({a.shape for a in arrays}) == 1 and arrays[0].size <= _SHOWN:
-            elements = [samples.fit([int(a.flat[i]) for a in arrays]) for i in range(arrays[0].size)]
+        wide = [np.asarray(a, "float64" if a.dtype.kind not in "iu" else a.dtype) for a in arrays]
+        if len({a.shape for a in arrays}) == 1 and first.size <= _SHOWN and all((a == np.trunc(a)).all() for a in wide):
+            elements = [samples.fit([int(a.flat[i]) for a in wide]) for i in range(first.size)]
             if None not in elements:
                 return Listed(tuple(elements))
+        if (quotient := _quotient(wide, samples)) is not None:
+            return quotient
         raise differ(f"a constant of shape {first.shape} and dtype {first.dtype} depends on it")
 
     return ExportedGraph(
@@ -256,6 +275,21 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
         ],
         sizes=samples.names,
     )
+
+
+def _quotient(arrays: Sequence[np.ndarray], samples: Samples) -> Quotient | None:
+    """The quotient whose values these are in the traces, but for the rounding of two divisions to float32."""
+    if not all(a.size and (a == a.flat[0]).all() for a in arrays):
+        return None
+    values = np.array([a.flat[0] for a in arrays], "float64")
+    for count in range(1, len(samples.names) + 1):
+        for names in itertools.combinations(samples.names, count):
+            divisor = Size(((names, 1),))
+            numerators = values * [divisor.at(sizes) for sizes in samples.sizes]
+            if np.ptp(numerators) <= 2.0**-22 * abs(numerators[0]):
+                numerator = float(np.float32(numerators[0]))
+                return Quotient(numerator, divisor)
+    return None
 
 
 def _defined(inputs: Sequence[int], consts: Sequence, eqns: Sequence) -> Iterator[int]:
@@ -332,7 +366,9 @@ def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None
     if isinstance(value, Range):
         return f"range [{_number_text(value.start)}, {_number_text(value.step)}]"
     if isinstance(value, Listed):
-        return f"[{', '.join(map(str, value.values))}]"
+        return f"whole [{', '.join(map(str, value.values))}]"
+    if isinstance(value, Quotient):
+        return f"quotient [{_number_text(value.numerator)}, {value.divisor}]"
     at = tensor(v, value)
     if at is not None:
         return f"tensor {at}"
@@ -349,7 +385,13 @@ def _attr_text(name: str, value: Any, indent: str) -> str:
     if isinstance(value, list):
         return f"[{', '.join(body.text(indent=indent) for body in value)}]"
     if isinstance(value, str):  # fields that hold a dtype are named so
-        return value if name == "dtype" else json.dumps(value)
+        return value if name == "dtype" else quoted(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(str, value))}{',' if len(value) == 1 else ''})"
     return "none" if value is None else _number_text(value)
+
+
+def quoted(text: str) -> str:
+    """As the engine reads strings: `\\"` and `\\\\`, everything else as it is, but on one line."""
+    escaped = re.sub(r"[\x00-\x1f]", " ", text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -170,6 +170,75 @@ class Model(Trainer, Layer):
         """
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def export(
+        self,
+        filepath: Any,
+        format: str | None = None,
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the model's inference to a file that runs without Python.
+
+        Args:
+            filepath: The file's path.
+            format: `"addax"`, for `addax::Model` in C++ and `addax.export.load`, or `"onnx"`. `None`: what the end of the
+                path says, `.onnx` or anything else.
+            verbose: Whether to print what was written; `None` is True.
+            input_signature: A list with one structure of `InputSpec`s for each argument of `call`; dims of `None` may
+                have any size. Needed for subclassed models only.
+
+        Raises:
+            ValueError: If the format is another one, the inputs are not known, or what the model computes depends on
+                sizes in a way that no file can tell.
+
+        Example:
+
+        >>> import os, tempfile
+        >>> model = addax.Sequential([addax.Input((3,)), addax.layers.Dense(2)])
+        >>> path = os.path.join(tempfile.mkdtemp(), "m.addax")
+        >>> model.export(path, verbose=False)
+        >>> addax.export.load(path).inputs
+        [('input', 'float32', ('batch', 3))]
+        """
+        from addax.export.archive import export_model
+
+        if kwargs:
+            raise ValueError(f"export: unknown arguments {', '.join(kwargs)}")
+        export_model(self, filepath, format, verbose, input_signature)
+
+    def export_training(
+        self, filepath: Any, input_signature: Any = None, target_signature: Any = None, verbose: bool | None = None
+    ) -> None:
+        """Writes the model's training step to a file that trains without Python (`addax::Trainer` in C++).
+
+        The file also serves: its second endpoint is the model's inference, over the same weights. After training, the
+        C++ program saves the file again, and `addax.export.load_weights` reads it.
+
+        Args:
+            filepath: The file's path.
+            input_signature: As for `export`.
+            target_signature: A structure of `InputSpec`s of the targets; by default like the model's outputs, with the
+                dtype and shape that the loss gets. Sparse labels need `InputSpec(shape=(None,), dtype="int32")`.
+            verbose: Whether to print what was written; `None` is True.
+
+        Raises:
+            ValueError: If the model is not compiled, or a signature is not known.
+
+        Example:
+
+        >>> import os, tempfile
+        >>> model = addax.Sequential([addax.Input((3,)), addax.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> path = os.path.join(tempfile.mkdtemp(), "t.addax")
+        >>> model.export_training(path, verbose=False)
+        >>> addax.export.load(path).endpoints
+        ['train', 'serve']
+        """
+        from addax.export.archive import export_training
+
+        export_training(self, filepath, input_signature, target_signature, verbose)
+
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict:
         """Returns all variables as nested dicts, keyed by the parts of their paths.
 
