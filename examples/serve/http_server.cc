@@ -65,7 +65,7 @@ HttpServer::HttpServer(const HttpLimits& limits, Metrics& metrics) : limits_(lim
   set_expect_100_continue_handler([this](const httplib::Request& request, httplib::Response& response) {
     return check_framing(request, response) ? 100 : response.status;
   });
-  set_error_handler([](const httplib::Request&, httplib::Response& response) {
+  set_error_handler(HandlerWithResponse([](const httplib::Request&, httplib::Response& response) {
     if (Client::current->connection.timed_out()) response.status = 408;
     if (!response.body.empty()) return HandlerResponse::Unhandled;
     const int status = response.status;
@@ -75,7 +75,7 @@ HttpServer::HttpServer(const HttpLimits& limits, Metrics& metrics) : limits_(lim
               : status == 414 ? "the path is too long"
                               : "not a valid HTTP request");
     return HandlerResponse::Handled;
-  });
+  }));
   set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
     set_error(response, 500, "internal error");
   });
@@ -85,9 +85,8 @@ HttpServer::HttpServer(const HttpLimits& limits, Metrics& metrics) : limits_(lim
     response.headers.erase("Connection");
     response.set_header("Connection", "close");
   });
-  set_logger([this](const httplib::Request&, const httplib::Response& response) {
-    metrics_.responses.add(response.status);
-  });
+  set_logger(
+      [this](const httplib::Request&, const httplib::Response& response) { metrics_.responses.add(response.status); });
 }
 
 HttpServer::~HttpServer() {
@@ -176,7 +175,8 @@ void HttpServer::admit(int fd) {
   const std::string body = error_body("too many connections");
   const std::string text =
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
-      "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+      "Content-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body;
   // Into an empty socket buffer, which takes it whole; this thread waits for nobody.
   if (::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) client->connection.linger({}, 1 << 16);
 }
@@ -231,13 +231,16 @@ bool HttpServer::handle(Client& client) {
   client.headers_read = client.has_body = client.body_read = false;
   client.connection.begin_request(limits_.request_timeout, kMaxHeaderBytes);
   bool closed = false;
-  const bool answered = process(*this, client.connection, stopping_, closed, [&](httplib::Request& request) {
-    client.headers_read = true;
-    client.has_body = request.has_header("Transfer-Encoding") ||
-                      (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
-    client.connection.begin_body(2 * limits_.max_body_bytes + kChunkSlack);
-    request.ranges.clear();  // which a server may ignore; httplib would answer a header of 8 kB with gigabytes
-  }, 0);
+  const bool answered = process(
+      *this, client.connection, stopping_, closed,
+      [&](httplib::Request& request) {
+        client.headers_read = true;
+        client.has_body = request.has_header("Transfer-Encoding") ||
+                          (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
+        client.connection.begin_body(2 * limits_.max_body_bytes + kChunkSlack);
+        request.ranges.clear();  // which a server may ignore; httplib would answer a header of 8 kB with gigabytes
+      },
+      0);
   if (answered && !closed && !must_close(client)) return true;
   if (!client.headers_read || (client.has_body && !client.body_read))
     client.connection.linger(kLinger, limits_.max_body_bytes);

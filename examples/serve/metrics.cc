@@ -47,8 +47,7 @@ std::vector<double> powers_of_two() { return {1, 2, 4, 8, 16, 32, 64, 128, 256, 
 Histogram::Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
 
 void Histogram::observe(double value) {
-  const size_t bucket =
-      static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
+  const size_t bucket = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
   const std::lock_guard lock(mutex_);
   ++counts_[bucket];
   sum_ += value;
@@ -80,7 +79,9 @@ void Counts::write(std::string& out, const std::string& name, const std::string&
 }
 
 ModelMetrics::ModelMetrics()
-    : request_seconds(seconds()), run_seconds(seconds()), batch_rows(powers_of_two()),
+    : request_seconds(seconds()),
+      run_seconds(seconds()),
+      batch_rows(powers_of_two()),
       batch_requests(powers_of_two()) {}
 
 std::string Metrics::text() const {

@@ -25,9 +25,8 @@ int64_t integer(const std::string& name, const std::string& text, int64_t low, i
 
 template <class T>
 Option number(const char* name, const char* value, const char* text, T Options::* field, int64_t low, int64_t high) {
-  return {name, value, text, [=](Options& o, const std::string& v) {
-            o.*field = static_cast<T>(integer(name, v, low, high));
-          }};
+  return {name, value, text,
+          [=](Options& o, const std::string& v) { o.*field = static_cast<T>(integer(name, v, low, high)); }};
 }
 
 void add_model(Options& options, const std::string& text) {
@@ -64,7 +63,8 @@ const std::vector<Option>& table() {
              &Options::request_timeout, 1, 86400),
       number("--idle-timeout", "S", "seconds a connection may be silent between requests (30)", &Options::idle_timeout,
              1, 86400),
-      number("--grace", "S", "seconds to finish what is queued after SIGTERM or SIGINT (10)", &Options::grace, 0, 86400),
+      number("--grace", "S", "seconds to finish what is queued after SIGTERM or SIGINT (10)", &Options::grace, 0,
+             86400),
       {"--verify", nullptr, "check the files' checksums and recorded examples before serving",
        [](Options& o, const std::string&) { o.verify = true; }},
       {"--help", nullptr, "this text", [](Options& o, const std::string&) { o.help = true; }},

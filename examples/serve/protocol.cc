@@ -22,9 +22,9 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 const std::pair<Dtype, const char*> kDatatypes[] = {
-    {Dtype::Bool, "BOOL"},    {Dtype::Int8, "INT8"},      {Dtype::Int16, "INT16"},   {Dtype::Int32, "INT32"},
-    {Dtype::Int64, "INT64"},  {Dtype::UInt8, "UINT8"},    {Dtype::UInt16, "UINT16"}, {Dtype::UInt32, "UINT32"},
-    {Dtype::UInt64, "UINT64"}, {Dtype::Float16, "FP16"},  {Dtype::BFloat16, "BF16"}, {Dtype::Float32, "FP32"},
+    {Dtype::Bool, "BOOL"},     {Dtype::Int8, "INT8"},    {Dtype::Int16, "INT16"},   {Dtype::Int32, "INT32"},
+    {Dtype::Int64, "INT64"},   {Dtype::UInt8, "UINT8"},  {Dtype::UInt16, "UINT16"}, {Dtype::UInt32, "UINT32"},
+    {Dtype::UInt64, "UINT64"}, {Dtype::Float16, "FP16"}, {Dtype::BFloat16, "BF16"}, {Dtype::Float32, "FP32"},
     {Dtype::Float64, "FP64"},
 };
 
@@ -141,20 +141,37 @@ Tensor to_tensor(const Values& values, const Shape& shape, Dtype dtype, const st
         tensor.data<bool>()[i] = values.bits[i] != 0;
       }
       break;
-    case Dtype::Int8: fill_integers(values, tensor.data<int8_t>(), where, name); break;
-    case Dtype::Int16: fill_integers(values, tensor.data<int16_t>(), where, name); break;
-    case Dtype::Int32: fill_integers(values, tensor.data<int32_t>(), where, name); break;
-    case Dtype::Int64: fill_integers(values, tensor.data<int64_t>(), where, name); break;
-    case Dtype::UInt8: fill_integers(values, tensor.data<uint8_t>(), where, name); break;
-    case Dtype::UInt16: fill_integers(values, tensor.data<uint16_t>(), where, name); break;
-    case Dtype::UInt32: fill_integers(values, tensor.data<uint32_t>(), where, name); break;
-    case Dtype::UInt64: fill_integers(values, tensor.data<uint64_t>(), where, name); break;
+    case Dtype::Int8:
+      fill_integers(values, tensor.data<int8_t>(), where, name);
+      break;
+    case Dtype::Int16:
+      fill_integers(values, tensor.data<int16_t>(), where, name);
+      break;
+    case Dtype::Int32:
+      fill_integers(values, tensor.data<int32_t>(), where, name);
+      break;
+    case Dtype::Int64:
+      fill_integers(values, tensor.data<int64_t>(), where, name);
+      break;
+    case Dtype::UInt8:
+      fill_integers(values, tensor.data<uint8_t>(), where, name);
+      break;
+    case Dtype::UInt16:
+      fill_integers(values, tensor.data<uint16_t>(), where, name);
+      break;
+    case Dtype::UInt32:
+      fill_integers(values, tensor.data<uint32_t>(), where, name);
+      break;
+    case Dtype::UInt64:
+      fill_integers(values, tensor.data<uint64_t>(), where, name);
+      break;
     case Dtype::Float64:
       fill_reals(values, tensor.data<double>(), std::numeric_limits<double>::max(), where, name);
       break;
     default: {
-      const double largest = dtype == Dtype::Float16 ? 65519 : dtype == Dtype::BFloat16 ? 0x1.feffffp127
-                                                                                      : 0x1.fffffefffffffp127;
+      const double largest = dtype == Dtype::Float16    ? 65519
+                             : dtype == Dtype::BFloat16 ? 0x1.feffffp127
+                                                        : 0x1.fffffefffffffp127;
       fill_reals(values, tensor.data<float>(), largest, where, name);
       if (narrow) tensor = addax::cast(tensor, dtype);
     }
@@ -181,7 +198,8 @@ Tensor parse_input(const json& input, const std::vector<Values>& all, const Tens
   }
   if (static_cast<int64_t>(values.bits.size()) != count)
     refuse(where, ": shape ", text_of(shape), " needs ", count, " elements, data has ", values.bits.size());
-  if (values.dims.size() > 1 && count && !std::equal(values.dims.begin(), values.dims.end(), shape.begin(), shape.end()))
+  if (values.dims.size() > 1 && count &&
+      !std::equal(values.dims.begin(), values.dims.end(), shape.begin(), shape.end()))
     refuse(where, ": data is nested unlike shape ", text_of(shape));
   return to_tensor(values, shape, info.dtype, where);
 }
@@ -214,18 +232,30 @@ void append_all(std::string& out, const Tensor& tensor) {
 
 void append_data(std::string& out, const Tensor& tensor) {
   switch (tensor.dtype()) {
-    case Dtype::Bool: return append_all<bool>(out, tensor);
-    case Dtype::Int8: return append_all<int8_t>(out, tensor);
-    case Dtype::Int16: return append_all<int16_t>(out, tensor);
-    case Dtype::Int32: return append_all<int32_t>(out, tensor);
-    case Dtype::Int64: return append_all<int64_t>(out, tensor);
-    case Dtype::UInt8: return append_all<uint8_t>(out, tensor);
-    case Dtype::UInt16: return append_all<uint16_t>(out, tensor);
-    case Dtype::UInt32: return append_all<uint32_t>(out, tensor);
-    case Dtype::UInt64: return append_all<uint64_t>(out, tensor);
-    case Dtype::Float64: return append_all<double>(out, tensor);
-    case Dtype::Float32: return append_all<float>(out, tensor);
-    default: return append_all<float>(out, addax::cast(tensor, Dtype::Float32));
+    case Dtype::Bool:
+      return append_all<bool>(out, tensor);
+    case Dtype::Int8:
+      return append_all<int8_t>(out, tensor);
+    case Dtype::Int16:
+      return append_all<int16_t>(out, tensor);
+    case Dtype::Int32:
+      return append_all<int32_t>(out, tensor);
+    case Dtype::Int64:
+      return append_all<int64_t>(out, tensor);
+    case Dtype::UInt8:
+      return append_all<uint8_t>(out, tensor);
+    case Dtype::UInt16:
+      return append_all<uint16_t>(out, tensor);
+    case Dtype::UInt32:
+      return append_all<uint32_t>(out, tensor);
+    case Dtype::UInt64:
+      return append_all<uint64_t>(out, tensor);
+    case Dtype::Float64:
+      return append_all<double>(out, tensor);
+    case Dtype::Float32:
+      return append_all<float>(out, tensor);
+    default:
+      return append_all<float>(out, addax::cast(tensor, Dtype::Float32));
   }
 }
 

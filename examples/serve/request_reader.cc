@@ -66,9 +66,7 @@ bool RequestReader::starts_data() const {
 
 bool RequestReader::null() { return in_data_ ? refuse("data: null is no number") : add(nullptr); }
 
-bool RequestReader::boolean(bool value) {
-  return in_data_ ? add_element(Values::Kind::Bool, value) : add(value);
-}
+bool RequestReader::boolean(bool value) { return in_data_ ? add_element(Values::Kind::Bool, value) : add(value); }
 
 bool RequestReader::number_integer(number_integer_t value) {
   return in_data_ ? add_element(Values::Kind::Negative, bits_of(value)) : add(value);
