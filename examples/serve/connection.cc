@@ -10,7 +10,10 @@
 
 namespace serve {
 
-Connection::~Connection() { ::close(fd_); }
+void Connection::close() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
 
 bool Connection::wait(short events, Clock::time_point deadline) const {
   for (;;) {

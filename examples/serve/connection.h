@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <string>
 
 namespace serve {
 
@@ -15,7 +16,9 @@ class Connection final : public httplib::Stream {
 
   /// Owns the descriptor, which must be non-blocking.
   explicit Connection(int fd) : fd_(fd) {}
-  ~Connection() override;
+  ~Connection() override { close(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   /// Waits for the first byte of a request; false if none came, or the client has left.
   bool wait_for_request(Clock::duration timeout);
@@ -26,6 +29,7 @@ class Connection final : public httplib::Stream {
   bool timed_out() const { return timed_out_; }
   /// Ends what is written, then reads away what the client still sends, so that it gets to see the answer.
   void linger(Clock::duration timeout, int64_t max_bytes);
+  void close();
   /// Wakes whoever waits in wait_for_request. From any thread.
   void stop_reading() const;
   /// Fails all reads and writes. From any thread.
@@ -47,7 +51,7 @@ class Connection final : public httplib::Stream {
  private:
   bool wait(short events, Clock::time_point deadline) const;
 
-  const int fd_;
+  int fd_;
   Clock::duration timeout_{};
   Clock::time_point deadline_{}, write_deadline_{};
   int64_t bytes_left_ = 0;

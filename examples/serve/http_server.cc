@@ -11,6 +11,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "http_error.h"
 
@@ -44,7 +45,8 @@ struct HttpServer::Client {
 
   Connection connection;
   bool idle = true;  // between requests; guarded by mutex_
-  std::list<Client*>::iterator place;
+  std::list<Client>::iterator place;
+  std::thread thread;
   bool headers_read = false;  // of the current request, as the rest
   bool has_body = false, body_read = false;
 
@@ -125,50 +127,72 @@ int HttpServer::bind(const std::string& host, int port) {
 }
 
 void HttpServer::run() {
-  for (int64_t i = 0; i < limits_.connections; ++i) threads_.emplace_back([this] { work(); });
-  while (!stopping_) {
-    pollfd entries[2] = {{listen_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
-    if (::poll(entries, 2, -1) < 0 || !(entries[0].revents & POLLIN)) continue;
+  const auto ended = [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_ && clients_.empty();
+  };
+  while (!ended()) {
+    pollfd entries[2] = {{wake_fd_, POLLIN, 0}, {listen_fd_, POLLIN, 0}};
+    if (::poll(entries, stopping_ ? 1 : 2, -1) < 0) continue;
+    if (entries[0].revents) reap();
+    if (stopping_ && listen_fd_ >= 0) {
+      ::close(listen_fd_);
+      listen_fd_ = -1;
+    }
+    if (stopping_ || !(entries[1].revents & POLLIN)) continue;
     const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
       admit(fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       // The client stays in the kernel's queue; asking again at once would only spin.
-      ::poll(&entries[1], 1, 20);
+      ::poll(entries, 1, 20);
     }
   }
-  ::close(listen_fd_);
-  listen_fd_ = -1;
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  reap();
+}
+
+void HttpServer::wake() {
+  const uint64_t one = 1;
+  // Fails only if the counter is full, which wakes as well.
+  [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
+}
+
+void HttpServer::reap() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(wake_fd_, &count, sizeof count);
+  std::list<Client> finished;
+  {
+    const std::lock_guard lock(mutex_);
+    finished.swap(finished_);
+  }
+  for (Client& client : finished) client.thread.join();
 }
 
 void HttpServer::stop() {
-  stopping_ = true;
-  const uint64_t one = 1;
-  if (::write(wake_fd_, &one, sizeof one) < 0) return;  // full: it is awake
   const std::lock_guard lock(mutex_);
-  for (const Client* client : served_)
-    if (client->idle) client->connection.stop_reading();
-  changed_.notify_all();
+  stopping_ = true;
+  for (const Client& client : clients_)
+    if (client.idle) client.connection.stop_reading();
+  wake();
 }
 
 void HttpServer::abort() {
   const std::lock_guard lock(mutex_);
-  for (const Client* client : served_) client->connection.abort();
-  for (const auto& client : waiting_) client->connection.abort();
+  for (const Client& client : clients_) client.connection.abort();
 }
 
 void HttpServer::admit(int fd) {
   const int yes = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  auto client = std::make_unique<Client>(fd);
-  {
-    const std::lock_guard lock(mutex_);
-    if (static_cast<int64_t>(served_.size() + waiting_.size()) < limits_.connections || evict_idle()) {
-      waiting_.push_back(std::move(client));
-      changed_.notify_one();
+  const std::lock_guard lock(mutex_);
+  Client& client = clients_.emplace_back(fd);
+  client.place = std::prev(clients_.end());
+  if (static_cast<int64_t>(clients_.size()) <= limits_.connections || evict_idle(client)) {
+    try {
+      // A thread's stack, which deep recursion in regular expressions may have touched, is freed with it.
+      client.thread = std::thread([this, &client] { work(client); });
       return;
+    } catch (const std::system_error&) {
     }
   }
   ++metrics_.refused_connections;
@@ -178,38 +202,32 @@ void HttpServer::admit(int fd) {
       "Content-Length: " +
       std::to_string(body.size()) + "\r\n\r\n" + body;
   // Into an empty socket buffer, which takes it whole; this thread waits for nobody.
-  if (::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) client->connection.linger({}, 1 << 16);
+  if (::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) client.connection.linger({}, 1 << 16);
+  clients_.pop_back();
 }
 
-bool HttpServer::evict_idle() {
-  for (Client* client : served_) {
-    if (!client->idle) continue;
-    client->idle = false;
-    client->connection.stop_reading();
+bool HttpServer::evict_idle(const Client& newcomer) {
+  for (Client& client : clients_) {
+    if (!client.idle || &client == &newcomer) continue;
+    client.idle = false;
+    client.connection.stop_reading();
     return true;
   }
   return false;
 }
 
-void HttpServer::work() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
-    const std::unique_ptr<Client> client = std::move(waiting_.front());
-    waiting_.pop_front();
-    client->place = served_.insert(served_.end(), client.get());
-    lock.unlock();
-    ++metrics_.connections;
-    try {
-      serve(*client);
-    } catch (const std::exception&) {
-      // No memory even for an error's text: this client loses its connection.
-    }
-    --metrics_.connections;
-    lock.lock();
-    served_.erase(client->place);
+void HttpServer::work(Client& client) {
+  ++metrics_.connections;
+  try {
+    serve(client);
+  } catch (const std::exception&) {
+    // No memory even for an error's text: this client loses its connection.
   }
+  --metrics_.connections;
+  const std::lock_guard lock(mutex_);
+  client.connection.close();
+  finished_.splice(finished_.end(), clients_, client.place);
+  wake();
 }
 
 void HttpServer::serve(Client& client) {
@@ -222,7 +240,7 @@ void HttpServer::serve(Client& client) {
     if (!handle(client)) return;
     const std::lock_guard lock(mutex_);
     client.idle = true;
-    served_.splice(served_.end(), served_, client.place);
+    clients_.splice(clients_.end(), clients_, client.place);
   }
 }
 

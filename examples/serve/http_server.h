@@ -6,14 +6,10 @@
 #include <httplib.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <list>
-#include <memory>
 #include <mutex>
-#include <thread>
-#include <vector>
+#include <string>
 
 #include "connection.h"
 #include "metrics.h"
@@ -49,11 +45,13 @@ class HttpServer : private httplib::Server {
  private:
   struct Client;
 
-  void work();
+  void wake();
+  void reap();
+  void work(Client& client);
   void serve(Client& client);
   bool handle(Client& client);
   void admit(int fd);
-  bool evict_idle();
+  bool evict_idle(const Client& newcomer);
   bool check_framing(const httplib::Request& request, httplib::Response& response);
   bool must_close(const Client& client) const;
 
@@ -73,11 +71,9 @@ class HttpServer : private httplib::Server {
   const HttpLimits limits_;
   Metrics& metrics_;
   int listen_fd_ = -1, wake_fd_ = -1;
-  std::vector<std::thread> threads_;
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  std::deque<std::unique_ptr<Client>> waiting_;  // for a thread
-  std::list<Client*> served_;                    // of those that are idle, the longest idle first
+  std::mutex mutex_;            // guards what follows
+  std::list<Client> clients_;   // of those that are idle, the longest idle first
+  std::list<Client> finished_;  // threads to join
   std::atomic<bool> stopping_{false};
 };
 

@@ -339,7 +339,7 @@ std::string response_body(const std::string& model, const InferRequest& request,
 }
 
 std::string server_metadata() {
-  return ordered_json{{"name", "addax"}, {"version", "0.1.0"}, {"extensions", ordered_json::array()}}.dump();
+  return ordered_json{{"name", "addax"}, {"version", ADDAX_VERSION}, {"extensions", ordered_json::array()}}.dump();
 }
 
 std::string model_metadata(const std::string& name, const std::vector<TensorInfo>& inputs,
