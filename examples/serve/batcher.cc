@@ -3,30 +3,14 @@
 #include <cstring>
 
 #include "http_error.h"
+#include "rows.h"
 
 namespace serve {
 namespace {
 
 using addax::Shape;
 using addax::Tensor;
-using addax::TensorInfo;
 using addax::Tensors;
-
-bool find_rows(const addax::Model& model) {
-  std::string rows;
-  for (const auto* infos : {&model.inputs(), &model.outputs()})
-    for (const TensorInfo& info : *infos) {
-      if (info.sizes.empty() || info.sizes[0].empty() || info.shape[0] >= 0) return false;
-      if (rows.empty()) rows = info.sizes[0];
-      if (info.sizes[0] != rows) return false;
-      for (size_t i = 1; i < info.sizes.size(); ++i) {
-        // An output's size without a name may follow from the rows.
-        if (info.sizes[i] == rows) return false;
-        if (info.sizes[i].empty() && info.shape[static_cast<int>(i)] < 0) return false;
-      }
-    }
-  return !rows.empty();
-}
 
 /// Of all models: one run has the engine's threads for itself.
 std::mutex& engine() {
@@ -38,7 +22,7 @@ int64_t row_bytes(const Tensor& tensor) { return tensor.shape()[0] ? tensor.nbyt
 
 }  // namespace
 
-ServedModel::ServedModel(addax::Model loaded) : model(std::move(loaded)), has_rows(find_rows(model)) {}
+ServedModel::ServedModel(addax::Model loaded) : model(std::move(loaded)), has_rows(has_independent_rows(model)) {}
 
 Batcher::Batcher(const BatchLimits& limits, ModelMetrics& metrics)
     : limits_(limits), metrics_(metrics), thread_([this] { work(); }) {}

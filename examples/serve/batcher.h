@@ -20,7 +20,7 @@ struct ServedModel {
   explicit ServedModel(addax::Model model);
 
   const addax::Model model;
-  /// All inputs and outputs have rows: the same open size first, and nowhere else.
+  /// Whether requests to it may be joined.
   const bool has_rows;
 };
 

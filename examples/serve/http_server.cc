@@ -38,6 +38,13 @@ void set_error(httplib::Response& response, int status, const std::string& messa
   response.set_content(error_body(message), "application/json");
 }
 
+/// Where httplib gives none.
+std::string whole_answer(const std::string& status, const std::string& message) {
+  const std::string body = error_body(message);
+  return "HTTP/1.1 " + status + "\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/json\r\n" +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
 }  // namespace
 
 struct HttpServer::Client {
@@ -196,11 +203,8 @@ void HttpServer::admit(int fd) {
     }
   }
   ++metrics_.refused_connections;
-  const std::string body = error_body("too many connections");
-  const std::string text =
-      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
-      "Content-Length: " +
-      std::to_string(body.size()) + "\r\n\r\n" + body;
+  metrics_.responses.add(503);
+  const std::string text = whole_answer("503 Service Unavailable", "too many connections");
   // Into an empty socket buffer, which takes it whole; this thread waits for nobody.
   if (::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) client.connection.linger({}, 1 << 16);
   clients_.pop_back();
@@ -253,12 +257,17 @@ bool HttpServer::handle(Client& client) {
       *this, client.connection, stopping_, closed,
       [&](httplib::Request& request) {
         client.headers_read = true;
-        client.has_body = request.has_header("Transfer-Encoding") ||
-                          (request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0");
+        client.has_body = request.has_header("Content-Length") ? request.get_header_value("Content-Length") != "0"
+                                                               : request.method == "POST";
+        client.has_body |= request.has_header("Transfer-Encoding");
         client.connection.begin_body(2 * limits_.max_body_bytes + kChunkSlack);
         request.ranges.clear();  // which a server may ignore; httplib would answer a header of 8 kB with gigabytes
       },
       0);
+  if (!answered && !client.headers_read && client.connection.timed_out()) {
+    metrics_.responses.add(408);
+    client.connection.write(whole_answer("408 Request Timeout", "the request did not arrive in time"));
+  }
   if (answered && !closed && !must_close(client)) return true;
   if (!client.headers_read || (client.has_body && !client.body_read))
     client.connection.linger(kLinger, limits_.max_body_bytes);

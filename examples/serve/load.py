@@ -108,7 +108,9 @@ def malformed(valid: dict[str, Any], path: str, count: int, seed: int) -> Iterat
             elif action == 1:
                 del out[at : at + rng.randint(1, 20)]
             elif action == 2:
-                out[at:at] = rng.choice([b"[", b"]", b"{", b"}", b'"', b",", b"null", b"1e309", b"-", b"\\u0000", b"\xff"])
+                out[at:at] = rng.choice(
+                    [b"[", b"]", b"{", b"}", b'"', b",", b"null", b"1e309", b"-", b"\\u0000", b"\xff"]
+                )
             else:
                 end = at + rng.randint(1, 40)
                 out[at:at] = out[at:end]
@@ -126,7 +128,21 @@ def malformed(valid: dict[str, Any], path: str, count: int, seed: int) -> Iterat
         return [tree(depth - 1) for _ in range(rng.randrange(6))]
 
     shape = valid["inputs"][0]["shape"]
-    shapes = [[], [0], [-1], [2**62, 2**62], [1] * 9, ["8"], [1.5], None, "8", [2**31], shape * 2, [*shape, 1], {"a": 1}]
+    shapes = [
+        [],
+        [0],
+        [-1],
+        [2**62, 2**62],
+        [1] * 9,
+        ["8"],
+        [1.5],
+        None,
+        "8",
+        [2**31],
+        shape * 2,
+        [*shape, 1],
+        {"a": 1},
+    ]
     numbers = [b"1e400", b"-1e400", b"1" + b"0" * 400, b"1e39", b"18446744073709551616", b"0x10", b"1.", b"NaN", b"+1"]
     headers = [
         "Content-Length: 5\r\n",
@@ -149,7 +165,7 @@ def malformed(valid: dict[str, Any], path: str, count: int, seed: int) -> Iterat
         b"3\r\nabc",
         b"\r\n\r\n",
         b"1" * 100000,
-        b"5;" + b"x" * 1000 + b"\r\n{\"a\":\r\n0\r\n\r\n",
+        b"5;" + b"x" * 1000 + b'\r\n{"a":\r\n0\r\n\r\n',
         b"1\r\n{\r\n" * 2000 + b"0\r\n\r\n",
     ]
     lines = [
@@ -171,7 +187,9 @@ def malformed(valid: dict[str, Any], path: str, count: int, seed: int) -> Iterat
         "tree": lambda: post(json.dumps(tree(6)).encode()),
         "shape": lambda: post(changed(shape=rng.choice(shapes))),
         "datatype": lambda: post(changed(datatype=rng.choice(["BYTES", "FP8", "", None, 3, "fp32", "x" * 5000]))),
-        "data": lambda: post(changed(data=rng.choice([None, 5, {}, [], [[]], ["a"], [None], [{}], [[1], 2], [1] * 99999]))),
+        "data": lambda: post(
+            changed(data=rng.choice([None, 5, {}, [], [[]], ["a"], [None], [{}], [[1], 2], [1] * 99999]))
+        ),
         "number": lambda: post(changed(data="@").replace(b'"@"', b"[" + rng.choice(numbers) + b"]")),
         "nesting": lambda: post(rng.choice([b"[", b'{"a":', b'{"inputs":[{"data":[']) * rng.randint(1000, 100000)),
         "deep data": lambda: post(changed(data="@").replace(b'"@"', b"[" * 50000 + b"]" * 50000)),
@@ -215,7 +233,9 @@ def send_malformed(host: str, port: int, request: Malformed, timeout: float = 60
     return answer[9:12].decode("latin-1") if answer.startswith(b"HTTP/1.1 ") else "closed"
 
 
-def load(host: str, port: int, model: str, clients: int, seconds: float, rows: int, seed: int) -> tuple[list[float], int]:
+def load(
+    host: str, port: int, model: str, clients: int, seconds: float, rows: int, seed: int
+) -> tuple[list[float], int]:
     """Latencies of all answers in seconds, and how many were not 200."""
     first = Client(host, port)
     metadata = first.json("GET", f"/v2/models/{model}")[1]
@@ -272,8 +292,7 @@ def main() -> None:
     valid = random_request(metadata, arguments.rows, random.Random(arguments.seed))
     path = f"/v2/models/{arguments.model}/infer"
     answers = collections.Counter(
-        send_malformed(host, port, request)
-        for request in malformed(valid, path, arguments.malformed, arguments.seed)
+        send_malformed(host, port, request) for request in malformed(valid, path, arguments.malformed, arguments.seed)
     )
     client.close()
     client = Client(host, port)
@@ -281,7 +300,12 @@ def main() -> None:
     status, _ = client.json("POST", path, valid)
     memory.append(client.metric("process_resident_memory_bytes"))
     print(f"then a valid one: {status}")
-    print("memory: " + ", ".join(f"{m / 2**20:.1f} MiB {w}" for m, w in zip(memory, ("at start", "under load", "at the end"), strict=True)))
+    print(
+        "memory: "
+        + ", ".join(
+            f"{m / 2**20:.1f} MiB {w}" for m, w in zip(memory, ("at start", "under load", "at the end"), strict=True)
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class _Tensors:
             return known
         number = self._known[content] = len(self.lines)
         dims = ", ".join(map(str, value.shape)) + ("," if len(value.shape) == 1 else "")
-        bytes_ = memoryview(array).cast("B") if array.size else memoryview(b"")
+        bytes_ = memoryview(array.reshape(-1).view(np.uint8))
         self.lines.append(
             f"tensor {number} {quoted(name)}: {value.dtype}({dims}) at {self.size} crc {zlib.crc32(bytes_):010d}"
         )
