@@ -259,7 +259,7 @@ def load(
         thread.start()
     for thread in threads:
         thread.join()
-    return sorted(sum(latencies, [])), sum(errors)
+    return sorted(x for each in latencies for x in each), sum(errors)
 
 
 def main() -> None:
