@@ -19,6 +19,7 @@ struct Options {
   int64_t queue = 64;
   int64_t connections = 128;
   int64_t max_request_bytes = 16 << 20;
+  int64_t max_run_bytes = 1 << 30;
   int64_t request_timeout = 10, idle_timeout = 30, grace = 10;  // seconds
   bool verify = false;
   bool help = false;

@@ -32,7 +32,7 @@ void guarded(httplib::Response& response, const Body& body) {
   } catch (const HttpError& error) {
     fail(error.status, error.what());
   } catch (const addax::OutOfMemory& error) {
-    fail(503, error.what());
+    fail(413, error.what());
   } catch (const std::bad_alloc&) {
     fail(503, "out of memory");
   } catch (const addax::ShapeError& error) {
@@ -40,6 +40,8 @@ void guarded(httplib::Response& response, const Body& body) {
   } catch (const addax::DtypeError& error) {
     fail(400, error.what());
   } catch (const addax::ValueError& error) {
+    fail(400, error.what());
+  } catch (const addax::IndexError& error) {
     fail(400, error.what());
   } catch (const std::exception& error) {
     std::cerr << std::string("serve: internal error: ") + error.what() + "\n";
@@ -75,6 +77,7 @@ std::shared_ptr<const ServedModel> Service::load(const std::string& name, const 
   if (!options_.device.empty()) options.device = addax::device_from(options_.device);
   options.threads = options_.threads;
   options.verify = options_.verify;
+  options.memory_limit = options_.max_run_bytes;
   auto model = std::make_shared<const ServedModel>(addax::Model::load(path, options));
   if (model->model.has_state())
     throw std::runtime_error(path + ": the model remembers something from run to run, and clients would share it");

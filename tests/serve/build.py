@@ -19,12 +19,12 @@ PACKAGE = Path(addax.__path__[0]).resolve()
 
 @cache
 def missing() -> str:
-    """Which of the system's headers the service needs and does not find; empty if it finds all."""
+    """Which of apt's packages the service needs and does not find; empty if it finds all."""
     compiler = os.environ.get("CXX", "c++")
-    packages = {"httplib.h": "libcpp-httplib-dev", "nlohmann/json.hpp": "nlohmann-json3-dev"}
+    headers = {"httplib.h": "libcpp-httplib-dev", "nlohmann/json.hpp": "nlohmann-json3-dev"}
     lacking = [
         package
-        for header, package in packages.items()
+        for header, package in headers.items()
         if subprocess.run(
             [compiler, "-xc++", "-fsyntax-only", "-"],
             input=f"#if !__has_include(<{header}>)\n#error\n#endif\n",
@@ -32,7 +32,7 @@ def missing() -> str:
             capture_output=True,
         ).returncode
     ]
-    return ", ".join(lacking)
+    return ", ".join(lacking if shutil.which("pkg-config") else [*lacking, "pkg-config"])
 
 
 def _cmake_package(folder: Path) -> Path:

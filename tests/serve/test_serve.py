@@ -545,6 +545,28 @@ def test_a_full_queue_answers_429_and_sigterm_answers_what_is_queued(files: dict
         np.testing.assert_allclose(_array(answers[k][1]), mlp.predict(_x(2, k), verbose=0), rtol=1e-5, atol=1e-6)
 
 
+def test_runs_that_take_too_much_memory(tmp_path: Path) -> None:
+    model = addax.Sequential([addax.Input((1,)), layers.Dense(1000), layers.Dense(1)])
+    model.export(str(tmp_path / "wide.addax"), verbose=False)
+    arguments = ("--max-run-bytes", "1000000", "--batch-delay-us", "300000", "--max-batch", "300")
+    with serving("--model", f"wide={tmp_path / 'wide.addax'}", *arguments) as service:
+        name = _input_name(service, "wide")
+        x = np.arange(1000, dtype=np.float32)[:, None]
+        status, answer = service.call("POST", "/v2/models/wide/infer", _request(x, name))
+        assert status == 413
+        assert "bytes" in answer["error"]
+        # Three requests fit, but not together: each runs alone then.
+        threads, answers = _in_threads(
+            3, lambda k: service.call("POST", "/v2/models/wide/infer", _request(x[100 * k : 100 * k + 100], name))
+        )
+        for thread in threads:
+            thread.join()
+        for k in range(3):
+            assert answers[k][0] == 200, answers[k]
+            expected = model.predict(x[100 * k : 100 * k + 100], verbose=0)
+            np.testing.assert_allclose(_array(answers[k][1]), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_too_many_connections_answer_503_unless_one_is_idle(files: dict[str, str]) -> None:
     arguments = ("--connections", "3", "--batch-delay-us", "10000000", "--max-batch", "100")
     service = Service("--model", f"mlp={files['mlp']}", *arguments)
