@@ -104,7 +104,7 @@ def _masked(
     steps = b.transposed(_wide(b, x), (1, 0, 2))
     projected = b("Add", b("MatMul", steps, _wide(b, kernel)), _wide(b, bias))
     seen = b("Unsqueeze", b.transposed(b.cast(mask, "bool"), (1, 0)), [-1])
-    inside = b.body("step")
+    inside = b.body()
     before = [Value(b.shared.name("state"), kind) for _ in states]
     z, now = Value(b.shared.name("inputs"), kind), Value(b.shared.name("seen"), "bool")
     fresh = step(inside, z, before)
