@@ -159,6 +159,20 @@ def test_transposes_cancel(tmp_path) -> None:
     check(tmp_path / "m.onnx", model, normal(3, 16, 16, 3))
 
 
+def test_transposes_move_behind_what_has_axes(tmp_path) -> None:
+    x = addax.Input((16, 16, 3))
+    y = layers.Cropping2D(1)(layers.Conv2D(8, 3, activation="relu")(x))
+    z = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(8, 3, padding="same")(layers.MaxPooling2D()(y)))
+    z = layers.ZeroPadding2D(1)(layers.Concatenate()([layers.Conv2DTranspose(8, 2, strides=2)(z), y]))
+    gate = layers.Conv2D(16, 1, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(z))
+    z = layers.SeparableConv2D(8, 3)(z * gate)
+    model = addax.Model(x, layers.Dense(3)(layers.GlobalMaxPooling2D()(layers.Softmax()(z))))
+    fill(model)
+    export(model, tmp_path / "m.onnx")
+    assert nodes(tmp_path / "m.onnx")["Transpose"] == 1
+    check(tmp_path / "m.onnx", model, normal(2, 16, 16, 3))
+
+
 def test_stacked_recurrences_keep_time_first(tmp_path) -> None:
     rows = [layers.LSTM(4, return_sequences=True), layers.GRU(3, return_sequences=True), layers.SimpleRNN(2)]
     model = addax.Sequential([addax.Input((6, 5)), *rows])

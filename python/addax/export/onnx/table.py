@@ -161,13 +161,18 @@ class Shared:
     dtypes: dict[str, str] = field(default_factory=dict)
     known: dict[Any, Value] = field(default_factory=dict)  # consts by their bytes, and sizes
     made_of: dict[int, tuple[Value, list[Value]]] = field(default_factory=dict)  # by id: consts made of a const
-    names: dict[str, int] = field(default_factory=dict)  # how often a name was given
+    shapes: dict[str, tuple[Dim, ...]] = field(default_factory=dict)  # of what equations make, by name
+    taken: set[str] = field(default_factory=set)  # names of values
+    counts: dict[str, int] = field(default_factory=dict)  # how often a name was asked for
 
     def name(self, like: str) -> str:
         """A name that no other value has."""
-        count = self.names.get(like, 0)
-        self.names[like] = count + 1
-        return f"{like}_{count}" if count else like
+        name = like
+        while name in self.taken:
+            count = self.counts[like] = self.counts.get(like, 0) + 1
+            name = f"{like}_{count}"
+        self.taken.add(name)
+        return name
 
 
 def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -455,6 +460,7 @@ def lower_graph(b: Builder, graph: ExportedGraph, arguments: Sequence[Value], na
                 # A size that only the op knows is named after where it is.
                 dims = enumerate(graph.specs[v].shape)
                 x.shape = tuple(Size((((f"@{v}.{i}",), 1),)) if dim is None else dim for i, dim in dims)
+                b.shared.shapes[x.name] = x.shape
             values[v] = x
     made = [x for v in graph.outputs if (x := value(v)) is not None]
     b.graph_values, b._sizes = outer

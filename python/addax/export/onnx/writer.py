@@ -89,12 +89,13 @@ def _write(path: Path, parts: Sequence[Any]) -> None:
 def _lower(endpoint: Endpoint, names: Mapping[int, str]) -> tuple[Shared, list[Value], list[Node]]:
     graph = endpoint.graph
     given = [*endpoint.input_names, *endpoint.state_names]
-    after = [f"{name}_output" if name in given else name for name in endpoint.output_names]
-    after += [f"{name}_next" for name in endpoint.state_names]
+    wanted = [f"{name}_output" if name in given else name for name in endpoint.output_names]
+    wanted += [f"{name}_next" for name in endpoint.state_names]
     inputs = [
         Value(name, graph.specs[v].dtype, graph.specs[v].shape) for name, v in zip(given, graph.inputs, strict=True)
     ]
-    shared = Shared(inputs, names=dict.fromkeys([*given, *after], 1))
+    shared = Shared(inputs, taken=set(given))
+    after = [shared.name(name) for name in wanted]
     b = Builder(shared)
     made = lower_graph(b, graph, inputs, names)
     # An output is what a node makes, and no two are one.
