@@ -94,8 +94,10 @@ def _sink_transposes(nodes: Sequence[Node], shared: Shared) -> list[Node]:
 
 
 def _behind(node: Node, perm: Perm, operand: Callable, shared: Shared) -> tuple[Node, Perm] | None:
-    """The node as it works on what its inputs are transposes of, and how its output is a transpose of that; `None` if it
-    cannot. Axis `perm[i]` there is axis i here."""
+    """The node as it works on what its inputs are transposes of, and how its output is a transpose of that.
+
+    Axis `perm[i]` there is axis i here. `None` for a node that cannot.
+    """
     rank = len(perm)
     if node.op in _ELEMENTWISE or node.op == "Concat":
         inputs = [operand(name, perm) for name in node.inputs]

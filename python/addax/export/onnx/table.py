@@ -24,11 +24,7 @@ from addax.export.sizes import Size
 #: The version of the operator set. The first with Gelu; onnxruntime has it since 1.17.
 OPSET = 20
 
-#: Rows that have no ONNX form, and why. Whole families and the gradients stand in `reason_against`.
-WITHOUT = {
-    "random_bits": "ONNX draws no numbers from a key",
-    "dropout": "ONNX draws no numbers from a key; export the model as it runs in inference",
-}
+# Rows of gradients whose names do not say so.
 _GRADIENTS = ("conv_filter_grad", "max_pool_select")
 
 
@@ -43,7 +39,7 @@ def reason_against(row: Mapping[str, Any]) -> str | None:
         return "it trains, and ONNX files are for inference"
     if row["family"] == "fused" or name.endswith("_fused"):
         return "it is made when a graph is planned, after an export"
-    return WITHOUT.get(name)
+    return None
 
 
 @dataclass(frozen=True)
@@ -352,7 +348,7 @@ class Builder:
 
     def count(self, length: Value) -> Value:
         """The int64 numbers from 0 below a length of shape (1,)."""
-        if length.const is not None:
+        if length.const is not None and length.const[0] <= _SMALL:
             return self.const(np.arange(length.const[0], dtype=np.int64))
         return self("Range", np.int64(0).reshape(()), self.scalar(length), np.int64(1).reshape(()), dtype="int64")
 
