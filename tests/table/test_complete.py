@@ -35,6 +35,18 @@ def test_complete_on_jax() -> None:
     assert set(rows()) <= {row["name"] for row in engine.op_table()}
 
 
+def test_complete_in_onnx() -> None:
+    from addax.export.onnx.table import reason_against, rows
+
+    table = engine.op_table()
+    missing = [f"{r['name']}: no ONNX lowering" for r in table if not reason_against(r) and r["name"] not in rows()]
+    assert not missing, "\n".join(missing)
+    assert set(rows()) <= {row["name"] for row in table if not reason_against(row)}
+    # What networks compute in inference has a form: only gradients, updates and what plans are made of have none.
+    without = {r["name"] for r in table if reason_against(r) and r["family"] not in ("optimizer", "fused")}
+    assert {name for name in without if not name.endswith(("_grad", "_fused"))} == {"max_pool_select"}
+
+
 def test_complete_on_cuda() -> None:
     emulation()
     missing = [f"{row['name']}: no CUDA kernel" for row in engine.op_table() if not row["cuda"]]

@@ -14,9 +14,9 @@ from addax.export.onnx.writer import write
 def export_onnx(endpoint: Endpoint, filepath: str | os.PathLike, model: Any = None) -> None:
     """Writes an endpoint as an ONNX file.
 
-    Inputs and outputs keep their names, and sizes that are not known are dims with a name, such as `batch`. A variable
-    that the endpoint assigns becomes an input with its value as the default, and an output, its name with `_next`: who
-    runs the file passes that on.
+    Inputs and outputs keep their names; an output with the name of an input has `_output` behind it. Sizes that are not
+    known are dims with a name, such as `batch`. A variable that the endpoint assigns becomes an input with its value as
+    the default, and an output, its name with `_next`: who runs the file passes that on.
 
     Args:
         endpoint: The endpoint.
@@ -35,7 +35,8 @@ def export_onnx(endpoint: Endpoint, filepath: str | os.PathLike, model: Any = No
     >>> export_onnx(endpoint, "model.onnx", model)
     """
     variables = {id(v._box): v.path for v in getattr(model, "variables", ())}
-    names = {number: variables.get(id(box), "") for number, box in endpoint.graph.weights.items()}
+    boxes = {**endpoint.graph.rearranged, **endpoint.graph.weights}
+    names = {number: variables.get(id(box), "") for number, box in boxes.items()}
     try:
         write(endpoint, filepath, names)
     except NoLoweringError as error:

@@ -3,7 +3,7 @@ others, which they cancel; biases join their convolutions; what nothing reads go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,56 +33,99 @@ def clean(nodes: Sequence[Node], shared: Shared, outputs: Sequence[str]) -> list
     return _drop_unread(_name_outputs(joined, shared, outputs), outputs)
 
 
+Perm = tuple[int, ...]
+
+
 def _sink_transposes(nodes: Sequence[Node], shared: Shared) -> list[Node]:
     """Every value that is another one transposed is known as such; who can, works on that one."""
     made: list[Node] = []
-    sources: dict[str, tuple[str, tuple[int, ...]]] = {}  # name -> what it is a transpose of, and how
+    sources: dict[str, tuple[str, Perm]] = {}  # name -> what it is a transpose of, and how
     aliases: dict[str, str] = {}
 
-    def source(name: str) -> tuple[str, tuple[int, ...]] | None:
-        return sources.get(name)
+    def transpose(of: str, perm: Perm, name: str) -> None:
+        """Makes a value a transpose of another: of what that is a transpose of, if it is."""
+        source, before = sources.get(of, (of, tuple(range(len(perm)))))
+        perm = tuple(before[axis] for axis in perm)
+        if perm == tuple(range(len(perm))):
+            aliases[name] = source
+        else:
+            sources[name] = source, perm
+            made.append(Node("Transpose", [source], [name], {"perm": list(perm)}))
+
+    def operand(name: str, perm: Perm) -> str | None:
+        """What, transposed like that, this is; `None` if nothing is."""
+        if not name:
+            return name
+        if name in sources:
+            source, its = sources[name]
+            return source if its == perm else None
+        back = tuple(int(i) for i in np.argsort(perm))
+        array = shared.initializers.get(name)
+        if array is not None:
+            if array.ndim > len(perm):
+                return None
+            whole = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
+            return name if array.ndim == 0 else _initializer(shared, name, whole.transpose(back))
+        # One number per channel and the like is transposed at no cost.
+        shape = shared.shapes.get(name)
+        if shape is None or len(shape) != len(perm) or sum(dim != 1 for dim in shape[1:]) > 1:
+            return None
+        turned = shared.name(f"{name}_aligned")
+        shared.dtypes[turned] = shared.dtypes[name]
+        transpose(name, back, turned)
+        return aliases.get(turned, turned)
 
     for node in nodes:
         node = _renamed(node, aliases)
         if node.op == "Transpose":
-            of, before = sources.get(node.inputs[0], (node.inputs[0], None))
-            perm = tuple(node.attrs["perm"])
-            perm = perm if before is None else tuple(before[axis] for axis in perm)
-            if perm == tuple(range(len(perm))):
-                aliases[node.outputs[0]] = of
-                continue
-            sources[node.outputs[0]] = of, perm
-            made.append(Node("Transpose", [of], node.outputs, {"perm": list(perm)}))
+            transpose(node.inputs[0], tuple(node.attrs["perm"]), node.outputs[0])
             continue
-        found = [source(name) for name in node.inputs]
-        first = next((f for f in found if f), None)
-        if node.op in _ELEMENTWISE and first:
-            perm = first[1]
-            inputs = [_before(n, f, perm, shared) for n, f in zip(node.inputs, found, strict=True)]
-            if all(name is not None for name in inputs):
-                name = shared.name(node.op)
-                shared.dtypes[name] = shared.dtypes[node.outputs[0]]
-                made.append(Node(node.op, [n for n in inputs if n is not None], [name], node.attrs))
-                made.append(Node("Transpose", [name], node.outputs, {"perm": list(perm)}))
-                sources[node.outputs[0]] = name, perm
-                continue
-        made.append(node)
+        perm = next((sources[name][1] for name in node.inputs if name in sources), None)
+        behind = _behind(node, perm, operand, shared) if perm else None
+        if behind is None:
+            made.append(node)
+            continue
+        moved, perm = behind
+        moved.outputs = [shared.name(node.op)]
+        shared.dtypes[moved.outputs[0]] = shared.dtypes[node.outputs[0]]
+        made.append(moved)
+        transpose(moved.outputs[0], perm, node.outputs[0])
     return made
 
 
-def _before(name: str, found: tuple | None, perm: tuple[int, ...], shared: Shared) -> str | None:
-    """What, transposed, an operand is; `None` if nothing is."""
-    if not name:
-        return name
-    if found:
-        return found[0] if found[1] == perm else None
-    array = shared.initializers.get(name)
-    if array is None or array.ndim > len(perm):
+def _behind(node: Node, perm: Perm, operand: Callable, shared: Shared) -> tuple[Node, Perm] | None:
+    """The node as it works on what its inputs are transposes of, and how its output is a transpose of that.
+
+    Axis `perm[i]` there is axis i here. `None` for a node that cannot.
+    """
+    rank = len(perm)
+    if node.op in _ELEMENTWISE or node.op == "Concat":
+        inputs = [operand(name, perm) for name in node.inputs]
+        if None in inputs:
+            return None
+        attrs = {"axis": perm[node.attrs["axis"] % rank]} if node.op == "Concat" else node.attrs
+        return Node(node.op, inputs, [], attrs), perm
+    source = operand(node.inputs[0], perm) if node.inputs else None
+    if source is None:
         return None
-    if array.size == 1 and array.ndim == 0:
-        return name
-    whole = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
-    return _initializer(shared, name, whole.transpose(np.argsort(perm)))
+    rest = node.inputs[1:]
+    if node.op in ("Softmax", "LogSoftmax"):
+        return Node(node.op, [source], [], {"axis": perm[node.attrs["axis"] % rank]}), perm
+    known = [shared.initializers.get(name) for name in rest]
+    if node.op == "Pad" and known[0] is not None and len(rest) < 3:
+        pads = known[0].reshape(2, rank)[:, np.argsort(perm)].reshape(-1)
+        return Node("Pad", [source, _initializer(shared, rest[0], pads), *rest[1:]], [], node.attrs), perm
+    if node.op == "Slice" and known[2] is not None:
+        axes = np.array([perm[axis % rank] for axis in known[2]])
+        return Node("Slice", [source, *rest[:2], _initializer(shared, rest[2], axes), *rest[3:]], [], node.attrs), perm
+    if node.op.startswith("Reduce") and known and known[0] is not None:
+        here = [int(axis) % rank for axis in known[0]]
+        axes = _initializer(shared, rest[0], np.array([perm[axis] for axis in here]))
+        if not node.attrs["keepdims"]:
+            left = [perm[axis] for axis in range(rank) if axis not in here]
+            perm = tuple(sorted(left).index(axis) for axis in left)
+        return Node(node.op, [source, axes], [], node.attrs), perm
+    return None
 
 
 def _initializer(shared: Shared, of: str, array: np.ndarray) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from addax.export.graph import ExportedGraph, Spec
@@ -15,13 +18,27 @@ def _arguments(b: Builder, body: ExportedGraph, count: int, like: str) -> list[V
     return [Value(b.shared.name(like), s.dtype, s.shape) for s in specs]
 
 
+def _captured(b: Builder, body: ExportedGraph, inputs: tuple[Value, ...], first: int) -> list[Value]:
+    """The last inputs of a body are values around it, with sizes as the body names them."""
+    specs = [body.specs[v] for v in body.inputs[first:]]
+    return [Value(b.name_of(x), x.dtype, s.shape, x.const, x.fill) for x, s in zip(inputs[first:], specs, strict=True)]
+
+
+def _made(b: Builder, out: Any, like: Sequence[Value]) -> list[Value]:
+    """The outputs of a node as a list, with the dtypes of those."""
+    made = list(out) if isinstance(out, tuple) else [out]
+    for x, y in zip(made, like, strict=True):
+        x.dtype = b.shared.dtypes[x.name] = y.dtype
+    return made
+
+
 @row(any_dtype=True)
 def scan(
     b: Builder, *inputs: Value, body: ExportedGraph, length: int | Size, sequences: int, carries: int, reverse: bool
 ) -> list[Value]:
-    inside = b.body("scan")
+    inside = b.body()
     given = _arguments(b, body, sequences + carries, "step")
-    made = lower_graph(inside, body, [*given, *inputs[sequences + carries :]], {})
+    made = lower_graph(inside, body, [*given, *_captured(b, body, inputs, sequences + carries)], {})
     stacks = len(made) - carries
     # ONNX has carries first, and at least one sequence.
     slices, walked = given[:sequences], list(inputs[:sequences])
@@ -38,9 +55,8 @@ def scan(
         scan_input_directions=[int(reverse)] * len(slices),
         scan_output_directions=[int(reverse)] * stacks,
     )
-    out = list(out) if isinstance(out, tuple) else [out]
-    _name_dtypes(b, out, closed.outputs)
-    return [*out[carries:], *out[:carries]]
+    made = _made(b, out, closed.outputs)
+    return [*made[carries:], *made[:carries]]
 
 
 @row(any_dtype=True)
@@ -50,38 +66,28 @@ def cond(b: Builder, index: Value, *inputs: Value, bodies: list[ExportedGraph], 
 
 
 def _branches(b: Builder, index: Value, at: int, inputs: tuple[Value, ...], bodies: list[ExportedGraph]) -> list[Value]:
+    given = _captured(b, bodies[at], inputs, 0)
     if at == len(bodies) - 1:
-        return lower_graph(b, bodies[at], inputs, {})
-    yes, no = b.body("then"), b.body("else")
-    chosen = yes.close("then", [], lower_graph(yes, bodies[at], inputs, {}))
+        return [Value(b.name_of(x), x.dtype) for x in lower_graph(b, bodies[at], given, {})]
+    yes, no = b.body(), b.body()
+    chosen = yes.close("then", [], lower_graph(yes, bodies[at], given, {}))
     others = no.close("else", [], _branches(no, index, at + 1, inputs, bodies))
     condition = b("LessOrEqual", index, at, dtype="bool")
     out = b("If", condition, outputs=len(chosen.outputs), then_branch=chosen, else_branch=others)
-    out = list(out) if isinstance(out, tuple) else [out]
-    _name_dtypes(b, out, chosen.outputs)
-    for x, y in zip(out, chosen.outputs, strict=True):
-        x.shape = y.shape
-    return out
+    return _made(b, out, chosen.outputs)
 
 
 @row(any_dtype=True)
 def while_loop(b: Builder, *inputs: Value, body: ExportedGraph, maximum: int | Size) -> list[Value]:
     """The first carry says whether it goes on."""
     carries = len(body.outputs)
-    inside = b.body("loop")
+    inside = b.body()
     given = _arguments(b, body, carries, "carry")
-    made = lower_graph(inside, body, [*given, *inputs[carries:]], {})
+    made = lower_graph(inside, body, [*given, *_captured(b, body, inputs, carries)], {})
     iteration = Value(b.shared.name("iteration"), "int64", ())
     goes_on = Value(b.shared.name("condition"), "bool", ())
     closed = inside.close("loop", [iteration, goes_on, *given], [made[0], *made])
     bounded = isinstance(maximum, Size) or maximum >= 0
     limit = b.scalar(b.size(maximum)) if bounded else b.const(np.array(np.iinfo(np.int64).max))
     out = b("Loop", limit, inputs[0], *inputs[:carries], outputs=carries, body=closed)
-    out = list(out) if isinstance(out, tuple) else [out]
-    _name_dtypes(b, out, closed.outputs[1:])
-    return out
-
-
-def _name_dtypes(b: Builder, made: list[Value], like: list[Value]) -> None:
-    for x, y in zip(made, like, strict=True):
-        x.dtype = b.shared.dtypes[x.name] = y.dtype
+    return _made(b, out, closed.outputs[1:])

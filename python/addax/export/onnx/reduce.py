@@ -74,7 +74,7 @@ def cumprod(b: Builder, x: Value, axis: int, reverse: bool, out: list[Spec]) -> 
     if x.shape is not None and x.shape[axis] == 0:
         return x
     first = b("ReduceMax", b("Mul", x, 0), [axis], keepdims=0)
-    inside = b.body("step")
+    inside = b.body()
     total, part = (Value(b.shared.name(n), x.dtype) for n in ("total", "part"))
     made = inside("Mul", total, part)
     body = inside.close("step", [total, part], [made, made])

@@ -99,12 +99,12 @@ def _masked(
     step: Callable[[Builder, Value, list[Value]], list[Value]],
 ) -> list[Value | None]:
     """A Scan of step(builder, projected inputs, states) -> states. Where the mask says no, they stay."""
-    given = [b.cast(s, "float32") if s.dtype == "float16" else s for s in states]
+    given = [_wide(b, s) for s in states]
     kind = given[0].dtype
-    projected = b("Add", b("MatMul", x, kernel), bias)
-    projected = b.transposed(b.cast(projected, kind), (1, 0, 2))
+    steps = b.transposed(_wide(b, x), (1, 0, 2))
+    projected = b("Add", b("MatMul", steps, _wide(b, kernel)), _wide(b, bias))
     seen = b("Unsqueeze", b.transposed(b.cast(mask, "bool"), (1, 0)), [-1])
-    inside = b.body("step")
+    inside = b.body()
     before = [Value(b.shared.name("state"), kind) for _ in states]
     z, now = Value(b.shared.name("inputs"), kind), Value(b.shared.name("seen"), "bool")
     fresh = step(inside, z, before)
@@ -129,8 +129,9 @@ def _require_no_gates(op: str, out: Specs) -> None:
         raise NoLoweringError(op, "something reads its gates, as gradients do, and ONNX does not return them")
 
 
-def _product(b: Builder, h: Value, weights: Value) -> Value:
-    return b("MatMul", h, b.cast(weights, h.dtype))
+def _wide(b: Builder, x: Value) -> Value:
+    """What the steps compute in. Cast outside of them: onnxruntime does not survive casts of weights inside."""
+    return b.cast(x, "float32") if x.dtype == "float16" else x
 
 
 def _parts(b: Builder, x: Value, count: int) -> tuple[Value, ...]:
@@ -152,9 +153,10 @@ def simple_rnn(
 ) -> list[Value | None]:
     if mask is None:
         return _recurrence(b, "RNN", x, [h], (kernel, recurrent, bias), [0], go_backwards, out)
+    wide = _wide(b, recurrent)
 
     def step(b: Builder, z: Value, states: list[Value]) -> list[Value]:
-        return [b("Tanh", b("Add", z, _product(b, states[0], recurrent)))]
+        return [b("Tanh", b("Add", z, b("MatMul", states[0], wide)))]
 
     return _masked(b, x, [h], kernel, bias, mask, go_backwards, step)
 
@@ -179,10 +181,11 @@ def lstm(
         order = [0, 3, 1, 2]
         made = _recurrence(b, "LSTM", x, [h, c], (kernel, recurrent, bias), order, go_backwards, out)
         return [*made, None, None]
+    wide = _wide(b, recurrent)
 
     def step(b: Builder, z: Value, states: list[Value]) -> list[Value]:
         h, c = states
-        i, f, g, o = _parts(b, b("Add", z, _product(b, h, recurrent)), 4)
+        i, f, g, o = _parts(b, b("Add", z, b("MatMul", h, wide)), 4)
         kept = b("Mul", b("Sigmoid", f), c)
         fresh = b("Add", kept, b("Mul", b("Sigmoid", i), b("Tanh", g)))
         return [b("Mul", b("Sigmoid", o), b("Tanh", fresh)), fresh]
@@ -211,26 +214,26 @@ def gru(
         made = _recurrence(b, "GRU", x, [h], (kernel, recurrent, bias), [0, 1, 2], go_backwards, out, **after)
         return [*made, None]
     units = h.shape[1]  # type: ignore[index]
-    of_gates = b("Slice", recurrent, [0], [2 * units], [1])  # type: ignore[operator]
-    of_state = b("Slice", recurrent, [2 * units], [3 * units], [1])  # type: ignore[operator]
-    first = second = bias
+    wide = _wide(b, recurrent)
+    of_gates = b("Slice", wide, [0], [2 * units], [1])  # type: ignore[operator]
+    of_state = b("Slice", wide, [2 * units], [3 * units], [1])  # type: ignore[operator]
+    first = bias
     if reset_after:
         first, second = (b("Squeeze", b("Slice", bias, [i], [i + 1], [0]), [0]) for i in range(2))
+        bias_update, bias_reset, bias_fresh = _parts(b, _wide(b, second), 3)
 
     def step(b: Builder, z: Value, states: list[Value]) -> list[Value]:
         (h,) = states
         of_update, of_reset, of_fresh = _parts(b, z, 3)
-        if reset_after:
-            bias_update, bias_reset, bias_fresh = _parts(b, b.cast(second, h.dtype), 3)
-        from_update, from_reset = _parts(b, _product(b, h, of_gates), 2)
+        from_update, from_reset = _parts(b, b("MatMul", h, of_gates), 2)
         if reset_after:
             from_update, from_reset = b("Add", from_update, bias_update), b("Add", from_reset, bias_reset)
         update = b("Sigmoid", b("Add", of_update, from_update))
         reset = b("Sigmoid", b("Add", of_reset, from_reset))
         if reset_after:
-            recurred = b("Mul", reset, b("Add", _product(b, h, of_state), bias_fresh))
+            recurred = b("Mul", reset, b("Add", b("MatMul", h, of_state), bias_fresh))
         else:
-            recurred = _product(b, b("Mul", reset, h), of_state)
+            recurred = b("MatMul", b("Mul", reset, h), of_state)
         fresh = b("Tanh", b("Add", of_fresh, recurred))
         rest = b("Mul", b("Sub", b.value(1.0, h.dtype), update), fresh)
         return [b("Add", b("Mul", update, h), rest)]

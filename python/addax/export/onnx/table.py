@@ -18,17 +18,13 @@ import ml_dtypes
 import numpy as np
 
 from addax.engine import op_table
-from addax.export.graph import Dim, Equation, ExportedGraph, Filled, Listed, Range, Spec
+from addax.export.graph import Dim, Equation, ExportedGraph, Filled, Listed, Quotient, Range, Spec
 from addax.export.sizes import Size
 
 #: The version of the operator set. The first with Gelu; onnxruntime has it since 1.17.
 OPSET = 20
 
-#: Rows that have no ONNX form, and why. Whole families and the gradients stand in `reason_against`.
-WITHOUT = {
-    "random_bits": "ONNX draws no numbers from a key",
-    "dropout": "ONNX draws no numbers from a key; export the model as it runs in inference",
-}
+# Rows of gradients whose names do not say so.
 _GRADIENTS = ("conv_filter_grad", "max_pool_select")
 
 
@@ -43,7 +39,7 @@ def reason_against(row: Mapping[str, Any]) -> str | None:
         return "it trains, and ONNX files are for inference"
     if row["family"] == "fused" or name.endswith("_fused"):
         return "it is made when a graph is planned, after an export"
-    return WITHOUT.get(name)
+    return None
 
 
 @dataclass(frozen=True)
@@ -161,17 +157,27 @@ class Shared:
     dtypes: dict[str, str] = field(default_factory=dict)
     known: dict[Any, Value] = field(default_factory=dict)  # consts by their bytes, and sizes
     made_of: dict[int, tuple[Value, list[Value]]] = field(default_factory=dict)  # by id: consts made of a const
-    names: dict[str, int] = field(default_factory=dict)  # how often a name was given
+    shapes: dict[str, tuple[Dim, ...]] = field(default_factory=dict)  # of what equations make, by name
+    taken: set[str] = field(default_factory=set)  # names of values
+    counts: dict[str, int] = field(default_factory=dict)  # how often a name was asked for
 
     def name(self, like: str) -> str:
         """A name that no other value has."""
-        count = self.names.get(like, 0)
-        self.names[like] = count + 1
-        return f"{like}_{count}" if count else like
+        name = like
+        while name in self.taken:
+            count = self.counts[like] = self.counts.get(like, 0) + 1
+            name = f"{like}_{count}"
+        self.taken.add(name)
+        return name
 
 
 def _is_same(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def _follows_values(dims: Sequence[Dim]) -> bool:
+    """Whether one of them is named after a dim of a value of the graph."""
+    return any(isinstance(dim, Size) and bool(dim.values) for dim in dims)
 
 
 def numpy_dtype(dtype: str) -> np.dtype:
@@ -190,11 +196,15 @@ class Builder:
     Args:
         shared: What it has in common with the builders around it.
         nodes: Where it writes them.
+        outer: The builder around it, if it writes a subgraph.
     """
 
-    def __init__(self, shared: Shared, nodes: list[Node] | None = None):
+    def __init__(self, shared: Shared, nodes: list[Node] | None = None, outer: Builder | None = None):
         self.shared = shared
         self.nodes: list[Node] = [] if nodes is None else nodes
+        self.outer = outer
+        self.graph_values: dict[int, Value | None] = {}  # of the graph that it writes, by number
+        self._sizes: dict[Any, Value] = {}  # those of the graph's values, which are known from here on
 
     def __call__(self, op: str, *inputs: Operand, dtype: str | None = None, outputs: int = 1, **attrs: Any) -> Any:
         """Writes a node and returns its output, or a tuple of so many.
@@ -249,9 +259,12 @@ class Builder:
             return x.name
         if x.fill is not None:
             wide = _BFLOAT16.get(x.dtype, x.dtype)  # engines do not expand bfloat16
-            first = self._at_first()
-            made = first("Expand", first.const(x.fill.astype(numpy_dtype(wide))), first.shape(x.shape or ()))
-            x.name = first.cast(made, x.dtype).name
+            where = self if _follows_values(x.shape or ()) else self._at_first()
+            made = where("Expand", where.const(x.fill.astype(numpy_dtype(wide))), where.shape(x.shape or ()))
+            name = where.cast(made, x.dtype).name
+            if where is self and self.outer is not None:  # only nodes of this subgraph may read it
+                return name
+            x.name = name
         elif x.const is not None:
             x.name = self.shared.name(x.label)
             self.shared.initializers[x.name] = x.const
@@ -267,17 +280,21 @@ class Builder:
         """A dim as an int64 tensor of shape (1,)."""
         if not isinstance(dim, Size):
             return self.const(np.array([dim], np.int64))
-        if dim not in self.shared.known:
-            self.shared.known[dim] = self._at_first()._follow(dim)
-        return self.shared.known[dim]
+        return self._remembered(dim, lambda b: b._follow(dim), [dim])
+
+    def _remembered(self, key: Any, make: Callable[[Builder], Value], dims: Sequence[Dim]) -> Value:
+        """What is made of sizes once: before all nodes, or here if values of the graph have those sizes."""
+        if not _follows_values(dims):
+            if key not in self.shared.known:
+                self.shared.known[key] = make(self._at_first())
+            return self.shared.known[key]
+        if key not in self._sizes:
+            self._sizes[key] = make(self)
+        return self._sizes[key]
 
     def _follow(self, dim: Size) -> Value:
         if len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
-            for x in self.shared.inputs:
-                if x.shape is not None and dim in x.shape:
-                    axis = x.shape.index(dim)
-                    return self("Shape", x, dtype="int64", start=axis, end=axis + 1)
-            raise ValueError(f"No input has the size {dim}")
+            return self._size_named(dim, dim.terms[0][0][0])
         total: Value | None = None
         for names, factor in dim.terms:
             term = self.const(np.array([factor], np.int64))
@@ -288,21 +305,34 @@ class Builder:
         assert total is not None
         return total
 
+    def _size_named(self, dim: Size, name: str) -> Value:
+        if name[0] == "@":
+            number, _, axis = name[1:].partition(".")
+            x = self.graph_values[int(number)]
+            assert x is not None
+            return self("Shape", x, dtype="int64", start=int(axis), end=int(axis) + 1)
+        for x in self.shared.inputs:
+            if x.shape is not None and dim in x.shape:
+                at = x.shape.index(dim)
+                return self("Shape", x, dtype="int64", start=at, end=at + 1)
+        raise ValueError(f"No input has the size {dim}")
+
     def shape(self, dims: Sequence[Dim]) -> Value:
         """Dims that are known or follow sizes as an int64 tensor."""
         if any(dim is None for dim in dims):
             raise ValueError(f"A shape {tuple(dims)} is known only to the op that makes it")
         if not any(isinstance(dim, Size) for dim in dims):
             return self.const(np.array(dims, np.int64))
-        key = ("shape", *dims)
-        if key not in self.shared.known:
-            parts = [self.size(dim) for dim in dims if dim is not None]
-            self.shared.known[key] = self._at_first()("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
-        return self.shared.known[key]
+
+        def joined(b: Builder) -> Value:
+            parts = [b.size(dim) for dim in dims if dim is not None]
+            return b("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
+
+        return self._remembered(("shape", *dims), joined, dims)
 
     def shape_of(self, x: Value) -> Value:
         """The shape of a value as an int64 tensor."""
-        if x.shape is not None and None not in x.shape:
+        if x.shape is not None and None not in x.shape and not _follows_values(x.shape):
             return self.shape(x.shape)
         return self("Shape", x, dtype="int64")
 
@@ -318,7 +348,7 @@ class Builder:
 
     def count(self, length: Value) -> Value:
         """The int64 numbers from 0 below a length of shape (1,)."""
-        if length.const is not None:
+        if length.const is not None and length.const[0] <= _SMALL:
             return self.const(np.arange(length.const[0], dtype=np.int64))
         return self("Range", np.int64(0).reshape(()), self.scalar(length), np.int64(1).reshape(()), dtype="int64")
 
@@ -374,9 +404,9 @@ class Builder:
         """(batch, channels, ...) as (batch, ..., channels)."""
         return self.transposed(x, (0, *range(2, rank), 1))
 
-    def body(self, name: str) -> Builder:
+    def body(self) -> Builder:
         """A builder of a subgraph."""
-        return Builder(self.shared)
+        return Builder(self.shared, outer=self)
 
     def close(self, name: str, inputs: Sequence[Value], outputs: Sequence[Value]) -> Body:
         """Ends a subgraph; its outputs become values of its own."""
@@ -408,17 +438,29 @@ def lower_graph(b: Builder, graph: ExportedGraph, arguments: Sequence[Value], na
     """
     values: dict[int, Value | None] = {-1: None}
     values.update(zip(graph.inputs, arguments, strict=True))
-    for v, const in graph.consts.items():
-        values[v] = _const(b, const, graph.specs[v], names.get(v, ""))
+    outer = b.graph_values, b._sizes
+    b.graph_values, b._sizes = values, {}
+
+    def value(v: int) -> Value | None:
+        # A const may have the size of a value before what reads it.
+        if v not in values:
+            values[v] = _const(b, graph.consts[v], graph.specs[v], names.get(v, ""))
+        return values[v]
+
     read = {v for eqn in graph.equations for v in eqn.inputs} | set(graph.outputs)
     for eqn in graph.equations:
         specs = [graph.specs[v] if v in read else None for v in eqn.outputs]
-        made = _lower(b, eqn, [values[v] for v in eqn.inputs], specs)
+        made = _lower(b, eqn, [value(v) for v in eqn.inputs], specs)
         for v, x in zip(eqn.outputs, made, strict=True):
             if x is not None and x.shape is None:
-                x.shape = graph.specs[v].shape
+                # A size that only the op knows is named after where it is.
+                dims = enumerate(graph.specs[v].shape)
+                x.shape = tuple(Size((((f"@{v}.{i}",), 1),)) if dim is None else dim for i, dim in dims)
+                b.shared.shapes[x.name] = x.shape
             values[v] = x
-    return [x for v in graph.outputs if (x := values[v]) is not None]
+    made = [x for v in graph.outputs if (x := value(v)) is not None]
+    b.graph_values, b._sizes = outer
+    return made
 
 
 def _const(b: Builder, const: Any, spec: Spec, name: str) -> Value:
@@ -432,6 +474,11 @@ def _const(b: Builder, const: Any, spec: Spec, name: str) -> Value:
         made = b("Add", b("Mul", count, const.step), const.start)
         made.shape = spec.shape
         return made
+    if isinstance(const, Quotient):
+        of = np.array([const.numerator], "float64" if spec.dtype == "float64" else "float32")
+        one = b.cast(b("Div", of, b.cast(b.size(const.divisor), str(of.dtype)), dtype=str(of.dtype)), spec.dtype)
+        made = b.scalar(one) if all(dim == 1 for dim in spec.shape) else one
+        return b("Expand", made, b.shape(spec.shape)) if spec.shape else made
     if isinstance(const, Listed):
         made = b.cast(b.shape(const.values), spec.dtype)
         return b.reshaped(made, spec.shape) if len(spec.shape) != 1 else made

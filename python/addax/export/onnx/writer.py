@@ -15,6 +15,7 @@ from addax.export.endpoint import Endpoint
 from addax.export.graph import Spec
 from addax.export.onnx.cleanup import clean
 from addax.export.onnx.table import OPSET, Body, Builder, Node, Shared, Value, lower_graph
+from addax.export.sizes import Size
 
 _LIMIT = 1 << 30  # bytes of tensors in the file itself; protobuf ends at 2 GB
 _ALONE = 1 << 10  # bytes from which a tensor goes to the file of tensors, if there is one
@@ -88,11 +89,13 @@ def _write(path: Path, parts: Sequence[Any]) -> None:
 def _lower(endpoint: Endpoint, names: Mapping[int, str]) -> tuple[Shared, list[Value], list[Node]]:
     graph = endpoint.graph
     given = [*endpoint.input_names, *endpoint.state_names]
-    after = [*endpoint.output_names, *(f"{name}_next" for name in endpoint.state_names)]
+    wanted = [f"{name}_output" if name in given else name for name in endpoint.output_names]
+    wanted += [f"{name}_next" for name in endpoint.state_names]
     inputs = [
         Value(name, graph.specs[v].dtype, graph.specs[v].shape) for name, v in zip(given, graph.inputs, strict=True)
     ]
-    shared = Shared(inputs, names=dict.fromkeys([*given, *after], 1))
+    shared = Shared(inputs, taken=set(given))
+    after = [shared.name(name) for name in wanted]
     b = Builder(shared)
     made = lower_graph(b, graph, inputs, names)
     # An output is what a node makes, and no two are one.
@@ -168,7 +171,7 @@ def _tensor(onnx: Any, name: str, array: np.ndarray, data: str, external: list[b
 
 def _info(onnx: Any, name: str, spec: Spec) -> Any:
     """Sizes that are not known have the names of `Size`s; those that only an op knows have none."""
-    dims = [dim if isinstance(dim, int) or dim is None else str(dim) for dim in spec.shape]
+    dims = [None if isinstance(d, Size) and d.values else str(d) if isinstance(d, Size) else d for d in spec.shape]
     return onnx.helper.make_tensor_value_info(name, _type(onnx, spec.dtype), dims)
 
 
