@@ -261,7 +261,9 @@ bool HttpServer::handle(Client& client) {
                                                                : request.method == "POST";
         client.has_body |= request.has_header("Transfer-Encoding");
         client.connection.begin_body(2 * limits_.max_body_bytes + kChunkSlack);
-        request.ranges.clear();  // which a server may ignore; httplib would answer a header of 8 kB with gigabytes
+        // Both may be ignored. httplib would answer ranges in a header of 8 kB with gigabytes, and compress slowly.
+        request.ranges.clear();
+        request.headers.erase("Accept-Encoding");
       },
       0);
   if (!answered && !client.headers_read && client.connection.timed_out()) {

@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of stderr may leave
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   try {
     serve::Service service(options);

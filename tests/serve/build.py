@@ -57,14 +57,17 @@ def build(sanitize: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        cmake = ["cmake"] if shutil.which("cmake") else [sys.executable, "-m", "cmake"]
         arguments = [
-            "cmake", "-S", str(ROOT / "examples/serve"), "-B", str(folder), "-G", "Ninja",
+            *cmake, "-S", str(ROOT / "examples/serve"), "-B", str(folder),
             f"-Daddax_DIR={_cmake_package(folder / 'package')}", f"-DSERVE_SANITIZE={sanitize}",
             "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
         ]  # fmt: skip
+        if shutil.which("ninja"):
+            arguments += ["-G", "Ninja"]
         if shutil.which("ccache"):
             arguments.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
-        for command in (arguments, ["cmake", "--build", str(folder)]):
+        for command in (arguments, [*cmake, "--build", str(folder)]):
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout + done.stderr
     return folder / "serve"
