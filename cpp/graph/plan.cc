@@ -8,6 +8,7 @@
 
 #include "graph/body.h"
 #include "graph/run.h"
+#include "ops/count.h"
 #include "ops/elsewhere.h"
 
 namespace addax {
@@ -311,6 +312,7 @@ class Planner {
         if (offset + b.bytes <= p.offset) break;
         offset = std::max(offset, (p.offset + p.bytes + kAlignment - 1) / kAlignment * kAlignment);
       }
+      if (offset > kLargest) fail<OutOfMemory>("plan: inner values take more bytes than there can be");
       b.offset = offset;
       total = std::max(total, offset + b.bytes);
       const auto behind = std::upper_bound(placed.begin(), placed.end(), offset, [&](int64_t o, int p) {
@@ -330,7 +332,8 @@ class Planner {
       location.offset = b.offset;
     }
     PlanStats& stats = plan_.stats_;
-    for (const int l : plan_.results_) stats.result_bytes += bytes_of(at(l).layout.shape, at(l).dtype);
+    for (const int l : plan_.results_)
+      stats.result_bytes = sum_of(stats.result_bytes, bytes_of(at(l).layout.shape, at(l).dtype));
     for (const Tensor& c : plan_.consts_) stats.const_bytes += c.nbytes();
     stats.steps = static_cast<int>(plan_.steps_.size());
     std::set<const Body*> bodies;
@@ -338,7 +341,7 @@ class Planner {
       if (!body || !bodies.insert(body.body.get()).second) return;
       stats.has_bodies = true;
       const PlanStats& inner = plan_of(body, plan_.device_).stats();
-      stats.body_bytes += inner.arena_bytes + inner.body_bytes;
+      stats.body_bytes = sum_of(stats.body_bytes, sum_of(inner.arena_bytes, inner.body_bytes));
     };
     for (const Step& s : plan_.steps_) {
       for (const auto& [name, value] : s.attrs.fields()) {
@@ -348,14 +351,14 @@ class Planner {
       std::vector<Spec> in, out;
       for (const int l : s.in) {
         in.push_back(l < 0 ? Spec() : Spec{at(l).layout.shape, at(l).dtype});
-        if (l >= 0) stats.bytes_moved += bytes_of(at(l).layout.shape, at(l).dtype);
+        if (l >= 0) stats.bytes_moved = sum_of(stats.bytes_moved, bytes_of(at(l).layout.shape, at(l).dtype));
       }
       for (const int l : s.out) {
         out.push_back({at(l).layout.shape, at(l).dtype});
-        stats.bytes_moved += bytes_of(at(l).layout.shape, at(l).dtype);
+        stats.bytes_moved = sum_of(stats.bytes_moved, bytes_of(at(l).layout.shape, at(l).dtype));
       }
       if (!s.op) continue;
-      stats.flops += s.op->flops_of(in, out, s.attrs);
+      stats.flops = sum_of(stats.flops, s.op->flops_of(in, out, s.attrs));
     }
   }
 

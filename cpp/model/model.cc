@@ -215,9 +215,10 @@ std::map<std::string, Tensor> Model::run(const std::map<std::string, Tensor>& in
                        names_of(this->inputs()));
     ordered.push_back(it->second);
   }
-  for (const auto& [name, value] : inputs)
-    if (std::none_of(this->inputs().begin(), this->inputs().end(), [&](const TensorInfo& i) { return i.name == name; }))
-      fail<ValueError>(function_->endpoint.name, ": there is no input '", name, "'; its inputs are ",
+  for (const auto& given : inputs)
+    if (std::none_of(this->inputs().begin(), this->inputs().end(),
+                     [&](const TensorInfo& i) { return i.name == given.first; }))
+      fail<ValueError>(function_->endpoint.name, ": there is no input '", given.first, "'; its inputs are ",
                        names_of(this->inputs()));
   Tensors results = run(ordered);
   std::map<std::string, Tensor> named;
