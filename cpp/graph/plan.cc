@@ -15,6 +15,8 @@ namespace addax {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+// Bytes of consts that are put in order once for all runs. Beyond that they are inner values, which have a limit.
+constexpr int64_t kMostMade = int64_t{16} << 20;
 
 // Memory that one or several values share.
 struct Buffer {
@@ -117,7 +119,9 @@ class Planner {
     int& copy = contiguous_[location];
     if (!copy) {
       const Location l = at(location);
-      if (buffer(location).place == Place::Const) {
+      const int64_t bytes = bytes_of(l.layout.shape, l.dtype);
+      if (buffer(location).place == Place::Const && bytes <= kMostMade - made_) {
+        made_ += bytes;
         const Tensor value = plan_.consts_[static_cast<size_t>(buffer(location).index)];
         Layout layout = l.layout;
         layout.offset += value.layout().offset;
@@ -371,6 +375,7 @@ class Planner {
   std::map<int, int> contiguous_;
   std::map<int, std::pair<int, int>> writers_;
   std::vector<int> late_states_;
+  int64_t made_ = 0;
 };
 
 Plan::Plan(Graph body, Device device) : graph_(std::move(body)), device_(device) { Planner(*this).run(); }

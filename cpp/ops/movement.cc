@@ -227,7 +227,7 @@ void concatenate_infer(InferContext& c) {
       fail<ShapeError>(c.op.name, ": input ", i, " of shape ", t.shape(), " does not fit input 0 of shape ",
                        first.shape(), "; all dimensions but axis ", axis, " must be equal");
     out[axis] += t.shape()[axis];
-    check_size(c.op, out, first.dtype());
+    check_size(c.op.name, out, first.dtype());
   }
   c.out(out, first.dtype());
 }

@@ -25,7 +25,7 @@ inline constexpr int kFewOutputs = 6;  // as many need no heap
 /// Throws ShapeError for a negative dim, and where the elements take more than `kLargest` bytes, which is what a process
 /// can address. So the sum of a few dims is a number, and so are all strides.
 inline constexpr int64_t kLargest = int64_t{1} << 47;
-ADDAX_API void check_size(const OpDef& op, const Shape& shape, Dtype dtype);
+ADDAX_API void check_size(const char* what, const Shape& shape, Dtype dtype);
 
 /// What `infer` sees and fills. Inputs may be placeholders: only shape() and dtype() may be asked.
 struct InferContext {
@@ -35,10 +35,7 @@ struct InferContext {
   SmallVector<Spec, kFewOutputs> outputs;
 
   /// Throws ShapeError for a shape that no memory could hold.
-  void out(const Shape& shape, Dtype dtype) {
-    check_size(op, shape, dtype);
-    outputs.push_back({shape, dtype});
-  }
+  void out(const Shape& shape, Dtype dtype);
 };
 
 /// What the row gives: `c.outputs`. Every caller comes through here, so all rules may count on what it checks: as many
@@ -114,6 +111,11 @@ struct OpDef {
     return *this;
   }
 };
+
+inline void InferContext::out(const Shape& shape, Dtype dtype) {
+  check_size(op.name, shape, dtype);
+  outputs.push_back({shape, dtype});
+}
 
 class ADDAX_API OpTable {
  public:
