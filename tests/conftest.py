@@ -13,8 +13,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Tests that want another device say so.
 os.environ.setdefault("ADDAX_DEVICE", "cpu")
 # Most of the oracle's time goes into compiling what then runs once: half as long with few optimizations, and
-# the bits are the same (with none, products and sums are rounded apart).
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+# the bits are the same (with none, products and sums are rounded apart). Processors that compute in float16
+# themselves would round each step; everywhere else, as here, it is computed in float32.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_max_isa=AVX2")
 # A shell starts what runs in the background with SIGINT ignored; tests send it to themselves.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -74,6 +75,17 @@ def eager_rounding():
     engine.set_passes("-batch_norm")
     yield
     engine.set_passes("")
+
+
+@pytest.fixture
+def compiled_steps():
+    """Steps are compiled, also where ADDAX_EAGER runs everything else eagerly: for tests of what is in a plan."""
+    from addax import config
+
+    before = config.run_functions_eagerly()
+    config.set_run_functions_eagerly(False)
+    yield
+    config.set_run_functions_eagerly(before)
 
 
 @pytest.fixture(autouse=True, scope="module")

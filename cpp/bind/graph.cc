@@ -214,6 +214,14 @@ void bind_graph(py::module_& m) {
           "Of stopped bodies as branches: (graphs, variables that one assigns, tensors that they take from outside).")
       .def_property_readonly("has_custom_gradient", &Trace::has_custom_gradient)
       .def_property_readonly(
+          "eqns",
+          [](const Trace& t) {
+            py::list eqns;
+            for (const Eqn& e : t.eqns()) eqns.append(py::make_tuple(e.op->name, attrs_of(e.settings())));
+            return eqns;
+          },
+          "What has been written down so far: (op, attributes) each.")
+      .def_property_readonly(
           "variables",
           [](const Trace& t) {
             std::vector<std::shared_ptr<Variable>> variables;

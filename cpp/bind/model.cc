@@ -60,9 +60,8 @@ void bind_model(py::module_& m) {
   py::class_<ModelState>(m, "ModelState", "What a model remembers from run to run.")
       .def_property_readonly("names", &ModelState::names)
       .def_property_readonly("values", [](const ModelState& s) { return as_list(s.values()); })
-      .def("set", [](ModelState& s, const std::string& name, const py::object& value) {
-        s.set(name, convert(value, ""));
-      });
+      .def("set",
+           [](ModelState& s, const std::string& name, const py::object& value) { s.set(name, convert(value, "")); });
   py::class_<Model>(m, "Model", "An exported model.")
       .def_static(
           "load",
@@ -70,8 +69,9 @@ void bind_model(py::module_& m) {
              int64_t memory_limit) { return Model::load(path, options_of(device, verify, endpoint, memory_limit)); },
           py::arg("path"), py::arg("device") = "", py::arg("verify") = false, py::arg("endpoint") = "",
           py::arg("memory_limit") = 0)
-      .def_property_readonly("inputs", [](const Model& model) { return as_list(model.inputs()); },
-                             "(name, dtype, shape) each; of open dims the name of the size, or None.")
+      .def_property_readonly(
+          "inputs", [](const Model& model) { return as_list(model.inputs()); },
+          "(name, dtype, shape) each; of open dims the name of the size, or None.")
       .def_property_readonly("outputs", [](const Model& model) { return as_list(model.outputs()); })
       .def_property_readonly("endpoints", &Model::endpoints)
       .def("endpoint", &Model::endpoint)
@@ -102,6 +102,23 @@ void bind_model(py::module_& m) {
             return d;
           },
           py::arg("shapes"));
+  py::class_<Trainer>(m, "Trainer", "An exported training step.")
+      .def_static(
+          "load",
+          [](const std::string& path, const std::string& device, bool verify) {
+            return Trainer::load(path, options_of(device, verify, "", 0));
+          },
+          py::arg("path"), py::arg("device") = "", py::arg("verify") = false)
+      .def_property_readonly("inputs", [](const Trainer& t) { return as_list(t.inputs()); })
+      .def_property_readonly("outputs", [](const Trainer& t) { return as_list(t.outputs()); })
+      .def_property_readonly("names", &Trainer::names)
+      .def("step", [](Trainer& t, const py::sequence& batch) { return as_list(t.step(tensors_of(batch))); })
+      .def("reset_metrics", &Trainer::reset_metrics)
+      .def("value", [](const Trainer& t,
+                       const std::string& name) { return py::reinterpret_steal<py::object>(wrap(t.value(name))); })
+      .def("set_value",
+           [](Trainer& t, const std::string& name, const py::object& value) { t.set_value(name, convert(value, "")); })
+      .def("save", &Trainer::save);
   m.def(
       "file_content",
       [](const std::string& path, bool verify) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "addax/error.h"
 #include "addax/shape.h"
@@ -16,6 +17,14 @@ namespace addax {
 
 /// What names of unknown sizes stand for.
 using Sizes = std::map<std::string, int64_t, std::less<>>;
+
+/// Knows the dims of values that stand before in the text.
+class KnownDims {
+ public:
+  virtual ~KnownDims() = default;
+  /// Dim `axis` of the value %`name`. Throws ValueError if there is none.
+  virtual int64_t dim(uint64_t name, uint64_t axis) const = 0;
+};
 
 class Lexer {
  public:
@@ -65,7 +74,10 @@ class Lexer {
     return std::string(since(start));
   }
 
-  /// A number, or a sum of products of numbers and sizes: "3", "n", "80*n*m + -2".
+  /// From here on, dims of values may stand in numbers; null: not. Returns what was said before.
+  const KnownDims* know(const KnownDims* dims) { return std::exchange(dims_, dims); }
+
+  /// A number, or a sum of products of numbers, sizes and dims of values: "3", "n", "80*n*m + -2", "4*%8.1".
   int64_t integer() {
     int64_t sum = 0;
     do {
@@ -138,6 +150,11 @@ class Lexer {
 
   int64_t factor() {
     skip();
+    if (dims_ && accept("%")) {
+      const uint64_t name = natural();
+      expect(".");
+      return dims_->dim(name, natural());
+    }
     if (sizes_ && at_ < text_.size() && is_word(text_[at_]) && !(text_[at_] >= '0' && text_[at_] <= '9')) {
       const auto it = sizes_->find(word());
       if (it == sizes_->end()) wrong("expected a number or the name of a size before this");
@@ -153,6 +170,7 @@ class Lexer {
   std::string_view text_;
   const Sizes* sizes_;
   const char* what_;
+  const KnownDims* dims_ = nullptr;
   size_t at_ = 0;
 };
 

@@ -7,10 +7,10 @@
 //     return %3, state %1
 //   }
 //
-// The bodies of loops and branches stand among their eqn's settings as graphs of their own. Numbers may follow from
-// sizes that are named (`80*n + 1`), a dim of an output may be left to its shape rule (`?`), and a const may be a
-// tensor of the caller's (`tensor 3`), equally far apart values (`range [0, 1]`) whole numbers in floats, which may follow
-// sizes (`whole [batch]`), or one number divided by a size (`quotient [1, batch]`): what files need (docs/format.md).
+// The bodies of loops and branches stand among their eqn's settings as graphs of their own. For files (docs/format.md)
+// numbers may follow from sizes that are named (`80*n + 1`) and from dims of values (`%8.1`), and the shape rule may
+// say a dim of an output (`?`). A const may be a tensor of the caller's (`tensor 3`), equally far apart values
+// (`range [0, 1]`), whole numbers that follow sizes (`whole [n]`), or a number divided by a size (`quotient [1, n]`).
 #include <algorithm>
 #include <cstring>
 #include <iomanip>
@@ -129,11 +129,21 @@ constexpr int kDeepest = 32;
 // Bytes of the consts of a graph that are made from few characters.
 constexpr int64_t kMostMade = int64_t{1} << 28;
 
-class Reader {
+class Reader final : public KnownDims {
  public:
   Reader(Lexer& lexer, Span<const Tensor> tensors, int64_t& made, int depth = 0)
-      : in_(lexer), tensors_(tensors), made_(made), depth_(depth) {
+      : in_(lexer), tensors_(tensors), made_(made), depth_(depth), outer_(in_.know(this)) {
     if (depth > kDeepest) in_.wrong("bodies lie too deep in bodies");
+  }
+  ~Reader() override { in_.know(outer_); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  int64_t dim(uint64_t name, uint64_t axis) const override {
+    const auto it = ids_.find(static_cast<int64_t>(name));
+    if (it == ids_.end() || axis >= static_cast<uint64_t>(spec(it->second).shape.rank()))
+      in_.wrong("expected a dim of a value that is defined before this");
+    return spec(it->second).shape[static_cast<int>(axis)];
   }
 
   Graph graph() {
@@ -391,6 +401,7 @@ class Reader {
   Span<const Tensor> tensors_;
   int64_t& made_;
   int depth_;
+  const KnownDims* outer_;
   Graph g_;
   std::map<int64_t, int> ids_;
 };

@@ -71,6 +71,8 @@ class ADDAX_API Trace final : public Tracer {
   /// True once a function with a gradient of its own has been called: its graph does not tell that gradient.
   bool has_custom_gradient() const { return custom_gradient_; }
   const std::vector<State>& states() const { return states_; }
+  /// What has been written down so far.
+  const std::vector<Eqn>& eqns() const { return graph_.eqns; }
 
   /// The values of all variables as they are at this point of the trace.
   using Values = std::unordered_map<uint64_t, Tensor>;

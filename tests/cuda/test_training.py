@@ -170,7 +170,7 @@ def test_data_of_other_kinds() -> None:
     np.testing.assert_allclose(losses("cuda:0"), losses("cpu:0"), rtol=TOLERANCE)
 
 
-def test_a_step_is_one_launch(cuda) -> None:
+def test_a_step_is_one_launch(cuda, compiled_steps) -> None:
     x, y = data(mlp)
     with addax.device("cuda:0"):
         model = mlp()

@@ -116,7 +116,7 @@ def test_shards_lie_where_layouts_say():
         np.testing.assert_array_equal(piece.data, values[:, 4 * column : 4 * column + 4])
 
 
-def test_a_step_computes_a_part_on_each_device():
+def test_a_step_computes_a_part_on_each_device(compiled_steps):
     with DataParallel().scope():
         model, x, y = compiled(small)
         model.fit(x[:16], y[:16], batch_size=16, verbose=0)

@@ -2,12 +2,7 @@
 
 import pytest
 
-from addax import config
-
 
 @pytest.fixture(autouse=True)
-def compiled():
-    before = config.run_functions_eagerly()
-    config.set_run_functions_eagerly(False)
-    yield
-    config.set_run_functions_eagerly(before)
+def compiled(compiled_steps):
+    return compiled_steps

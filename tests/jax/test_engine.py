@@ -80,7 +80,7 @@ def test_gradients_of_control_flow(jax_engine):
     np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-5)
 
 
-def test_a_step_in_float32_holds_nothing_wider(jax_engine):
+def test_a_step_in_float32_holds_nothing_wider(jax_engine, compiled_steps):
     model = addax.Sequential(
         [addax.layers.Dense(8, activation="gelu"), addax.layers.Dropout(0.5), addax.layers.Dense(3)]
     )

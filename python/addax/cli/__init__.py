@@ -1,4 +1,4 @@
-"""The commands of `python -m addax`: `info`, `demo` and `--cmake-dir`. Each command is a file in this folder.
+"""The commands of `python -m addax`: those of `_COMMANDS`, each a file in this folder, and `--cmake-dir`.
 
 To add a command: a file with `add_arguments(parser)` and `run(arguments) -> int`, and its name in `_COMMANDS`.
 """
@@ -14,6 +14,9 @@ from collections.abc import Sequence
 _COMMANDS = {
     "info": "what runs here: version, instruction set, threads, BLAS, memory; what is optional and missing",
     "demo": "train a small CNN on handwritten digits, test it, save and reload it, draw a picture",
+    "export": "write a saved model as a file that runs in C++ (.addax) or elsewhere (.onnx)",
+    "inspect": "what an .addax file holds: signature, ops, weights, size, FLOPs",
+    "predict": "run an .addax file on arrays from .npy files",
 }
 
 

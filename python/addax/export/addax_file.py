@@ -14,6 +14,7 @@ from addax._core import __version__
 from addax.engine import Tensor
 from addax.export.endpoint import Endpoint
 from addax.export.graph import Spec, quoted
+from addax.export.sizes import Size
 from addax.saving.files import atomic_file
 
 MAGIC = b"\x89ADDAX\r\n"
@@ -83,7 +84,7 @@ class _Tensors:
             return known
         number = self._known[content] = len(self.lines)
         dims = ", ".join(map(str, value.shape)) + ("," if len(value.shape) == 1 else "")
-        bytes_ = memoryview(array).cast("B") if array.size else memoryview(b"")
+        bytes_ = memoryview(array.reshape(-1).view(np.uint8))  # NumPy knows no buffers of bfloat16
         self.lines.append(
             f"tensor {number} {quoted(name)}: {value.dtype}({dims}) at {self.size} crc {zlib.crc32(bytes_):010d}"
         )
@@ -95,19 +96,20 @@ class _Tensors:
 
 def _endpoint_text(endpoint: Endpoint, tensors: _Tensors, name_of: Callable[[Any], str]) -> str:
     graph = endpoint.graph
-    moving = {box.id for box in endpoint.variables}
 
     def number(v: int, value: Tensor) -> int | None:
         box = graph.weights.get(v)
         if box is not None:
             return tensors.add(value, name_of(box), ("variable", box.id))
-        return tensors.add(value, "") if value.size > _SHOWN and value.nbytes > 0 else None
+        if value.size <= _SHOWN:
+            return None
+        box = graph.rearranged.get(v)
+        return tensors.add(value, "" if box is None else name_of(box))
 
     states = [
         f"{quoted(name)} = {tensors.add(box.peek(), name, ('variable', box.id))}"
         for name, box in zip(endpoint.state_names, endpoint.variables, strict=True)
     ]
-    assert len(moving) == len(states)
     example_inputs = [tensors.add(x, "") for x in endpoint.example_inputs]
     example_outputs = [tensors.add(x, "") for x in endpoint.example_outputs]
     text = graph.text(number)
@@ -127,12 +129,19 @@ def _endpoint_text(endpoint: Endpoint, tensors: _Tensors, name_of: Callable[[Any
 
 
 def _ports(names: Sequence[str], specs: Sequence[Spec]) -> str:
-    def dims(spec: Spec) -> str:
-        return ", ".join("?" if d is None else str(d) for d in spec.shape) + ("," if len(spec.shape) == 1 else "")
-
     return ", ".join(
-        f"{quoted(name)}: {spec.dtype}({dims(spec)})" for name, spec in zip(names, specs, strict=True)
+        f"{quoted(name)}: {spec.dtype}({dims_text(spec)})" for name, spec in zip(names, specs, strict=True)
     )
+
+
+def dims_text(spec: Spec) -> str:
+    """The dims of an input or output, without parentheses; `?` for one that only the graph's shape rules know."""
+    return ", ".join(_dim_text(d) for d in spec.shape) + ("," if len(spec.shape) == 1 else "")
+
+
+def _dim_text(dim: Any) -> str:
+    follows_rules = isinstance(dim, Size) and dim.values
+    return "?" if dim is None or follows_rules else str(dim)
 
 
 def _aligned(size: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from addax import ops, tree
 from addax.compiled import make_graph
-from addax.export.addax_file import write_addax
+from addax.export.addax_file import dims_text, write_addax
 from addax.export.endpoint import Endpoint, make_endpoint
 from addax.layers.layer import Layer
 from addax.models.functional import Functional
@@ -260,8 +260,8 @@ def input_signature_of(model: Model) -> list:
     if isinstance(model, Sequential) and model.built and model.inputs:
         return [model.inputs[0]]
     raise ValueError(
-        f"The inputs of model '{model.name}' are not known, since it is a subclass. Provide `input_signature`: a list of "
-        "addax.InputSpec(shape=..., dtype=...), one structure for each argument of its call."
+        f"The inputs of model '{model.name}' are not known, since it is a subclass. Provide `input_signature`: a list "
+        "of addax.InputSpec(shape=..., dtype=...), one structure for each argument of its call."
     )
 
 
@@ -311,8 +311,7 @@ def _described(endpoint: Endpoint) -> str:
 
     def port(name: str, v: int) -> str:
         spec = graph.specs[v]
-        dims = ", ".join("?" if d is None else str(d) for d in spec.shape)
-        return f"    {name}: {spec.dtype}({dims})"
+        return f"    {name}: {spec.dtype}({dims_text(spec)})"
 
     lines = [f"* Endpoint '{endpoint.name}'", "  Inputs:"]
     lines += [port(name, v) for name, v in zip(endpoint.input_names, graph.arguments, strict=True)]

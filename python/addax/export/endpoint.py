@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ class Endpoint:
     #: Inputs and what the model made of them, to compare with; empty where none could be made.
     example_inputs: list[Tensor] = field(default_factory=list)
     example_outputs: list[Tensor] = field(default_factory=list)
+    #: What was traced, of a flat list of tensors; `None` for one that was read from a file.
+    function: Callable | None = None
 
 
 def make_endpoint(
@@ -68,6 +71,8 @@ def make_endpoint(
 
     def flat(*tensors: Tensor) -> list[Tensor]:
         result = fn(*tree.pack_sequence_as(tuple(signature), tensors))
+        if isinstance(result, dict):  # in the order in which the function gives them
+            result = OrderedDict(result)
         found["structure"] = result
         return [getattr(x, "value", x) for x in tree.flatten(result)]
 
@@ -82,10 +87,12 @@ def make_endpoint(
             error = error or failure
             if shared or len(sizes) < 2:
                 raise error from None
+    if isinstance(found["structure"], dict):
+        output_names = None
     outputs = list(output_names or _names_of([found["structure"]], "output"))
     if len(outputs) != len(graph.results):
         outputs = [f"output_{i}" for i in range(len(graph.results))]
-    endpoint = Endpoint(name, graph, _unique(names), _unique(outputs), variables)
+    endpoint = Endpoint(name, graph, _unique(names), _unique(outputs), variables, function=flat)
     endpoint.state_names = _unique([variable_names(v) or f"state_{i}" for i, v in enumerate(variables)])
     _add_example(endpoint, flat, specs)
     return endpoint

@@ -93,8 +93,9 @@ class ExportedGraph:
     consts: dict[int, Const]
     equations: list[Equation]
     sizes: tuple[str, ...] = ()
-    #: Consts that are the values of variables, by their number.
+    #: The engine's variables whose values consts are, and those that they were rearranged from.
     weights: dict[int, Any] = field(default_factory=dict)
+    rearranged: dict[int, Any] = field(default_factory=dict)
 
     @property
     def arguments(self) -> list[int]:
@@ -117,20 +118,29 @@ class ExportedGraph:
 
         def define(v: int) -> str:
             number[v] = len(number)
-            return f"%{number[v]}: {_spec_text(self.specs[v])}"
+            return f"%{number[v]}: {_spec_text(self.specs[v], number)}"
 
         def listing(values: Sequence[int], show: Callable[[int], str]) -> str:
             known = len(values) - self.states
             return ", ".join(("state " if i >= known else "") + show(v) for i, v in enumerate(values))
 
         lines = [f"graph({listing(self.inputs, define)}) {{"]
-        for v, value in self.consts.items():
-            lines.append(f"  const {define(v)} = {_const_text(v, value, tensor)}")
+        waiting = dict(self.consts)
+
+        def define_consts() -> None:
+            # One that names a dim stands behind the value.
+            for v, value in list(waiting.items()):
+                if _named(value) | _named(self.specs[v].shape) <= number.keys():
+                    lines.append(f"  const {define(v)} = {_const_text(v, waiting.pop(v), tensor, number)}")
+
+        define_consts()
         for eqn in self.equations:
-            made = ", ".join(define(v) for v in eqn.outputs)
             given = ["_" if v < 0 else f"%{number[v]}" for v in eqn.inputs]
-            given += [f"{name}={_attr_text(name, value, indent + '  ')}" for name, value in eqn.attrs.items()]
+            given += [f"{name}={_attr_text(name, value, indent + '  ', number)}" for name, value in eqn.attrs.items()]
+            made = ", ".join(define(v) for v in eqn.outputs)
             lines.append(f"  {made} = {eqn.op}({', '.join(given)})")
+            if waiting:
+                define_consts()
         lines += [f"  return {listing(self.outputs, lambda v: f'%{number[v]}')}", "}"]
         return f"\n{indent}".join(lines)
 
@@ -193,7 +203,7 @@ def _trace_at(
 
 def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
     parts = [graph.parts for graph in graphs]
-    specs, inputs, consts, eqns, outputs = parts[0]
+    _, inputs, consts, eqns, outputs = parts[0]
 
     def differ(what: str) -> ValueError:
         return ValueError(
@@ -214,15 +224,20 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
         variants = [p[0][v] for p in parts]
         if len({(len(shape), dtype) for shape, dtype in variants}) > 1:
             raise differ("a value has another rank or dtype at another size")
-        rank = len(variants[0][0])
-        return Spec(tuple(samples.fit([shape[i] for shape, _ in variants]) for i in range(rank)), variants[0][1])
+        dims: list[Dim] = []
+        for axis in range(len(variants[0][0])):
+            values = tuple(shape[axis] for shape, _ in variants)
+            dims.append(samples.fit(values))
+            if dims[-1] is None or (isinstance(dims[-1], Size) and dims[-1].values):
+                samples.derive(f"@{v}.{axis}", values)
+        return Spec(tuple(dims), variants[0][1])
 
     def merged_attr(op: str, name: str, values: list) -> Any:
         first = values[0]
         if isinstance(first, Graph):
-            return _merge(values, samples)
+            return _merge(values, Samples(samples.names))
         if isinstance(first, list):
-            return [_merge(bodies, samples) for bodies in zip(*values, strict=True)]
+            return [_merge(bodies, Samples(samples.names)) for bodies in zip(*values, strict=True)]
         if isinstance(first, tuple) and len({len(v) for v in values}) == 1:
             merged = tuple(samples.fit([v[i] for v in values]) for i in range(len(first)))
             if None not in merged:
@@ -255,24 +270,20 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
             return quotient
         raise differ(f"a constant of shape {first.shape} and dtype {first.dtype} depends on it")
 
+    specs_of: dict[int, Spec] = {v: merged_spec(v) for v in (*inputs, *(v for v, _ in consts))}
+    equations = []
+    for i, (op, attrs, ins, outs) in enumerate(eqns):
+        # An attribute may name dims of values before it.
+        merged = {name: merged_attr(op, name, [p[3][i][1][k][1] for p in parts]) for k, (name, _) in enumerate(attrs)}
+        specs_of.update((v, merged_spec(v)) for v in outs)
+        equations.append(Equation(op, merged, tuple(ins), tuple(outs)))
     return ExportedGraph(
-        specs={v: merged_spec(v) for v in _defined(inputs, consts, eqns)},
+        specs=specs_of,
         inputs=list(inputs),
         outputs=list(outputs),
         states=graphs[0].num_states,
         consts={v: merged_const(v, [p[2][i][1] for p in parts]) for i, (v, _) in enumerate(consts)},
-        equations=[
-            Equation(
-                op,
-                {
-                    name: merged_attr(op, name, [p[3][i][1][k][1] for p in parts])
-                    for k, (name, _) in enumerate(attrs)
-                },
-                tuple(ins),
-                tuple(outs),
-            )
-            for i, (op, attrs, ins, outs) in enumerate(eqns)
-        ],
+        equations=equations,
         sizes=samples.names,
     )
 
@@ -282,13 +293,12 @@ def _quotient(arrays: Sequence[np.ndarray], samples: Samples) -> Quotient | None
     if not all(a.size and (a == a.flat[0]).all() for a in arrays):
         return None
     values = np.array([a.flat[0] for a in arrays], "float64")
-    for count in range(1, len(samples.names) + 1):
-        for names in itertools.combinations(samples.names, count):
-            divisor = Size(((names, 1),))
-            numerators = values * [divisor.at(sizes) for sizes in samples.sizes]
+    known = {name: tuple(at[name] for at in samples.sizes) for name in samples.names} | samples.derived
+    for count in range(1, 4):
+        for names in itertools.combinations(known, count):
+            numerators = values * np.prod([known[name] for name in names], axis=0)
             if np.ptp(numerators) <= 2.0**-22 * abs(numerators[0]):
-                numerator = float(np.float32(numerators[0]))
-                return Quotient(numerator, divisor)
+                return Quotient(float(np.float32(numerators[0])), Size(((names, 1),)))
     return None
 
 
@@ -301,6 +311,7 @@ def _defined(inputs: Sequence[int], consts: Sequence, eqns: Sequence) -> Iterato
 
 def _fold(graph: ExportedGraph) -> None:
     """Computes what depends on consts alone, such as filters with the batch normalisation behind them."""
+    sources = dict(graph.weights)
     known: dict[int, Tensor] = {v: value for v, value in graph.consts.items() if isinstance(value, Tensor)}
     kept = []
     for eqn in graph.equations:
@@ -315,6 +326,8 @@ def _fold(graph: ExportedGraph) -> None:
             if bytes_out <= max(bytes_in, _FOLDED):
                 values = [known[v] if v >= 0 else None for v in eqn.inputs]
                 made = engine.apply(eqn.op, *values, **eqn.attrs)
+                if eqn.op in ("reshape", "transpose") and (box := sources.get(given[0])) is not None:
+                    sources[eqn.outputs[0]] = graph.rearranged[eqn.outputs[0]] = box
                 known.update(zip(eqn.outputs, made if isinstance(made, tuple) else (made,), strict=True))
                 continue
         kept.append(eqn)
@@ -349,8 +362,21 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-def _spec_text(spec: Spec) -> str:
-    dims = ["?" if dim is None else str(dim) for dim in spec.shape]
+def _named(x: Any) -> set[int]:
+    """The values of which sizes in it name dims."""
+    if isinstance(x, Size):
+        return x.values
+    if isinstance(x, tuple):
+        return set().union(*map(_named, x))
+    return _named(x.divisor) if isinstance(x, Quotient) else _named(x.values) if isinstance(x, Listed) else set()
+
+
+def _size_text(size: int | Size | None, number: Mapping[int, int]) -> str:
+    return "?" if size is None else size.text(number) if isinstance(size, Size) else str(size)
+
+
+def _spec_text(spec: Spec, number: Mapping[int, int]) -> str:
+    dims = [_size_text(dim, number) for dim in spec.shape]
     return f"{spec.dtype}({', '.join(dims)}{',' if len(dims) == 1 else ''})"
 
 
@@ -360,15 +386,15 @@ def _number_text(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None]) -> str:
+def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None], number: Mapping[int, int]) -> str:
     if isinstance(value, Filled):
         return f"all [{_number_text(value.value.item())}]"
     if isinstance(value, Range):
         return f"range [{_number_text(value.start)}, {_number_text(value.step)}]"
     if isinstance(value, Listed):
-        return f"whole [{', '.join(map(str, value.values))}]"
+        return f"whole [{', '.join(_size_text(x, number) for x in value.values)}]"
     if isinstance(value, Quotient):
-        return f"quotient [{_number_text(value.numerator)}, {value.divisor}]"
+        return f"quotient [{_number_text(value.numerator)}, {value.divisor.text(number)}]"
     at = tensor(v, value)
     if at is not None:
         return f"tensor {at}"
@@ -377,7 +403,7 @@ def _const_text(v: int, value: Const, tensor: Callable[[int, Tensor], int | None
     return f"[{', '.join(_number_text(x) for x in np.asarray(value).reshape(-1).tolist())}]"
 
 
-def _attr_text(name: str, value: Any, indent: str) -> str:
+def _attr_text(name: str, value: Any, indent: str, number: Mapping[int, int]) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, ExportedGraph):
@@ -387,7 +413,9 @@ def _attr_text(name: str, value: Any, indent: str) -> str:
     if isinstance(value, str):  # fields that hold a dtype are named so
         return value if name == "dtype" else quoted(value)
     if isinstance(value, tuple):
-        return f"({', '.join(map(str, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(_size_text(x, number) for x in value)}{',' if len(value) == 1 else ''})"
+    if isinstance(value, Size):
+        return value.text(number)
     return "none" if value is None else _number_text(value)
 
 

@@ -7,6 +7,7 @@ attributes, is fitted by a polynomial of the unknown sizes that is linear in eac
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,16 @@ class Size:
     """A size that follows unknown ones.
 
     Args:
-        terms: Per product of unknown sizes, given by their names in order, its factor; `()` is the constant's.
+        terms: Per product of sizes, given by their names in order, its factor; `()` is the constant's. `@8.1` is the
+            name of dim 1 of value 8 of the graph, of which only the shape rules know how it follows.
     """
 
     terms: tuple[tuple[tuple[str, ...], int], ...]
+
+    @property
+    def values(self) -> set[int]:
+        """The values of the graph of which a dim is named."""
+        return {int(name[1:].split(".")[0]) for names, _ in self.terms for name in names if name[0] == "@"}
 
     def at(self, sizes: Mapping[str, int]) -> int:
         """Returns the number for some values of the unknown sizes."""
@@ -34,10 +41,22 @@ class Size:
             total += factor
         return total
 
-    def __str__(self) -> str:
+    def text(self, number: Mapping[int, int]) -> str:
+        """Returns it as text, with these numbers for the values of the graph."""
+
+        def shown(name: str) -> str:
+            if name[0] != "@":
+                return name
+            value, _, axis = name[1:].partition(".")
+            return f"%{number[int(value)]}.{axis}"
+
         return " + ".join(
-            "*".join([str(factor), *names] if factor != 1 or not names else names) for names, factor in self.terms
+            "*".join([str(factor)] * (factor != 1 or not names) + [shown(name) for name in names])
+            for names, factor in self.terms
         )
+
+    def __str__(self) -> str:
+        return self.text({value: value for value in self.values})
 
 
 class Samples:
@@ -60,9 +79,16 @@ class Samples:
         self.sizes = [self._mapping(corner) for corner in corners]
         if names:
             self.sizes.append(self._mapping([2] * len(names)))
+        #: What the sizes found by shape rules are in the traces, by name.
+        self.derived: dict[str, tuple[int, ...]] = {}
 
     def _mapping(self, corner: Sequence[int]) -> dict[str, int]:
         return {name: points[i] for name, points, i in zip(self.names, self._points, corner, strict=True)}
+
+    def derive(self, name: str, values: tuple[int, ...]) -> None:
+        """Notes a size that shape rules find, unless it is a known one."""
+        if values not in self.derived.values():
+            self.derived[name] = values
 
     def fit(self, values: Sequence[int]) -> int | Size | None:
         """Returns the number, or the size, that has these values in the traces; `None` if there is none.
@@ -72,11 +98,11 @@ class Samples:
         """
         if all(value == values[0] for value in values):
             return values[0]
+        return self._polynomial(values) or self._product(values)
+
+    def _polynomial(self, values: Sequence[int]) -> Size | None:
         # Divided differences, one unknown size after the other: coefficients in Newton's form.
-        corners = {
-            corner: value
-            for corner, value in zip(itertools.product(*[range(2)] * len(self.names)), values, strict=False)
-        }
+        corners = dict(zip(itertools.product(*[range(2)] * len(self.names)), values, strict=False))
         for axis, (first, second, _) in enumerate(self._points):
             for corner in corners:
                 if corner[axis]:
@@ -98,3 +124,39 @@ class Samples:
         ordered = sorted(((k, v) for k, v in terms.items() if v), key=lambda term: (-len(term[0]), term[0]))
         size = Size(tuple(ordered))
         return size if all(size.at(s) == v for s, v in zip(self.sizes, values, strict=True)) else None
+
+    def _product(self, values: Sequence[int]) -> Size | None:
+        """A number of times the product of up to three sizes, derived ones among them, and a number more."""
+        known = {name: tuple(s[name] for s in self.sizes) for name in self.names} | self.derived
+        for count in range(1, 4):
+            for chosen in itertools.combinations(known, count):
+                if not any(name in self.derived for name in chosen):
+                    continue
+                products = [math.prod(known[name][i] for name in chosen) for i in range(len(values))]
+                low, high = (
+                    min(range(len(values)), key=products.__getitem__),
+                    max(range(len(values)), key=products.__getitem__),
+                )
+                if products[low] == products[high]:
+                    continue
+                factor, rest = divmod(values[high] - values[low], products[high] - products[low])
+                more = values[low] - factor * products[low]
+                if rest == 0 and factor and all(factor * p + more == v for p, v in zip(products, values, strict=True)):
+                    return Size(((tuple(chosen), factor),) + ((((), more),) if more else ()))
+        return None
+
+
+def combined(*terms: tuple[int, int | Size]) -> int | Size:
+    """Returns the sum of sizes, each times a factor.
+
+    Args:
+        *terms: Factors and sizes.
+    """
+    total: dict[tuple[str, ...], int] = {}
+    for factor, size in terms:
+        for names, times in size.terms if isinstance(size, Size) else (((), size),):
+            total[names] = total.get(names, 0) + factor * times
+    ordered = sorted(((k, v) for k, v in total.items() if v), key=lambda term: (-len(term[0]), term[0]))
+    if all(not names for names, _ in ordered):
+        return sum(v for _, v in ordered)
+    return Size(tuple(ordered))

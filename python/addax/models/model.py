@@ -182,8 +182,8 @@ class Model(Trainer, Layer):
 
         Args:
             filepath: The file's path.
-            format: `"addax"`, for `addax::Model` in C++ and `addax.export.load`, or `"onnx"`. `None`: what the end of the
-                path says, `.onnx` or anything else.
+            format: `"addax"`, for `addax::Model` in C++ and `addax.export.load`, or `"onnx"`. `None`: what the end of
+                the path says, `.onnx` or anything else.
             verbose: Whether to print what was written; `None` is True.
             input_signature: A list with one structure of `InputSpec`s for each argument of `call`; dims of `None` may
                 have any size. Needed for subclassed models only.

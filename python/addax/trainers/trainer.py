@@ -397,7 +397,8 @@ class Trainer:
     def _step(self, name: str) -> Callable:
         if self.run_eagerly or self.jit_compile is False or config.run_functions_eagerly():
             step = getattr(self, name)
-            return step if engine.current_device() == "cpu:0" else lambda data: step(_on_device(data))
+            device = _device_of(self)
+            return step if device is None else lambda data: step(_moved(data, device))
         if self._steps is None:
             self._steps = _Steps(self)
         return self._steps[name]
@@ -805,9 +806,14 @@ class Trainer:
         return values[0] if len(values) == 1 else values
 
 
-def _on_device(data: Any) -> Any:
-    """A batch where new tensors go. Compiled steps take batches from the host."""
-    device = engine.current_device()
+def _device_of(model: Trainer) -> str | None:
+    """Where eager steps need their batches, if that is not the host. Compiled steps take batches from there."""
+    variables = model.variables
+    device = variables[0].value.device if variables else engine.current_device()
+    return device if device.startswith("cuda") else None
+
+
+def _moved(data: Any, device: str) -> Any:
     return tree.map_structure(lambda x: x.to(device) if isinstance(x, engine.Tensor) else x, data)
 
 

@@ -1,0 +1,1 @@
+"""random: no row has an ONNX form (see `WITHOUT` in table.py)."""
