@@ -41,6 +41,7 @@ class Lexer {
   }
 
   size_t at() const { return at_; }
+  size_t left() const { return text_.size() - at_; }
   void seek(size_t at) { at_ = at; }
   std::string_view since(size_t start) const { return text_.substr(start, at_ - start); }
 
@@ -101,12 +102,10 @@ class Lexer {
 
   double real() {
     skip();
-    const size_t start = at_;
-    while (at_ < text_.size() && (is_word(text_[at_]) || is("+-."))) ++at_;
-    const std::string text(since(start));
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end) wrong("expected a number");
+    double value = 0;  // whatever the user's locale
+    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    if (error != std::errc()) wrong("expected a number");
+    at_ = static_cast<size_t>(end - text_.data());
     return value;
   }
 
@@ -115,8 +114,8 @@ class Lexer {
     expect("\"");
     std::string out;
     while (at_ < text_.size() && text_[at_] != '"') {
-      if (text_[at_] == '\\') ++at_;
-      if (at_ < text_.size()) out += text_[at_++];
+      if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
+      out += text_[at_++];
     }
     if (at_ >= text_.size()) wrong("expected the end of a string");
     ++at_;

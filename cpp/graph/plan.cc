@@ -8,12 +8,15 @@
 
 #include "graph/body.h"
 #include "graph/run.h"
+#include "ops/count.h"
 #include "ops/elsewhere.h"
 
 namespace addax {
 namespace {
 
 constexpr int64_t kAlignment = 64;
+// Bytes of consts that are put in order once for all runs. Beyond that they are inner values, which have a limit.
+constexpr int64_t kMostMade = int64_t{16} << 20;
 
 // Memory that one or several values share.
 struct Buffer {
@@ -116,7 +119,9 @@ class Planner {
     int& copy = contiguous_[location];
     if (!copy) {
       const Location l = at(location);
-      if (buffer(location).place == Place::Const) {
+      const int64_t bytes = bytes_of(l.layout.shape, l.dtype);
+      if (buffer(location).place == Place::Const && bytes <= kMostMade - made_) {
+        made_ += bytes;
         const Tensor value = plan_.consts_[static_cast<size_t>(buffer(location).index)];
         Layout layout = l.layout;
         layout.offset += value.layout().offset;
@@ -311,6 +316,7 @@ class Planner {
         if (offset + b.bytes <= p.offset) break;
         offset = std::max(offset, (p.offset + p.bytes + kAlignment - 1) / kAlignment * kAlignment);
       }
+      if (offset > kLargest) fail<OutOfMemory>("plan: inner values take more bytes than there can be");
       b.offset = offset;
       total = std::max(total, offset + b.bytes);
       const auto behind = std::upper_bound(placed.begin(), placed.end(), offset, [&](int64_t o, int p) {
@@ -330,7 +336,8 @@ class Planner {
       location.offset = b.offset;
     }
     PlanStats& stats = plan_.stats_;
-    for (const int l : plan_.results_) stats.result_bytes += bytes_of(at(l).layout.shape, at(l).dtype);
+    for (const int l : plan_.results_)
+      stats.result_bytes = sum_of(stats.result_bytes, bytes_of(at(l).layout.shape, at(l).dtype));
     for (const Tensor& c : plan_.consts_) stats.const_bytes += c.nbytes();
     stats.steps = static_cast<int>(plan_.steps_.size());
     std::set<const Body*> bodies;
@@ -338,7 +345,7 @@ class Planner {
       if (!body || !bodies.insert(body.body.get()).second) return;
       stats.has_bodies = true;
       const PlanStats& inner = plan_of(body, plan_.device_).stats();
-      stats.body_bytes += inner.arena_bytes + inner.body_bytes;
+      stats.body_bytes = sum_of(stats.body_bytes, sum_of(inner.arena_bytes, inner.body_bytes));
     };
     for (const Step& s : plan_.steps_) {
       for (const auto& [name, value] : s.attrs.fields()) {
@@ -348,14 +355,14 @@ class Planner {
       std::vector<Spec> in, out;
       for (const int l : s.in) {
         in.push_back(l < 0 ? Spec() : Spec{at(l).layout.shape, at(l).dtype});
-        if (l >= 0) stats.bytes_moved += bytes_of(at(l).layout.shape, at(l).dtype);
+        if (l >= 0) stats.bytes_moved = sum_of(stats.bytes_moved, bytes_of(at(l).layout.shape, at(l).dtype));
       }
       for (const int l : s.out) {
         out.push_back({at(l).layout.shape, at(l).dtype});
-        stats.bytes_moved += bytes_of(at(l).layout.shape, at(l).dtype);
+        stats.bytes_moved = sum_of(stats.bytes_moved, bytes_of(at(l).layout.shape, at(l).dtype));
       }
       if (!s.op) continue;
-      stats.flops += s.op->flops_of(in, out, s.attrs);
+      stats.flops = sum_of(stats.flops, s.op->flops_of(in, out, s.attrs));
     }
   }
 
@@ -368,6 +375,7 @@ class Planner {
   std::map<int, int> contiguous_;
   std::map<int, std::pair<int, int>> writers_;
   std::vector<int> late_states_;
+  int64_t made_ = 0;
 };
 
 Plan::Plan(Graph body, Device device) : graph_(std::move(body)), device_(device) { Planner(*this).run(); }

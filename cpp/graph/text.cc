@@ -126,13 +126,13 @@ class Writer {
 
 // How deep bodies may lie in bodies.
 constexpr int kDeepest = 32;
-// Elements of a const that is made from its text.
-constexpr int64_t kMostMade = int64_t{1} << 26;
+// Bytes of the consts of a graph that are made from few characters.
+constexpr int64_t kMostMade = int64_t{1} << 28;
 
 class Reader final : public KnownDims {
  public:
-  Reader(Lexer& lexer, Span<const Tensor> tensors, int depth = 0)
-      : in_(lexer), tensors_(tensors), depth_(depth), outer_(in_.know(this)) {
+  Reader(Lexer& lexer, Span<const Tensor> tensors, int64_t& made, int depth = 0)
+      : in_(lexer), tensors_(tensors), made_(made), depth_(depth), outer_(in_.know(this)) {
     if (depth > kDeepest) in_.wrong("bodies lie too deep in bodies");
   }
   ~Reader() override { in_.know(outer_); }
@@ -210,11 +210,12 @@ class Reader final : public KnownDims {
       if (s.back() < 0) in_.wrong("expected a dim that is not negative before this");
       in_.accept(",");
     }
-    numel(s);  // throws where that is too large
     return s;
   }
 
   int add(int64_t name, const Spec& spec) {
+    check_size("graph", spec.shape, spec.dtype);
+    if (kind_of(spec.dtype) == Kind::Complex) in_.wrong("expected a dtype that is not complex before this");
     const int v = g_.add_var(spec.shape, spec.dtype);
     if (!ids_.emplace(name, v).second) in_.wrong("%" + std::to_string(name) + " is defined twice");
     return v;
@@ -249,7 +250,7 @@ class Reader final : public KnownDims {
     const bool all = in_.accept("all"), whole = !all && in_.accept("whole");
     in_.expect("[");
     const int64_t count = all ? 1 : numel(spec.shape);
-    if (count > kMostMade) in_.wrong("expected fewer values in text");
+    if (static_cast<uint64_t>(count) > in_.left()) in_.wrong("expected " + std::to_string(count) + " values");
     Tensor value = Tensor::empty(all ? Shape() : spec.shape, spec.dtype);
     for (int64_t i = 0; i < count; ++i) {
       set(value, i, spec.dtype, whole);
@@ -278,7 +279,7 @@ class Reader final : public KnownDims {
     in_.expect("[");
     const double numerator = in_.real();
     in_.expect(",");
-    const double value = numerator / static_cast<double>(in_.integer());
+    const double value = numerator / static_cast<double>(in_.integer());  // by 0: an infinity, as of an empty mean
     in_.expect("]");
     if (!is_float(spec.dtype)) in_.wrong("expected a quotient to be a float before this");
     return Tensor::scalar(value, spec.dtype).view({spec.shape, Strides::filled(spec.shape.rank(), 0), 0});
@@ -290,7 +291,9 @@ class Reader final : public KnownDims {
     in_.expect(",");
     const double step = in_.real();
     in_.expect("]");
-    if (spec.shape.rank() != 1 || spec.shape[0] > kMostMade) in_.wrong("expected a range of one dim");
+    if (spec.shape.rank() != 1) in_.wrong("expected a range of one dim before this");
+    made_ = std::min(kMostMade, made_) + spec.shape[0] * int64_t{sizeof(double)};
+    if (made_ > kMostMade) in_.wrong("expected ranges of at most 256 MiB before this");
     Tensor wide = Tensor::empty(spec.shape, is_float(spec.dtype) ? Dtype::Float64 : Dtype::Int64);
     for (int64_t i = 0; i < spec.shape[0]; ++i) {
       const double x = start + step * static_cast<double>(i);
@@ -311,7 +314,7 @@ class Reader final : public KnownDims {
       in.expect(n);
       in.expect("=");
     }
-    BodyRef body() { return make_body(Reader(in, {}, r.depth_ + 1).graph()); }
+    BodyRef body() { return make_body(Reader(in, {}, r.made_, r.depth_ + 1).graph()); }
 
     void field(const char* n, bool& v) override {
       name(n);
@@ -396,6 +399,7 @@ class Reader final : public KnownDims {
 
   Lexer& in_;
   Span<const Tensor> tensors_;
+  int64_t& made_;
   int depth_;
   const KnownDims* outer_;
   Graph g_;
@@ -410,6 +414,9 @@ Graph parse_graph(std::string_view text, const Sizes& sizes) {
   Lexer lexer(text, &sizes);
   return parse_graph(lexer, {});
 }
-Graph parse_graph(Lexer& lexer, Span<const Tensor> tensors) { return Reader(lexer, tensors).graph(); }
+Graph parse_graph(Lexer& lexer, Span<const Tensor> tensors) {
+  int64_t made = 0;
+  return Reader(lexer, tensors, made).graph();
+}
 
 }  // namespace addax

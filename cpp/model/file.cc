@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -92,13 +93,20 @@ class ContentReader {
     for (const int64_t d : shape)
       if (d < 0) in_.wrong("expected dims that are not negative before this");
     int64_t size = 0;
-    if (__builtin_mul_overflow(numel(shape), size_of(dtype), &size)) in_.wrong("the tensor before this is too large");
+    check_size("model file", shape, dtype);
+    size = numel(shape) * size_of(dtype);
     in_.expect("at");
     const uint64_t offset = in_.natural();
-    if (offset % kTensorAlignment || offset > data_.size || static_cast<uint64_t>(size) > data_.size - offset)
-      in_.wrong("expected the tensor before this to lie within the file's data, at a multiple of 64");
+    if (offset % kTensorAlignment || offset < end_ || offset > data_.size ||
+        static_cast<uint64_t>(size) > data_.size - offset)
+      in_.wrong("expected the tensor before this to lie within the file's data, at a multiple of 64 behind the others");
+    end_ = offset + static_cast<uint64_t>(size);
     in_.expect("crc");
-    t.crc = static_cast<uint32_t>(in_.natural());
+    in_.skip();
+    t.crc_at = in_.at();
+    const uint64_t crc = in_.natural();
+    if (in_.at() - t.crc_at != 10 || crc > UINT32_MAX) in_.wrong("expected a checksum of ten digits before this");
+    t.crc = static_cast<uint32_t>(crc);
     t.offset = data_.offset + static_cast<size_t>(offset);
     char* const start = const_cast<char*>(bytes_.data()) + t.offset;  // read-only below
     if (dtype == Dtype::Bool && std::any_of(start, start + size, [](char c) { return c != 0 && c != 1; }))
@@ -129,7 +137,10 @@ class ContentReader {
     list("[", "]", [&] {
       std::string name = in_.quoted();
       in_.expect("=");
-      e.states.emplace_back(std::move(name), tensor_number());
+      const size_t tensor = tensor_number();
+      for (const auto& [other, number] : e.states)
+        if (other == name || number == tensor) in_.wrong("expected states to have names and tensors of their own before this");
+      e.states.emplace_back(std::move(name), tensor);
     });
     in_.expect("example");
     list("[", "]", [&] { e.example_inputs.push_back(tensor_number()); });
@@ -201,7 +212,15 @@ class ContentReader {
     }
   }
 
+  void check_names(const std::vector<Port>& ports) {
+    std::set<std::string_view> names;
+    for (const Port& p : ports)
+      if (!names.insert(p.name).second) in_.wrong("expected one input or output '" + p.name + "' before this");
+  }
+
   void check_sizes(const Endpoint& e) {
+    check_names(e.inputs);
+    check_names(e.outputs);
     for (const std::string& size : e.sizes)
       if (std::none_of(e.inputs.begin(), e.inputs.end(), [&](const Port& p) {
             return std::find(p.sizes.begin(), p.sizes.end(), size) != p.sizes.end();
@@ -217,6 +236,7 @@ class ContentReader {
   const FileBytes& bytes_;
   Range data_;
   Lexer in_;
+  uint64_t end_ = 0;  // of the tensors so far, in the data
 };
 
 void write_all(int fd, const char* data, size_t size, const std::string& path) {
@@ -278,6 +298,11 @@ FileContent parse_file(std::shared_ptr<const FileBytes> bytes) {
   if (version == 0 || version > kFormatVersion)
     fail<ValueError>("model file: its format has version ", version, ", and this library reads those up to ", kFormatVersion,
                      "; update addax, or export the model with this version");
+  if (number_at<uint32_t>(b.data() + 12) != 0)
+    fail<ValueError>("model file: it needs features that this library does not have; update addax");
+  if (number_at<uint64_t>(b.data() + 56) != b.size())
+    fail<ValueError>("model file: expected ", number_at<uint64_t>(b.data() + 56), " bytes, as its header says, got ",
+                     b.size(), "; it was not copied whole");
   const Range text = range_at(b, 16, "its text"), data = range_at(b, 32, "its data");
   if (data.offset % kTensorAlignment) fail<ValueError>("model file: expected its data at a multiple of 64");
   if (crc32(b.data() + text.offset, text.size) != number_at<uint32_t>(b.data() + 48))
@@ -300,7 +325,8 @@ Sizes sizes_of(const Endpoint& e, Span<const Shape> inputs) {
     bool fits = shape.rank() == port.shape.rank();
     for (int d = 0; fits && d < shape.rank(); ++d) {
       const std::string& name = port.sizes[static_cast<size_t>(d)];
-      fits = name.empty() ? shape[d] == port.shape[d] : sizes.emplace(name, shape[d]).first->second == shape[d];
+      fits = name.empty() ? shape[d] == port.shape[d]
+                          : shape[d] >= 0 && sizes.emplace(name, shape[d]).first->second == shape[d];
     }
     if (fits) continue;
     std::ostringstream expected;
@@ -363,33 +389,33 @@ void check_tensors(const FileContent& file) {
 }
 
 void write_file(const FileContent& file, const Tensors& values, const std::string& path) {
+  // Checksums have ten digits, so the text keeps its length.
   std::string text(file.bytes->data() + file.text_offset, file.text_bytes);
-  // Checksums are written with ten digits, so the text keeps its length.
-  Lexer in(text, nullptr, "model file");
-  std::vector<std::pair<size_t, uint32_t>> checksums;
   for (size_t i = 0; i < values.size(); ++i) {
     if (!values[i]) continue;
     const FileTensor& t = file.tensors[i];
     if (values[i].shape() != t.value.shape() || values[i].dtype() != t.value.dtype() || !values[i].is_contiguous())
       fail<Error>("model file: tensor ", i, " must stay as it is but for its values");
-    const std::string head = "tensor " + std::to_string(i) + " \"";
-    const size_t line = text.find(i == 0 ? head : "\n" + head);
-    const size_t at = line == std::string::npos ? line : text.find(" crc ", line);
-    const size_t end = at == std::string::npos ? at : text.find('\n', at);
-    if (end == std::string::npos || end - at != 15) fail<ValueError>("model file: tensor ", i, " has no checksum of ten digits");
     char digits[11];
     std::snprintf(digits, sizeof digits, "%010u", crc32(values[i].raw(), static_cast<size_t>(t.value.nbytes())));
-    text.replace(at + 5, 10, digits);
+    text.replace(t.crc_at, 10, digits);
   }
   std::array<char, kHeaderBytes> header;
   std::memcpy(header.data(), file.bytes->data(), kHeaderBytes);
   const uint32_t crc = crc32(text.data(), text.size());
   std::memcpy(header.data() + 48, &crc, sizeof crc);
 
-  const std::string temporary = path + ".tmp" + std::to_string(::getpid());
+  // A name of this call's own: others may save to the same path, or have been killed over it.
+  static std::atomic<uint64_t> calls{0};
+  std::string temporary;
+  int fd = -1;
+  do {
+    temporary = path + ".tmp" + std::to_string(::getpid()) + '.' + std::to_string(calls++);
+    fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (fd < 0 && errno == EEXIST);
+  const Descriptor out(fd);
+  if (fd < 0) system_error("cannot create ", temporary);
   try {
-    const Descriptor out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (out.fd < 0) system_error("cannot create ", temporary);
     // What stands in order in the file: header, text, tensors, and whatever lies between them as it was.
     std::vector<std::pair<size_t, std::pair<const char*, size_t>>> parts;
     parts.push_back({0, {header.data(), header.size()}});

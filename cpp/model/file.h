@@ -46,6 +46,7 @@ struct FileTensor {
   Tensor value;       // over the file's bytes
   size_t offset = 0;  // in the file
   uint32_t crc = 0;   // CRC-32 of its bytes
+  size_t crc_at = 0;  // where its ten digits stand in the text
 };
 
 /// An input or output of an endpoint. A dim is a number, the name of a size, or neither: a size that follows others.

@@ -22,6 +22,12 @@ std::vector<TensorInfo> infos(const std::vector<Port>& ports) {
   return out;
 }
 
+// Of contiguous tensors.
+bool overlap(const Tensor& a, const Tensor& b) {
+  const char *const p = static_cast<const char*>(a.address()), *const q = static_cast<const char*>(b.address());
+  return a.numel() > 0 && b.numel() > 0 && p < q + b.nbytes() && q < p + a.nbytes();
+}
+
 std::string names_of(const std::vector<TensorInfo>& infos) {
   std::string names;
   for (const TensorInfo& info : infos) names += (names.empty() ? "'" : ", '") + info.name + "'";
@@ -33,19 +39,25 @@ std::string names_of(const std::vector<TensorInfo>& infos) {
 std::shared_ptr<const Model::File> Model::File::open(std::shared_ptr<const FileBytes> bytes, const LoadOptions& options) {
   if (options.threads < 0) fail<ValueError>("LoadOptions: expected threads of 0 or more, got ", options.threads);
   const auto file = std::make_shared<File>();
-  file->content = parse_file(std::move(bytes));
+  try {
+    file->content = parse_file(std::move(bytes));
+    // Whatever is wrong with a graph is found now, if the file says for which sizes it is right.
+    for (const Endpoint& e : file->content.endpoints) {
+      if (e.example_inputs.empty() && !e.sizes.empty()) continue;
+      std::vector<Shape> shapes;
+      for (size_t i = 0; i < e.inputs.size(); ++i)
+        shapes.push_back(e.example_inputs.empty() ? e.inputs[i].shape
+                                                  : file->content.tensors[e.example_inputs[i]].value.shape());
+      graph_of(e, sizes_of(e, shapes), file->content.values());
+    }
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const Error& error) {  // a name that is no dtype, shapes that do not fit: the file is wrong
+    fail<ValueError>(error.what());
+  }
   file->options = options;
   for (const FileTensor& t : file->content.tensors) file->values.push_back(t.value.to(options.device));
-  for (const Endpoint& e : file->content.endpoints) {
-    file->functions.push_back(std::make_shared<Function>(*file, e));
-    // Whatever is wrong with the graph is found now, if the file says for which sizes it is right.
-    if (e.example_inputs.empty() && !e.sizes.empty()) continue;
-    std::vector<Shape> shapes;
-    for (size_t i = 0; i < e.inputs.size(); ++i)
-      shapes.push_back(e.example_inputs.empty() ? e.inputs[i].shape
-                                                : file->content.tensors[e.example_inputs[i]].value.shape());
-    graph_of(e, sizes_of(e, shapes), file->content.values());
-  }
+  for (const Endpoint& e : file->content.endpoints) file->functions.push_back(std::make_shared<Function>(*file, e));
   if (options.verify) check_tensors(file->content);
   if (options.threads > 0) set_num_threads(options.threads);
   return file;
@@ -215,9 +227,10 @@ std::map<std::string, Tensor> Model::run(const std::map<std::string, Tensor>& in
                        names_of(this->inputs()));
     ordered.push_back(it->second);
   }
-  for (const auto& [name, value] : inputs)
-    if (std::none_of(this->inputs().begin(), this->inputs().end(), [&](const TensorInfo& i) { return i.name == name; }))
-      fail<ValueError>(function_->endpoint.name, ": there is no input '", name, "'; its inputs are ",
+  for (const auto& given : inputs)
+    if (std::none_of(this->inputs().begin(), this->inputs().end(),
+                     [&](const TensorInfo& i) { return i.name == given.first; }))
+      fail<ValueError>(function_->endpoint.name, ": there is no input '", given.first, "'; its inputs are ",
                        names_of(this->inputs()));
   Tensors results = run(ordered);
   std::map<std::string, Tensor> named;
@@ -246,6 +259,11 @@ void Model::run(Span<const Tensor> inputs, Span<const Tensor> outputs) const {
     if (outputs[i].dtype() != spec.dtype)
       fail<DtypeError>(name, ": output ", i, " must be ", spec.dtype, ", got ", outputs[i].dtype());
     if (outputs[i].storage()->read_only) fail<ValueError>(name, ": output ", i, " must not be read-only memory");
+    // Results are written while inputs are still read.
+    for (size_t k = 0; k < inputs.size(); ++k)
+      if (overlap(outputs[i], inputs[k])) fail<ValueError>(name, ": output ", i, " must not share memory with input ", k);
+    for (size_t k = 0; k < i; ++k)
+      if (overlap(outputs[i], outputs[k])) fail<ValueError>(name, ": outputs ", k, " and ", i, " must not share memory");
   }
   Function::call(*planned, inputs, {}, outputs, {});
 }
@@ -254,6 +272,13 @@ Tensors Model::run(const Tensors& inputs, ModelState& state) const {
   if (state.values_.size() != function_->endpoint.states.size())
     fail<ValueError>(function_->endpoint.name, ": expected a state of ", function_->endpoint.states.size(),
                      " values from initial_state(), got one of ", state.values_.size());
+  for (size_t i = 0; i < state.values_.size(); ++i) {
+    const Tensor &value = state.values_[i], &first = file_->values[function_->endpoint.states[i].second];
+    if (value.shape() != first.shape() || value.dtype() != first.dtype() || value.device() != first.device())
+      fail<ValueError>(function_->endpoint.name, ": expected a state from initial_state() of this model, whose value '",
+                       function_->endpoint.states[i].first, "' is ", first.dtype(), first.shape(), ", got ",
+                       value.dtype(), value.shape());
+  }
   const Tensors placed = function_->placed(inputs);
   const auto planned = function_->planned_for(placed);
   const size_t results = outputs().size();

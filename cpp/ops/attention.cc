@@ -7,6 +7,7 @@
 #include "addax/ops/movement.h"
 #include "addax/ops/reduce.h"
 #include "ops/check.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/vjp.h"
 
@@ -167,7 +168,7 @@ Tensors attention_vjp(const VjpContext& c) {
 // Products of `scores` dims of queries and keys and `values` dims of values, for each pair of query and key.
 int64_t flops_of(Span<const Spec> in, int64_t scores, int64_t values) {
   const Shape &q = in[0].shape, &v = in[2].shape;
-  return 2 * q[0] * q[1] * q[2] * v[1] * (scores * q[3] + values * v[3]);
+  return product_of({2, q[0], q[1], q[2], v[1], scores * q[3] + values * v[3]});
 }
 int64_t flops(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in, 1, 1); }
 int64_t flops_grad(Span<const Spec> in, Span<const Spec>, const Attrs&) { return flops_of(in, 3, 2); }

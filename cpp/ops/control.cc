@@ -2,8 +2,8 @@
 #include "ops/control.h"
 
 #include <algorithm>
-#include <limits>
 
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/vjp.h"
 
@@ -51,11 +51,8 @@ void scan_infer(InferContext& c) {
   }
 }
 
-/// `steps` times `flops`, at most what fits.
-int64_t repeated(int64_t steps, int64_t flops) {
-  int64_t product = 0;
-  return __builtin_mul_overflow(steps, flops, &product) ? std::numeric_limits<int64_t>::max() / 4 : product;
-}
+/// A step costs something even if its body computes nothing.
+int64_t repeated(int64_t steps, int64_t flops) { return product_of({steps, std::max<int64_t>(flops, 1)}); }
 
 int64_t scan_flops(Span<const Spec>, Span<const Spec>, const Attrs& attrs) {
   const LoopAttrs& a = attrs.as<LoopAttrs>();

@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 
 #include "addax/ops/conv.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/fused.h"
 #include "ops/op.h"
@@ -25,7 +26,7 @@ int check(const InferContext& c, const ConvAttrs& attrs, const char* first, cons
                      " and ", second, " ", b.shape());
   const auto per_dim = [&](const char* name, const Dims& values, int64_t least) {
     bool good = values.rank() == rank;
-    for (int64_t v : values) good &= v >= least;
+    for (int64_t v : values) good &= v >= least && v <= kLargest;
     if (!good)
       fail<ValueError>(op, ": ", name, " needs one value >= ", least, " per spatial dim (", rank, "), got ", values);
   };
@@ -39,14 +40,15 @@ int check(const InferContext& c, const ConvAttrs& attrs, const char* first, cons
 
 void check_sizes(const char* op, const char* name, const Dims& values, int rank) {
   bool good = values.rank() == rank;
-  for (int64_t v : values) good &= v >= 0;
+  for (int64_t v : values) good &= v >= 0 && v <= kLargest;
   if (!good) fail<ValueError>(op, ": ", name, " needs one size per spatial dim (", rank, "), got ", values);
 }
 
 void check_groups(const char* op, int64_t groups, int64_t channels, int64_t per_group, int64_t outputs) {
-  if (channels != per_group * groups)
+  const int64_t expected = product_of({per_group, groups});
+  if (channels != expected)
     fail<ShapeError>(op, ": the input has ", channels, " channels, but filters for ", per_group,
-                     " channels per group and groups=", groups, " expect ", per_group * groups);
+                     " channels per group and groups=", groups, " expect ", expected);
   if (outputs % groups) fail<ShapeError>(op, ": groups=", groups, " must divide the ", outputs, " output channels");
 }
 
@@ -54,7 +56,7 @@ Dims output_spatial(const char* op, const Dims& input, const Dims& filter, const
   Dims out;
   for (int i = 0; i < input.rank(); ++i) {
     const int64_t padded = input[i] + attrs.low[i] + attrs.high[i];
-    const int64_t span = filter[i] == 0 ? 0 : (filter[i] - 1) * attrs.dilation[i] + 1;
+    const int64_t span = filter[i] == 0 ? 0 : product_of({filter[i] - 1, attrs.dilation[i]}) + 1;
     if (span == 0) fail<ShapeError>(op, ": the filter's spatial dims must be >= 1, got ", filter);
     if (span > padded)
       fail<ShapeError>(op, ": in spatial dim ", i, " the filter spans ", span, " (size ", filter[i], ", dilation ",
@@ -104,7 +106,7 @@ void infer_input_grad(InferContext& c) {
   check_sizes("conv_input_grad", "input_spatial", attrs.input_spatial, rank);
   if (g.back() != w.back())
     fail<ShapeError>("conv_input_grad: g ", g, " has ", g.back(), " channels, filters ", w, " make ", w.back());
-  const int64_t channels = w[rank] * attrs.groups;
+  const int64_t channels = product_of({w[rank], attrs.groups});
   check_groups("conv_input_grad", attrs.groups, channels, w[rank], w.back());
   check_gradient("conv_input_grad", c.in[0], attrs.input_spatial, Dims(w.begin(), w.end() - 2), attrs);
   c.out(with_spatial(g[0], attrs.input_spatial, channels), c.in[0].dtype());
@@ -173,7 +175,7 @@ Tensors vjp_filter_grad(const VjpContext& c) {
 
 // Every filter value meets every position of the forward result once, in all three ops.
 int64_t flops_of(const Spec& result, const Spec& filters) {
-  return 2 * numel(result.shape) * (numel(filters.shape) / std::max<int64_t>(filters.shape.back(), 1));
+  return product_of({2, numel(result.shape), numel(filters.shape) / std::max<int64_t>(filters.shape.back(), 1)});
 }
 int64_t flops_conv(Span<const Spec> in, Span<const Spec> out, const Attrs&) { return flops_of(out[0], in[1]); }
 int64_t flops_fused(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) {

@@ -9,6 +9,7 @@
 
 #include "addax/ops/elementwise.h"
 #include "ops/elementwise.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/op.h"
 #include "ops/vjp.h"
@@ -190,7 +191,7 @@ bool can_fuse(const OpDef& op, const Dtype* in, int count, Dtype out) {
 }
 
 int64_t program_flops(const Spec& result, const FusedAttrs& attrs) {
-  return numel(result.shape) * static_cast<int64_t>(attrs.parsed().steps.size());
+  return product_of({numel(result.shape), static_cast<int64_t>(attrs.parsed().steps.size())});
 }
 
 void infer_epilogue(InferContext& c, const FusedAttrs& epilogue) {

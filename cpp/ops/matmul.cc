@@ -2,6 +2,7 @@
 #include "addax/ops/matmul.h"
 
 #include "addax/ops/movement.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/fused.h"
 #include "ops/matmul.h"
@@ -63,7 +64,7 @@ Tensors vjp(const VjpContext& c) {
 
 int64_t flops_of(Span<const Spec> in, Span<const Spec> out, const MatmulAttrs& attrs) {
   const Shape& a = in[0].shape;
-  return 2 * numel(out[0].shape) * a[a.rank() - (attrs.transpose_a ? 2 : 1)];
+  return product_of({2, numel(out[0].shape), a[a.rank() - (attrs.transpose_a ? 2 : 1)]});
 }
 int64_t flops(Span<const Spec> in, Span<const Spec> out, const Attrs& attrs) {
   return flops_of(in, out, attrs.as<MatmulAttrs>());

@@ -107,12 +107,12 @@ Shape sliced_shape(const InferContext& c) {
   for (int i = 0; i < shape.rank(); ++i) {
     const int64_t start = a.starts[i], stop = a.stops[i], step = a.step(i), n = shape[i];
     if (step == 0) fail<ValueError>(c.op.name, ": the step of axis ", i, " must not be 0");
-    const int64_t span = step > 0 ? stop - start : start - stop;
+    const bool any = step > 0 ? start < stop : start > stop;
     const bool inside = step > 0 ? start >= 0 && stop <= n : start < n && stop >= -1;
-    if (span > 0 && !inside)
+    if (any && !inside)
       fail<IndexError>(c.op.name, ": ", start, ":", stop, ":", step, " leaves axis ", i, " of size ", n);
-    const int64_t stride = step > 0 ? step : -step;
-    out.push_back(span > 0 ? (span - 1) / stride + 1 : 0);
+    // Only what lies inside has a difference that is sure to fit. A quotient by -2^63 has no sign to lose.
+    out.push_back(!any ? 0 : step > 0 ? (stop - start - 1) / step + 1 : (stop - start + 1) / step + 1);
   }
   return out;
 }
@@ -164,8 +164,8 @@ void pad_infer(InferContext& c) {
   require_rank(c, "high", a.high);
   const PadMode mode = pad_mode(a.mode);
   for (int i = 0; i < shape.rank(); ++i) {
-    if (a.low[i] < 0 || a.high[i] < 0)
-      fail<ValueError>(c.op.name, ": widths must be >= 0, got low ", a.low, " and high ", a.high,
+    if (a.low[i] < 0 || a.high[i] < 0 || a.low[i] > kLargest || a.high[i] > kLargest)
+      fail<ValueError>(c.op.name, ": widths must be >= 0 and less than memory, got low ", a.low, " and high ", a.high,
                        "; to remove elements use a slice");
     if (mode != PadMode::Constant && shape[i] == 0 && a.low[i] + a.high[i] > 0)
       fail<ShapeError>(c.op.name, ": axis ", i, " of x ", shape, " is empty, so mode \"", a.mode,
@@ -227,6 +227,7 @@ void concatenate_infer(InferContext& c) {
       fail<ShapeError>(c.op.name, ": input ", i, " of shape ", t.shape(), " does not fit input 0 of shape ",
                        first.shape(), "; all dimensions but axis ", axis, " must be equal");
     out[axis] += t.shape()[axis];
+    check_size(c.op.name, out, first.dtype());
   }
   c.out(out, first.dtype());
 }
@@ -327,7 +328,7 @@ bool slice_view(const Layout& in, const Shape& out_shape, const Attrs& attrs, La
   const bool empty = numel(out_shape) == 0;  // the start may then lie past the end
   for (int i = 0; i < in.shape.rank(); ++i) {
     if (!empty) out.offset += a.starts[i] * in.strides[i];
-    out.strides[i] *= a.step(i);
+    if (out_shape[i] > 1) out.strides[i] *= a.step(i);  // a step beyond the end may be of any size
   }
   return true;
 }

@@ -55,29 +55,20 @@ SmallVector<View, 8> views_of(Span<const Tensor> tensors) {
 
 void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool may_donate, Outputs& out) {
   const Attrs& attrs = given ? given : op.default_attrs;
-  const int n = static_cast<int>(inputs.size());
-  if (n < op.min_inputs || (op.max_inputs >= 0 && n > op.max_inputs))
-    fail<ValueError>(op.name, ": expected ", op.min_inputs,
-                     op.max_inputs == op.min_inputs ? std::string()
-                     : op.max_inputs < 0            ? " or more"
-                                                    : " to " + std::to_string(op.max_inputs),
-                     " inputs, got ", n);
   InferContext c{op, attrs, inputs, {}};
-  op.infer(c);
+  infer_outputs(c);
   const size_t count = c.outputs.size();
   out.resize(count);
 
   bool symbolic = false, elsewhere = false;
   for (const Tensor& t : inputs) {
-    if (!t) continue;
     const Storage* storage = t.storage().get();
     symbolic |= !storage;
     elsewhere |= storage && storage->device.has_runtime();
   }
   if (elsewhere && !symbolic && on_host) {
     Tensors here(inputs.begin(), inputs.end());
-    for (Tensor& t : here)
-      if (t) t = t.to(Device{});
+    for (Tensor& t : here) t = t.to(Device{});
     return run(op, here, given, false, out);
   }
   if (symbolic) {
@@ -123,6 +114,30 @@ void run(const OpDef& op, Span<const Tensor> inputs, const Attrs& given, bool ma
 }
 
 }  // namespace
+
+void infer_outputs(InferContext& c) {
+  const OpDef& op = c.op;
+  const int n = static_cast<int>(c.in.size());
+  if (n < op.min_inputs || (op.max_inputs >= 0 && n > op.max_inputs))
+    fail<ValueError>(op.name, ": expected ", op.min_inputs,
+                     op.max_inputs == op.min_inputs ? std::string()
+                     : op.max_inputs < 0            ? " or more"
+                                                    : " to " + std::to_string(op.max_inputs),
+                     " inputs, got ", n);
+  for (int i = 0; i < n; ++i)
+    if (!c.in[static_cast<size_t>(i)]) fail<ValueError>(op.name, ": input ", i, " is not given");
+  op.infer(c);
+}
+
+void check_size(const char* what, const Shape& shape, Dtype dtype) {
+  // An empty dim counts as one, since strides do.
+  bool fits = true;
+  int64_t bytes = size_of(dtype);
+  for (const int64_t d : shape)
+    fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, std::max<int64_t>(d, 1), &bytes) && bytes <= kLargest;
+  if (!fits)
+    fail<ShapeError>(what, ": expected a shape whose elements can be addressed, got ", shape, " of ", dtype);
+}
 
 OnHost::OnHost() : before_(on_host) { on_host = true; }
 OnHost::~OnHost() { on_host = before_; }

@@ -22,6 +22,11 @@ struct KernelArgs;
 
 inline constexpr int kFewOutputs = 6;  // as many need no heap
 
+/// Throws ShapeError for a negative dim, and where the elements take more than `kLargest` bytes, which is what a process
+/// can address. So the sum of a few dims is a number, and so are all strides.
+inline constexpr int64_t kLargest = int64_t{1} << 47;
+ADDAX_API void check_size(const char* what, const Shape& shape, Dtype dtype);
+
 /// What `infer` sees and fills. Inputs may be placeholders: only shape() and dtype() may be asked.
 struct InferContext {
   const OpDef& op;
@@ -29,8 +34,13 @@ struct InferContext {
   Span<const Tensor> in;
   SmallVector<Spec, kFewOutputs> outputs;
 
-  void out(const Shape& shape, Dtype dtype) { outputs.push_back({shape, dtype}); }
+  /// Throws ShapeError for a shape that no memory could hold.
+  void out(const Shape& shape, Dtype dtype);
 };
+
+/// What the row gives: `c.outputs`. Every caller comes through here, so all rules may count on what it checks: as many
+/// inputs as the row takes, and each of them given.
+ADDAX_API void infer_outputs(InferContext& c);
 
 /// What `vjp` sees. Inputs and outputs that the row does not save are ghosts (shape and dtype only).
 /// grads[i] is undefined where output i received no gradient; at least one is defined.
@@ -101,6 +111,11 @@ struct OpDef {
     return *this;
   }
 };
+
+inline void InferContext::out(const Shape& shape, Dtype dtype) {
+  check_size(op.name, shape, dtype);
+  outputs.push_back({shape, dtype});
+}
 
 class ADDAX_API OpTable {
  public:

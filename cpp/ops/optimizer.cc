@@ -6,6 +6,7 @@
 #include "ops/optimizer.h"
 
 #include "addax/ops/index.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/vjp.h"
 
@@ -55,7 +56,7 @@ OpDef& row(OpTable& table, const char* name) {
   op.donates = kAllOutputs;
   op.flops = [](Span<const Spec>, Span<const Spec> out, const Attrs&) {
     int64_t values = 0;
-    for (const Spec& s : out) values += numel(s.shape);
+    for (const Spec& s : out) values = sum_of(values, numel(s.shape));
     return values;
   };
   return op;

@@ -6,6 +6,7 @@
 #include "addax/ops/elementwise.h"
 #include "addax/ops/movement.h"
 #include "addax/ops/reduce.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/op.h"
 #include "ops/vjp.h"
@@ -237,7 +238,7 @@ int64_t fused_flops(Span<const Spec> in, Span<const Spec>, const Attrs& attrs) {
   const auto& a = attrs.as<ReduceFusedAttrs>();
   Spec whole = in[0];
   for (const Spec& s : in) whole.shape = broadcast(whole.shape, s.shape, "reduce_fused");
-  return program_flops(whole, a.program) + numel(whole.shape);
+  return sum_of(program_flops(whole, a.program), numel(whole.shape));
 }
 
 // ---- Rows

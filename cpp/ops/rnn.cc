@@ -7,6 +7,7 @@
 #include "addax/ops/reduce.h"
 #include "addax/ops/rnn.h"
 #include "ops/check.h"
+#include "ops/count.h"
 #include "ops/families.h"
 #include "ops/vjp.h"
 
@@ -389,7 +390,7 @@ template <size_t First, size_t Last>
 int64_t flops(Span<const Spec> in, Span<const Spec> out, const Attrs&) {
   int64_t weights = 0;
   for (size_t i = First; i <= Last; ++i) weights += numel(in[i].shape);
-  return 2 * out[0].shape[0] * out[0].shape[1] * weights;
+  return product_of({2, out[0].shape[0], out[0].shape[1], weights});
 }
 
 Tensors run(const OpDef& op, Tensors inputs, const Tensor& mask, const Attrs& attrs) {
