@@ -44,7 +44,8 @@ def import_onnx() -> Any:
 
 
 def write(endpoint: Endpoint, filepath: str | os.PathLike, names: Mapping[int, str]) -> None:
-    """Writes an endpoint as an ONNX file, in one step: the file is whole or as it was before.
+    """Writes an endpoint as an ONNX file, in one step: the file is whole or as it was before. Where large tensors lie
+    beside it, these are replaced first, in a step of their own.
 
     Args:
         endpoint: The endpoint.
@@ -94,17 +95,15 @@ def _lower(endpoint: Endpoint, names: Mapping[int, str]) -> tuple[Shared, list[V
     inputs = [
         Value(name, graph.specs[v].dtype, graph.specs[v].shape) for name, v in zip(given, graph.inputs, strict=True)
     ]
-    shared = Shared(inputs, taken=set(given))
+    shared = Shared(inputs, taken=set(given), dtypes={x.name: x.dtype for x in inputs})
     after = [shared.name(name) for name in wanted]
     b = Builder(shared)
     made = lower_graph(b, graph, inputs, names)
     # An output is what a node makes, and no two are one.
     ends = []
     for x, name in zip(made, after, strict=True):
-        x.name = b.name_of(x)
-        end = Value(name, x.dtype)
-        b.nodes.append(Node("Identity", [x.name], [name], {}))
-        ends.append(end)
+        b.nodes.append(Node("Identity", [b.name_of(x)], [name], {}))
+        ends.append(Value(name, x.dtype))
     nodes = clean([*shared.first, *b.nodes], shared, [x.name for x in ends])
     return shared, ends, nodes
 
