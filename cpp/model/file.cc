@@ -315,6 +315,18 @@ FileContent parse_file(std::shared_ptr<const FileBytes> bytes) {
   return content;
 }
 
+namespace {
+
+Sizes sizes_of_first(const Endpoint& e, Span<const Shape> inputs, size_t count) {
+  Sizes sizes;
+  for (size_t i = 0; i < count; ++i)
+    for (int d = 0; d < inputs[i].rank(); ++d) sizes.emplace(e.inputs[i].sizes[static_cast<size_t>(d)], inputs[i][d]);
+  sizes.erase(std::string());
+  return sizes;
+}
+
+}  // namespace
+
 Sizes sizes_of(const Endpoint& e, Span<const Shape> inputs) {
   if (inputs.size() != e.inputs.size())
     fail<ValueError>(e.name, ": expected ", e.inputs.size(), " inputs, got ", inputs.size());
@@ -329,6 +341,8 @@ Sizes sizes_of(const Endpoint& e, Span<const Shape> inputs) {
                           : shape[d] >= 0 && sizes.emplace(name, shape[d]).first->second == shape[d];
     }
     if (fits) continue;
+    // Sizes that inputs before this one have settled are shown with their numbers.
+    const Sizes settled = i == 0 ? Sizes() : sizes_of_first(e, inputs, i);
     std::ostringstream expected;
     for (int d = 0; d < port.shape.rank(); ++d) {
       const std::string& name = port.sizes[static_cast<size_t>(d)];
@@ -337,8 +351,8 @@ Sizes sizes_of(const Endpoint& e, Span<const Shape> inputs) {
         expected << port.shape[d];
       } else {
         expected << name;
-        const auto it = sizes.find(name);
-        if (it != sizes.end() && it->second >= 0) expected << '=' << it->second;
+        const auto it = settled.find(name);
+        if (it != settled.end()) expected << '=' << it->second;
       }
     }
     fail<ShapeError>(e.name, ": input ", i, " '", port.name, "' must have shape (", expected.str(), "), got ", shape);
