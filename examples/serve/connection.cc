@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -45,6 +46,9 @@ void Connection::begin_request(Clock::duration timeout, int64_t max_header_bytes
   write_deadline_ = {};
   bytes_left_ = max_header_bytes;
   timed_out_ = false;
+  in_headers_ = true;
+  column_ = 0;
+  is_range_ = true;
 }
 
 ssize_t Connection::read(char* data, size_t size) {
@@ -70,8 +74,27 @@ ssize_t Connection::read(char* data, size_t size) {
   const size_t taken = std::min({size, end_ - begin_, static_cast<size_t>(bytes_left_)});
   std::memcpy(data, buffer_.data() + begin_, taken);
   begin_ += taken;
+  if (in_headers_) hide_range(data, taken);
   bytes_left_ -= static_cast<int64_t>(taken);
   return static_cast<ssize_t>(taken);
+}
+
+// A server may ignore "Range". httplib would match it with a regular expression that recurses for each byte, so that a
+// client could choose how much of the stack is used; without its colon the line is none that httplib knows.
+void Connection::hide_range(char* data, size_t size) {
+  constexpr char name[] = "range:";
+  for (char* c = data; c != data + size; ++c) {
+    if (*c == '\n') {
+      column_ = 0;
+      is_range_ = true;
+      continue;
+    }
+    if (is_range_ && column_ < 6) {
+      is_range_ = std::tolower(static_cast<unsigned char>(*c)) == name[column_];
+      if (is_range_ && column_ == 5) *c = '-';
+    }
+    ++column_;
+  }
 }
 
 ssize_t Connection::write(const char* data, size_t size) {

@@ -25,7 +25,10 @@ class Connection final : public httplib::Stream {
   /// From now on `timeout` for all reads until end_request, and as long again for all writes.
   void begin_request(Clock::duration timeout, int64_t max_header_bytes);
   /// The headers are read: the body may have so many bytes.
-  void begin_body(int64_t max_bytes) { bytes_left_ = max_bytes; }
+  void begin_body(int64_t max_bytes) {
+    bytes_left_ = max_bytes;
+    in_headers_ = false;
+  }
   bool timed_out() const { return timed_out_; }
   /// Ends what is written, then reads away what the client still sends, so that it gets to see the answer.
   void linger(Clock::duration timeout, int64_t max_bytes);
@@ -50,12 +53,15 @@ class Connection final : public httplib::Stream {
 
  private:
   bool wait(short events, Clock::time_point deadline) const;
+  void hide_range(char* data, size_t size);
 
   int fd_;
   Clock::duration timeout_{};
   Clock::time_point deadline_{}, write_deadline_{};
   int64_t bytes_left_ = 0;
-  bool timed_out_ = false;
+  bool timed_out_ = false, in_headers_ = false;
+  size_t column_ = 0;  // in the line of a header
+  bool is_range_ = false;
   size_t begin_ = 0, end_ = 0;  // of what is read but not taken
   std::array<char, 16384> buffer_;
 };

@@ -21,7 +21,11 @@ namespace {
 constexpr int64_t kMaxHeaderBytes = 64 << 10;
 // Of a body in chunks, beside its bytes.
 constexpr int64_t kChunkSlack = 64 << 10;
+// Paths are matched with regular expressions, which recurse.
+constexpr size_t kMaxPath = 1024;
 constexpr auto kLinger = std::chrono::seconds(1);
+// Who has just connected may send so long before another may take the place.
+constexpr auto kWelcome = std::chrono::seconds(1);
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() <= 18 &&
@@ -51,7 +55,9 @@ struct HttpServer::Client {
   explicit Client(int fd) : connection(fd) {}
 
   Connection connection;
-  bool idle = true;  // between requests; guarded by mutex_
+  bool idle = true;      // between requests; guarded by mutex_, as the next two
+  bool newcomer = true;  // before its first
+  Connection::Clock::time_point since = Connection::Clock::now();
   std::list<Client>::iterator place;
   std::thread thread;
   bool headers_read = false;  // of the current request, as the rest
@@ -194,7 +200,7 @@ void HttpServer::admit(int fd) {
   const std::lock_guard lock(mutex_);
   Client& client = clients_.emplace_back(fd);
   client.place = std::prev(clients_.end());
-  if (static_cast<int64_t>(clients_.size()) <= limits_.connections || evict_idle(client)) {
+  if (static_cast<int64_t>(clients_.size()) <= limits_.connections || evict_idle()) {
     try {
       // A thread's stack, which deep recursion in regular expressions may have touched, is freed with it.
       client.thread = std::thread([this, &client] { work(client); });
@@ -210,9 +216,10 @@ void HttpServer::admit(int fd) {
   clients_.pop_back();
 }
 
-bool HttpServer::evict_idle(const Client& newcomer) {
+bool HttpServer::evict_idle() {
+  const auto now = Connection::Clock::now();
   for (Client& client : clients_) {
-    if (!client.idle || &client == &newcomer) continue;
+    if (!client.idle || (client.newcomer && now - client.since < kWelcome)) continue;
     client.idle = false;
     client.connection.stop_reading();
     return true;
@@ -239,7 +246,7 @@ void HttpServer::serve(Client& client) {
   while (client.connection.wait_for_request(stopping_ ? Connection::Clock::duration{} : limits_.idle_timeout)) {
     {
       const std::lock_guard lock(mutex_);
-      client.idle = false;
+      client.idle = client.newcomer = false;
     }
     if (!handle(client)) return;
     const std::lock_guard lock(mutex_);
@@ -261,8 +268,7 @@ bool HttpServer::handle(Client& client) {
                                                                : request.method == "POST";
         client.has_body |= request.has_header("Transfer-Encoding");
         client.connection.begin_body(2 * limits_.max_body_bytes + kChunkSlack);
-        // Both may be ignored. httplib would answer ranges in a header of 8 kB with gigabytes, and compress slowly.
-        request.ranges.clear();
+        // httplib would compress answers, slowly.
         request.headers.erase("Accept-Encoding");
       },
       0);
@@ -285,6 +291,7 @@ bool HttpServer::check_framing(const httplib::Request& request, httplib::Respons
     set_error(response, status, message);
     return false;
   };
+  if (request.path.size() > kMaxPath) return refuse(414, "the path is too long");
   const bool chunked = request.has_header("Transfer-Encoding"), sized = request.has_header("Content-Length");
   if (request.get_header_value_count("Transfer-Encoding") + request.get_header_value_count("Content-Length") > 1)
     return refuse(400, "a request has one Content-Length or one Transfer-Encoding");

@@ -51,7 +51,7 @@ class HttpServer : private httplib::Server {
   void serve(Client& client);
   bool handle(Client& client);
   void admit(int fd);
-  bool evict_idle(const Client& newcomer);
+  bool evict_idle();
   bool check_framing(const httplib::Request& request, httplib::Response& response);
   bool must_close(const Client& client) const;
 

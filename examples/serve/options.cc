@@ -54,7 +54,7 @@ const std::vector<Option>& table() {
       number("--max-batch", "ROWS", "most rows in a run of joined requests; 1: requests are not joined (32)",
              &Options::max_batch, 1, 1 << 20),
       number("--batch-delay-us", "US", "how long a request waits for others to join it (500)", &Options::batch_delay_us,
-             0, 10'000'000),
+             0, 3'600'000'000),
       number("--queue", "N", "most requests that wait for one model; more get 429 (64)", &Options::queue, 1, 1 << 20),
       number("--connections", "N", "most clients connected at once; more get 503 (128)", &Options::connections, 1, 900),
       number("--max-request-bytes", "N", "longest body; longer ones get 413 (16777216)", &Options::max_request_bytes, 1,

@@ -427,6 +427,8 @@ def test_errors_of_http(service: Service, name: str) -> None:
         (line + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 400),
         (b"nonsense\r\n\r\n", 400),
         (b"GET /" + b"a" * 10000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\nConnection: close\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nrAnge: bytes=" + b"0-," * 2690 + b"0-\r\nConnection: close\r\n\r\n", 404),
     ]:
         answer = service.raw(data)
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -521,7 +523,7 @@ def _in_threads(count: int, call: Callable[[int], Any]) -> tuple[list[threading.
 
 def test_a_full_queue_answers_429_and_sigterm_answers_what_is_queued(files: dict[str, str], mlp: Any) -> None:
     # Two requests wait for others until the delay ends, which SIGTERM does.
-    arguments = ("--queue", "2", "--batch-delay-us", "10000000", "--max-batch", "100")
+    arguments = ("--queue", "2", "--batch-delay-us", "3600000000", "--max-batch", "100")
     service = Service("--model", f"mlp={files['mlp']}", *arguments)
     try:
         name = _input_name(service, "mlp")
@@ -568,7 +570,7 @@ def test_runs_that_take_too_much_memory(tmp_path: Path) -> None:
 
 
 def test_too_many_connections_answer_503_unless_one_is_idle(files: dict[str, str]) -> None:
-    arguments = ("--connections", "3", "--batch-delay-us", "10000000", "--max-batch", "100")
+    arguments = ("--connections", "3", "--batch-delay-us", "3600000000", "--max-batch", "100")
     service = Service("--model", f"mlp={files['mlp']}", *arguments)
     try:
         name = _input_name(service, "mlp")
