@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -282,6 +283,9 @@ def _targets(model: Model) -> Any:
 def _input_names(model: Any, inputs: Any = None) -> list[str] | None:
     if isinstance(model, Functional):
         return model.input_names
+    given = getattr(model.inputs[0], "name", "") if isinstance(model, Sequential) and model.inputs else ""
+    if given and not re.fullmatch(r"input_layer(_\d+)?", given):  # the name that the user chose
+        return [given]
     count = len(tree.flatten(inputs)) if inputs is not None else 1
     return ["input"] if count == 1 else [f"input_{i}" for i in range(count)]
 
