@@ -80,7 +80,9 @@ class _Tokens:
 
 def _read(path) -> _File:
     raw = path.read_bytes()
-    magic, version, features, text_at, text_size, data_at, data_size, crc, _, total = struct.unpack("<8sIIQQQQIIQ", raw[:64])
+    magic, version, features, text_at, text_size, data_at, data_size, crc, _, total = struct.unpack(
+        "<8sIIQQQQIIQ", raw[:64]
+    )
     assert magic == b"\x89ADDAX\r\n" and version == 1 and features == 0 and total == len(raw) and data_at % 64 == 0
     encoded = raw[text_at : text_at + text_size]
     assert zlib.crc32(encoded) == crc
@@ -107,7 +109,9 @@ def _read(path) -> _File:
         shape = [int(d) for d in tokens.items("(", ")", tokens.take)]
         tokens.take("at")
         at = int(tokens.take())
-        size = int(np.prod(shape)) * {"bool": 1, "bfloat16": 2}.get(dtype, np.dtype("u2" if dtype == "bfloat16" else dtype).itemsize)
+        size = int(np.prod(shape)) * {"bool": 1, "bfloat16": 2}.get(
+            dtype, np.dtype("u2" if dtype == "bfloat16" else dtype).itemsize
+        )
         tokens.take("crc")
         assert at % 64 == 0 and zlib.crc32(data[at : at + size]) == int(tokens.take())
         if dtype == "bfloat16":
