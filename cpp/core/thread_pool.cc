@@ -34,15 +34,17 @@ struct Job {
   FunctionRef<void(int64_t, int64_t)> body;
   int64_t n, block, pieces;
   bool long_pieces;
-  std::atomic<int64_t> next{0};
+  std::atomic<int64_t> taken{0}, first{0}, last{0};
   std::atomic<bool> failed{false};
   std::exception_ptr error;
   std::mutex error_mutex;
 
-  /// Does one piece. Returns whether there was one left.
-  bool step() {
-    const int64_t i = next.fetch_add(1, std::memory_order_relaxed);
-    if (i >= pieces) return false;
+  /// Does one piece: from the front, or from the back. Returns whether there was one left. Two threads thus meet about
+  /// where they met in the run before, and find in their own caches what they read then.
+  bool step(bool from_back) {
+    if (taken.fetch_add(1, std::memory_order_relaxed) >= pieces) return false;
+    const int64_t i = from_back ? pieces - 1 - last.fetch_add(1, std::memory_order_relaxed)
+                                : first.fetch_add(1, std::memory_order_relaxed);
     if (failed.load(std::memory_order_relaxed)) return true;
     const bool outer = inside_body;
     inside_body = true;
@@ -58,11 +60,11 @@ struct Job {
     inside_body = outer;
     return true;
   }
-  void work() {
-    while (step()) {
+  void work(bool from_back = false) {
+    while (step(from_back)) {
     }
   }
-  int64_t left() const { return pieces - next.load(std::memory_order_relaxed); }
+  int64_t left() const { return pieces - taken.load(std::memory_order_relaxed); }
 };
 
 void pause() {
@@ -107,7 +109,7 @@ class ThreadPool {
       wake(job.pieces - 1);
     } else if (asleep_.load() > 0) {
       const auto start = Clock::now();
-      job.step();
+      job.step(false);
       if (job.left() * (Clock::now() - start) > kWorthWaking) wake(job.left());
     }
     job.work();
@@ -156,7 +158,8 @@ class ThreadPool {
 
   void start_workers() {
     while (static_cast<int>(workers_.size()) < target_ - 1)
-      workers_.push_back(std::make_unique<std::thread>([this, seen = generation_.load()] { loop(seen); }));
+      workers_.push_back(std::make_unique<std::thread>(
+          [this, seen = generation_.load(), from_back = workers_.size() % 2 == 0] { loop(seen, from_back); }));
   }
 
   void wake(int64_t count) {
@@ -178,7 +181,7 @@ class ThreadPool {
     stopping_ = false;
   }
 
-  void loop(uint64_t seen) {
+  void loop(uint64_t seen, bool from_back) {
     const auto news = [&] { return stopping_.load() || generation_.load() != seen; };
     while (true) {
       for (int i = 0; i < looks_ && !news(); ++i) pause();
@@ -191,7 +194,7 @@ class ThreadPool {
       if (stopping_) return;
       seen = generation_.load();
       busy_.fetch_add(1);
-      if (Job* job = job_.load()) job->work();
+      if (Job* job = job_.load()) job->work(from_back);
       if (busy_.fetch_sub(1) == 1 && caller_waits_.load()) {
         {
           const std::lock_guard<std::mutex> lock(mutex_);
@@ -262,7 +265,7 @@ void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> 
     if (!inside_body) end_streams();
     return;
   }
-  Job job{body, n, block, (n + block - 1) / block, long_pieces, {}, {}, {}, {}};
+  Job job{body, n, block, (n + block - 1) / block, long_pieces, {}, {}, {}, {}, {}, {}};
   if (inside_body)
     job.work();
   else
