@@ -196,7 +196,7 @@ const OpDef& find_op(std::string_view name) {
   if (const OpDef* op = table.find(name)) return *op;
   std::string near;
   for (const OpDef* row : table.rows())
-    if (edit_distance(name, row->name) <= 2) near += (near.empty() ? "" : ", ") + std::string(row->name);
+    if (name.size() <= 40 && edit_distance(name, row->name) <= 2) near += (near.empty() ? "" : ", ") + std::string(row->name);
   fail<ValueError>("op table: no op named '", name, "'", near.empty() ? "" : "; did you mean " + near + "?");
 }
 
