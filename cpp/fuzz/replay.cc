@@ -1,5 +1,5 @@
-// Runs a fuzz target without libFuzzer: over the files of folders, and over `-random=N` inputs that are the same each time.
-// `op_fuzzer -random=1000 corpus`.
+// Runs a fuzz target without libFuzzer: over the files of folders, and over `-random=N` inputs that are the same each
+// time. `op_fuzzer -random=1000 corpus`.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "addax/ops/elementwise.h"
-#include "ops/elementwise.h"
 #include "ops/count.h"
+#include "ops/elementwise.h"
 #include "ops/families.h"
 #include "ops/op.h"
 #include "ops/vjp.h"

@@ -1,8 +1,8 @@
 // Model files made here: what the loader refuses, what a model and a trainer do.
 #include "addax/model.h"
 
-#include <doctest/doctest.h>
 #include <dirent.h>
+#include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -40,7 +40,9 @@ void* operator new[](size_t n) { return must(counted(n, 0)); }
 void* operator new(size_t n, std::align_val_t a) { return must(counted(n, static_cast<size_t>(a))); }
 void* operator new[](size_t n, std::align_val_t a) { return must(counted(n, static_cast<size_t>(a))); }
 void* operator new(size_t n, const std::nothrow_t&) noexcept { return counted(n, 0); }
-void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return counted(n, static_cast<size_t>(a)); }
+void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return counted(n, static_cast<size_t>(a));
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, size_t) noexcept { std::free(p); }
@@ -65,8 +67,8 @@ struct Maker {
     const size_t size = static_cast<size_t>(value.nbytes());
     char crc[11];
     std::snprintf(crc, sizeof crc, "%010u", crc32(value.raw(), size));
-    line << "tensor " << count++ << " \"" << name << "\": " << value.dtype() << value.shape() << " at " << data.size() << " crc "
-         << crc << '\n';
+    line << "tensor " << count++ << " \"" << name << "\": " << value.dtype() << value.shape() << " at " << data.size()
+         << " crc " << crc << '\n';
     lines += line.str();
     data.append(static_cast<const char*>(value.raw()), size);
     data.resize((data.size() + 63) / 64 * 64);
@@ -75,7 +77,8 @@ struct Maker {
 
   /// `ports`: all lines up to the graph.
   Maker& endpoint(const std::string& name, const std::string& ports, const std::string& graph) {
-    endpoints += "endpoint \"" + name + "\" {\n" + ports + "\n  graph " + std::to_string(graph.size()) + "\n" + graph + "\n}\n";
+    endpoints +=
+        "endpoint \"" + name + "\" {\n" + ports + "\n  graph " + std::to_string(graph.size()) + "\n" + graph + "\n}\n";
     return *this;
   }
 
@@ -86,7 +89,10 @@ struct Maker {
     const uint64_t at = (64 + text.size() + 63) / 64 * 64;
     const uint64_t ranges[] = {64, text.size(), at, data.size()}, total = at + data.size();
     const uint32_t version[] = {1, 0}, crc[] = {crc32(text.data(), text.size()), 0};
-    std::string out("\x89" "ADDAX\r\n", 8);
+    std::string out(
+        "\x89"
+        "ADDAX\r\n",
+        8);
     out.append(reinterpret_cast<const char*>(version), 8).append(reinterpret_cast<const char*>(ranges), 32);
     out.append(reinterpret_cast<const char*>(crc), 8).append(reinterpret_cast<const char*>(&total), 8);
     out += text;
@@ -96,7 +102,8 @@ struct Maker {
 };
 
 const char* const kPorts =
-    "  sizes (batch)\n  inputs [\"x\": float32(batch, 2)]\n  outputs [\"y\": float32(batch, 2)]\n  states []\n  example [2] [3]";
+    "  sizes (batch)\n  inputs [\"x\": float32(batch, 2)]\n  outputs [\"y\": float32(batch, 2)]\n  states []\n  "
+    "example [2] [3]";
 const char* const kGraph =
     "graph(%0: float32(batch, 2)) {\n"
     "  const %1: float32(2, 2) = tensor 0\n"
@@ -295,10 +302,11 @@ TEST_CASE("consts that would take much memory are refused before there is any") 
   CHECK(refuses(with(line, "  const %2: float32(100000000000,) = range [0, 1]"), "256 MiB"));
   CHECK(refuses(with(line, "  const %2: float32(9007199254740992,) = all [1]"), "can be addressed"));
   // One element for all takes no memory; that it is stretched does, and has a limit.
-  const std::string stretched = with("  %4: float32(batch, 2) = add(%3, %2)",
-                                     "  const %6: float32(1000000000, 2) = all [1]\n"
-                                     "  %7: float32(1000000000, 2) = exp(%6)\n  %8: float32() = sum(%7, axes=(), keepdims=false)\n"
-                                     "  %9: float32(batch, 2) = add(%3, %2)\n  %4: float32(batch, 2) = add(%9, %8)");
+  const std::string stretched =
+      with("  %4: float32(batch, 2) = add(%3, %2)",
+           "  const %6: float32(1000000000, 2) = all [1]\n"
+           "  %7: float32(1000000000, 2) = exp(%6)\n  %8: float32() = sum(%7, axes=(), keepdims=false)\n"
+           "  %9: float32(batch, 2) = add(%3, %2)\n  %4: float32(batch, 2) = add(%9, %8)");
   LoadOptions options;
   options.memory_limit = 1 << 20;
   const Model m = load(stretched, options);
@@ -312,8 +320,9 @@ TEST_CASE("programs have as many inputs as their kernel has room for") {
     inputs += "%4, ";
     dtypes += "float32 ";
   }
-  CHECK(refuses(with("relu(%4)", "fused(" + inputs + "program=\"add 0 199\", dtypes=\"" + dtypes + "\", results=(200,))"),
-                "at most 64 inputs, got 200"));
+  CHECK(
+      refuses(with("relu(%4)", "fused(" + inputs + "program=\"add 0 199\", dtypes=\"" + dtypes + "\", results=(200,))"),
+              "at most 64 inputs, got 200"));
 }
 
 TEST_CASE("verify compares checksums and the example") {
@@ -335,9 +344,12 @@ TEST_CASE("inputs that do not fit") {
   const Tensor x = floats({1, 2}, {1, 2});
   CHECK(says(message<ValueError>([&] { m.run(Tensors{}); }), "serve: expected 1 inputs ('x'), got 0"));
   CHECK(says(message<ValueError>([&] { m.run(Tensors{Tensor()}); }), "input 0 'x' is undefined"));
-  CHECK(says(message<DtypeError>([&] { m.run({cast(x, Dtype::Float64)}); }), "input 0 'x' must be float32, got float64"));
-  CHECK(says(message<ShapeError>([&] { m.run({floats({2}, {1, 2})}); }), "input 0 'x' must have shape (batch, 2), got (2,)"));
-  CHECK(says(message<ShapeError>([&] { m.run({floats({2, 1}, {1, 2})}); }), "must have shape (batch=2, 2), got (2, 1)"));
+  CHECK(
+      says(message<DtypeError>([&] { m.run({cast(x, Dtype::Float64)}); }), "input 0 'x' must be float32, got float64"));
+  CHECK(says(message<ShapeError>([&] { m.run({floats({2}, {1, 2})}); }),
+             "input 0 'x' must have shape (batch, 2), got (2,)"));
+  CHECK(
+      says(message<ShapeError>([&] { m.run({floats({2, 1}, {1, 2})}); }), "must have shape (batch=2, 2), got (2, 1)"));
   CHECK(says(message<ShapeError>([&] { m.output_shapes({{-1, 2}}); }), "must have shape"));
   CHECK(says(message<ValueError>([&] { m.run(std::map<std::string, Tensor>{}); }), "expected an input 'x'"));
   CHECK(says(message<ValueError>([&] { m.run(std::map<std::string, Tensor>{{"x", x}, {"z", x}}); }), "no input 'z'"));
@@ -356,7 +368,8 @@ TEST_CASE("inputs that do not fit") {
 TEST_CASE("sizes of one name are equal") {
   Maker m;
   m.endpoint("serve",
-             "  sizes (n)\n  inputs [\"a\": float32(n), \"b\": float32(n, 2)]\n  outputs [\"y\": float32(?)]\n  states []\n  example [] []",
+             "  sizes (n)\n  inputs [\"a\": float32(n), \"b\": float32(n, 2)]\n  outputs [\"y\": float32(?)]\n  states "
+             "[]\n  example [] []",
              "graph(%0: float32(n), %1: float32(n, 2)) {\n  %2: float32(2*n) = reshape(%1, shape=(2*n))\n"
              "  %3: float32(?) = concatenate(%0, %2, axis=0)\n  return %3\n}");
   const Model model = load(m.bytes());
@@ -370,7 +383,8 @@ TEST_CASE("a run beyond memory_limit is refused before it begins") {
   options.memory_limit = 1 << 16;
   const Model m = load(dense().bytes(), options);
   m.run({Tensor::full({8, 2}, 1, Dtype::Float32)});
-  CHECK(says(message<OutOfMemory>([&] { m.output_shapes({{1 << 20, 2}}); }), "memory_limit allows 65536; run smaller batches"));
+  CHECK(says(message<OutOfMemory>([&] { m.output_shapes({{1 << 20, 2}}); }),
+             "memory_limit allows 65536; run smaller batches"));
   m.run({Tensor::full({8, 2}, 1, Dtype::Float32)});
 }
 
@@ -439,8 +453,11 @@ Maker counter(const Shape& shape = {2}) {
   std::ostringstream dims;
   dims << shape;
   const std::string s = "float32" + dims.str();
-  return m.endpoint("serve", "  sizes ()\n  inputs [\"x\": " + s + "]\n  outputs [\"y\": " + s + "]\n  states [\"total\" = 0]\n  example [] []",
-                    "graph(%0: " + s + ", state %1: " + s + ") {\n  %2: " + s + " = add(%0, %1)\n  return %2, state %2\n}");
+  return m.endpoint(
+      "serve",
+      "  sizes ()\n  inputs [\"x\": " + s + "]\n  outputs [\"y\": " + s +
+          "]\n  states [\"total\" = 0]\n  example [] []",
+      "graph(%0: " + s + ", state %1: " + s + ") {\n  %2: " + s + " = add(%0, %1)\n  return %2, state %2\n}");
 }
 
 }  // namespace
@@ -465,7 +482,8 @@ TEST_CASE("a state moves on with its own sequence of runs") {
   CHECK(same(a.values()[0], floats({2}, {6, 7})));
   // A state of another model is no memory to read.
   ModelState foreign = load(counter({1}).bytes()).initial_state();
-  CHECK(says(message<ValueError>([&] { m.run({one}, foreign); }), "expected a state from initial_state() of this model"));
+  CHECK(
+      says(message<ValueError>([&] { m.run({one}, foreign); }), "expected a state from initial_state() of this model"));
   ModelState none = load(dense().bytes()).initial_state();
   CHECK(says(message<ValueError>([&] { m.run({one}, none); }), "expected a state of 1 values"));
 }
@@ -478,7 +496,8 @@ Maker regression() {
   Maker m;
   m.tensor("w", floats({2, 1}, {0, 0})).tensor("rate", floats({}, {0.05f})).tensor("metrics/steps", floats({}, {0}));
   return m.endpoint("train",
-                    "  sizes (n)\n  inputs [\"x\": float32(n, 2), \"y\": float32(n, 1)]\n  outputs [\"loss\": float32(), \"steps\": float32()]\n"
+                    "  sizes (n)\n  inputs [\"x\": float32(n, 2), \"y\": float32(n, 1)]\n  outputs [\"loss\": "
+                    "float32(), \"steps\": float32()]\n"
                     "  states [\"w\" = 0, \"metrics/steps\" = 2]\n  example [] []",
                     "graph(%0: float32(n, 2), %1: float32(n, 1), state %2: float32(2, 1), state %9: float32()) {\n"
                     "  const %3: float32() = tensor 1\n  const %10: float32() = [1]\n"

@@ -1,4 +1,4 @@
-"""The file format as docs/format.md has it: a reader of its own, written from that page alone, gives the models' numbers."""
+"""The file format: a reader of its own, written from docs/format.md alone, gives the models' numbers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class _Tokens:
 
 def _read(path) -> _File:
     raw = path.read_bytes()
-    magic, version, features, text_at, text_size, data_at, data_size, crc, _, total = struct.unpack("<8sIIQQQQIIQ", raw[:64])
+    magic, version, features, text_at, text_size, data_at, data_size, crc, _, total = struct.unpack(
+        "<8sIIQQQQIIQ", raw[:64]
+    )
     assert magic == b"\x89ADDAX\r\n" and version == 1 and features == 0 and total == len(raw) and data_at % 64 == 0
     encoded = raw[text_at : text_at + text_size]
     assert zlib.crc32(encoded) == crc
@@ -107,7 +109,9 @@ def _read(path) -> _File:
         shape = [int(d) for d in tokens.items("(", ")", tokens.take)]
         tokens.take("at")
         at = int(tokens.take())
-        size = int(np.prod(shape)) * {"bool": 1, "bfloat16": 2}.get(dtype, np.dtype("u2" if dtype == "bfloat16" else dtype).itemsize)
+        size = int(np.prod(shape)) * {"bool": 1, "bfloat16": 2}.get(
+            dtype, np.dtype("u2" if dtype == "bfloat16" else dtype).itemsize
+        )
         tokens.take("crc")
         assert at % 64 == 0 and zlib.crc32(data[at : at + size]) == int(tokens.take())
         if dtype == "bfloat16":
@@ -300,7 +304,7 @@ def test_the_header_says_where_everything_lies(tmp_path):
     with pytest.raises(ValueError, match="features that this library does not have"):
         addax.export.load(path)
     path.write_bytes(whole[:8] + b"\2" + whole[9:])
-    with pytest.raises(ValueError, match="has version 2.*update addax"):
+    with pytest.raises(ValueError, match=r"has version 2.*update addax"):
         addax.export.load(path)
 
 
