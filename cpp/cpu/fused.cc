@@ -178,9 +178,9 @@ FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> 
     : attrs_(attrs), program_(attrs.parsed()), out_(out) {
   if (!first)
     for (const View& v : out) past_ = past_ || (v.data && streams(v.numel() * size_of(v.dtype)));
-  inputs_.reserve(in.size() + 1);
-  if (first) inputs_.emplace_back(*first, out[0].shape);
-  for (const View& v : in) inputs_.emplace_back(v, out[0].shape);
+  inputs_.resize(in.size() + (first != nullptr));
+  if (first) inputs_[0] = Input(*first, out[0].shape);
+  for (size_t i = 0; i < in.size(); ++i) inputs_[i + (first != nullptr)] = Input(in[i], out[0].shape);
   for (const Input& i : inputs_) widest_ = std::max(widest_, i.bytes);
   for (const FusedStep& s : program_.steps) widest_ = std::max({widest_, size_of(s.out), size_of(s.compute)});
 
@@ -189,7 +189,7 @@ FusedRun::FusedRun(const FusedAttrs& attrs, const View* first, Span<const View> 
   int64_t total = 0;
   for (const Input& i : inputs_) total += room(i);
   if (total == 0) return;
-  periods_ = std::make_unique<Scratch<char>>(total, "fused");
+  periods_.emplace(total, "fused");
   char* to = periods_->get();
   for (Input& i : inputs_) {
     if (!i.period) continue;
@@ -206,15 +206,14 @@ void FusedRun::rows(int64_t begin, int64_t rows, int64_t columns, int64_t step, 
     rows = 1;
   }
   alignas(64) char stack[kSlots * kTile * 4];
-  std::unique_ptr<Scratch<char>> heap;
+  std::optional<Scratch<char>> heap;
   const int64_t stride = kTile * widest_;
   char* slots = stack;
   if (code.slots * stride > static_cast<int64_t>(sizeof stack)) {
-    heap = std::make_unique<Scratch<char>>(code.slots * stride, "fused");
+    heap.emplace(code.slots * stride, "fused");
     slots = heap->get();
   }
-  constexpr int kMost = 128;
-  const void* operand[kMost];
+  const void* operand[kMostFusedInputs + kMostFusedSteps];
   const auto place = [&](int64_t i) { return slots + i * stride; };
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t end = begin + row * step + columns;

@@ -1,9 +1,9 @@
 // Programs of elementwise rows over arrays: the kernel of `fused`, and the epilogues of products.
 #pragma once
 
-#include <memory>
-#include <vector>
+#include <optional>
 
+#include "core/small_vector.h"
 #include "cpu/kernels.h"
 #include "ops/fused.h"
 
@@ -31,6 +31,7 @@ class FusedRun {
     int rank = 0;        // innermost first, merged
     int64_t size[kMaxRank], stride[kMaxRank];
 
+    Input() = default;
     Input(const View& in, const Shape& shape);
     // n values from `begin`: where they lie, or copied to `to`.
     const void* bring(int64_t begin, int64_t n, void* to) const;
@@ -42,8 +43,8 @@ class FusedRun {
   const FusedProgram& program_;
   Span<const View> out_;
   bool past_ = false;  // results leave the caches
-  std::vector<Input> inputs_;
-  std::unique_ptr<Scratch<char>> periods_;  // what repeats, written out so far that a tile may start at any place in it
+  SmallVector<Input, 8> inputs_;
+  std::optional<Scratch<char>> periods_;  // what repeats, written out so far that a tile may start at any place in it
   int64_t widest_ = 4;
 };
 

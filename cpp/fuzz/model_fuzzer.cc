@@ -1,5 +1,5 @@
-// A model file from anywhere: loads it, plans its endpoints, runs those that cost little, on the recorded example and on
-// inputs of their own. Only addax::Error may come out.
+// A model file from anywhere: loads it, plans its endpoints, runs those that cost little, on the recorded example and
+// on inputs of their own. Only addax::Error may come out.
 //
 // The mutator writes the file anew with its checksum, so that changes reach the parser, and changes tokens rather than
 // bytes: numbers, dims, names of values, ops with attributes of their own, whole lines.
@@ -36,7 +36,8 @@ uint64_t number(const std::string& bytes, size_t at) {
 
 bool split(const std::string& bytes, Parts& parts) {
   if (bytes.size() < kHeaderBytes) return false;
-  const uint64_t text = number(bytes, 16), text_size = number(bytes, 24), data = number(bytes, 32), data_size = number(bytes, 40);
+  const uint64_t text = number(bytes, 16), text_size = number(bytes, 24), data = number(bytes, 32),
+                 data_size = number(bytes, 40);
   if (text > bytes.size() || text_size > bytes.size() - text || data > bytes.size() || data_size > bytes.size() - data)
     return false;
   parts.text = bytes.substr(text, text_size);
@@ -115,10 +116,31 @@ class TextMutator {
   static bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
   std::string some_number() {
-    static const char* const ends[] = {"-1", "0", "1", "2", "3", "4", "5", "7", "8", "-2", "16", "255", "65536", "2147483647",
-                                       "2147483648", "4294967296", "140737488355328", "4611686018427387904",
-                                       "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1e300", "nan",
-                                       "inf", "n"};
+    static const char* const ends[] = {"-1",
+                                       "0",
+                                       "1",
+                                       "2",
+                                       "3",
+                                       "4",
+                                       "5",
+                                       "7",
+                                       "8",
+                                       "-2",
+                                       "16",
+                                       "255",
+                                       "65536",
+                                       "2147483647",
+                                       "2147483648",
+                                       "4294967296",
+                                       "140737488355328",
+                                       "4611686018427387904",
+                                       "9223372036854775807",
+                                       "-9223372036854775808",
+                                       "9223372036854775808",
+                                       "1e300",
+                                       "nan",
+                                       "inf",
+                                       "n"};
     return below(3) ? ends[below(10)] : ends[below(std::size(ends))];
   }
 
@@ -139,7 +161,9 @@ class TextMutator {
 
   void change_number() {
     size_t at, end;
-    const auto is = [&](size_t i) { return is_digit(text_[i]) && (i == 0 || (!is_word(text_[i - 1]) && text_[i - 1] != '%')); };
+    const auto is = [&](size_t i) {
+      return is_digit(text_[i]) && (i == 0 || (!is_word(text_[i - 1]) && text_[i - 1] != '%'));
+    };
     if (find(is, [&](size_t i) { return is_digit(text_[i]); }, at, end)) text_.replace(at, end - at, some_number());
   }
 
@@ -151,7 +175,8 @@ class TextMutator {
 
   void change_dims() {
     size_t at, end;
-    if (!find([&](size_t i) { return text_[i] == '('; }, [&](size_t i) { return text_[i - 1] != ')'; }, at, end)) return;
+    if (!find([&](size_t i) { return text_[i] == '('; }, [&](size_t i) { return text_[i - 1] != ')'; }, at, end))
+      return;
     if (end - at > 80) return;
     std::string dims = "(";
     for (size_t rank = below(7); rank > 0; --rank) dims += some_number() + ", ";
@@ -167,7 +192,9 @@ class TextMutator {
 
   void change_op() {
     size_t at, end;
-    const auto is = [&](size_t i) { return i > 3 && text_[i - 1] == ' ' && text_[i - 2] == '=' && text_[i - 3] == ' ' && is_word(text_[i]); };
+    const auto is = [&](size_t i) {
+      return i > 3 && text_[i - 1] == ' ' && text_[i - 2] == '=' && text_[i - 3] == ' ' && is_word(text_[i]);
+    };
     if (!find(is, [&](size_t i) { return is_word(text_[i]); }, at, end)) return;
     if (below(2)) {
       const auto& rows = op_table().rows();
@@ -183,12 +210,16 @@ class TextMutator {
   }
 
   void change_word() {
-    static const char* const words[] = {"float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8", "uint32", "uint64",
-                                        "bool", "complex64", "true", "false", "state ", "all ", "range ", "whole ", "quotient ",
-                                        "tensor 0", "none", "?", "\"reflect\"", "\"edge\"", "batch"};
+    static const char* const words[] = {"float32",  "float64", "float16", "bfloat16",    "int32",     "int64",
+                                        "uint8",    "uint32",  "uint64",  "bool",        "complex64", "true",
+                                        "false",    "state ",  "all ",    "range ",      "whole ",    "quotient ",
+                                        "tensor 0", "none",    "?",       "\"reflect\"", "\"edge\"",  "batch"};
     size_t at, end;
-    const auto is = [&](size_t i) { return is_word(text_[i]) && !is_digit(text_[i]) && (i == 0 || !is_word(text_[i - 1])); };
-    if (find(is, [&](size_t i) { return is_word(text_[i]); }, at, end)) text_.replace(at, end - at, words[below(std::size(words))]);
+    const auto is = [&](size_t i) {
+      return is_word(text_[i]) && !is_digit(text_[i]) && (i == 0 || !is_word(text_[i - 1]));
+    };
+    if (find(is, [&](size_t i) { return is_word(text_[i]); }, at, end))
+      text_.replace(at, end - at, words[below(std::size(words))]);
   }
 
   bool line(size_t& at, size_t& end) {
@@ -214,7 +245,8 @@ class TextMutator {
   // An op over values that there are, before a return; its result takes the place of one that is returned.
   void add_eqn() {
     size_t at, end;
-    if (!find([&](size_t i) { return text_.compare(i, 9, "\n  return") == 0; }, [](size_t) { return false; }, at, end)) return;
+    if (!find([&](size_t i) { return text_.compare(i, 9, "\n  return") == 0; }, [](size_t) { return false; }, at, end))
+      return;
     std::string inputs;
     for (size_t n = below(4); n > 0; --n) inputs += "%" + std::to_string(below(12)) + ", ";
     std::string made;
@@ -235,7 +267,9 @@ bool ends_soon(const std::string& text) {
     for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
       const std::string digits = text.substr(at + std::strlen(name), 20);
       const size_t end = digits.find_first_not_of("0123456789");
-      if (end == 0 || end == std::string::npos || end > 3 || std::stoll(digits) > kMostSteps || digits[end] == '*' || digits[end] == '+') return false;
+      if (end == 0 || end == std::string::npos || end > 3 || std::stoll(digits) > kMostSteps || digits[end] == '*' ||
+          digits[end] == '+')
+        return false;
     }
   return true;
 }
@@ -278,7 +312,8 @@ void try_endpoint(const Model& model, const FileContent& file, const Endpoint& e
       m.output_shapes(shapes);
       const ModelStats stats = m.stats(shapes);
       if (stats.flops < 0 || stats.arena_bytes < 0) std::abort();
-      if (!small || stats.flops > kMostFlops || stats.arena_bytes > kMostBytes || !ends_soon(std::string(e.graph))) return;
+      if (!small || stats.flops > kMostFlops || stats.arena_bytes > kMostBytes || !ends_soon(std::string(e.graph)))
+        return;
       m.prepare(shapes);
       for (size_t i = 0; i < e.inputs.size(); ++i) inputs.push_back(filled(shapes[i], e.inputs[i].dtype, bytes));
       if (example && !e.example_inputs.empty()) allowed([&] { m.check_example(); });

@@ -1,5 +1,6 @@
 // One op of the table with inputs and attributes made of the fuzzer's bytes: what a shape rule accepts, its kernel must
-// compute without leaving its arrays, and its view rule must stay within them. A rule may refuse with addax::Error only.
+// compute without leaving its arrays, and its view rule must stay within them. A rule may refuse with addax::Error
+// only.
 //
 // Inputs and outputs lie in blocks of exactly their size, so the address sanitizer sees every byte beyond them.
 #include <cstdlib>
@@ -21,14 +22,16 @@ Shape some_shape(FuzzBytes& in, const Tensors& before) {
   if (!before.empty() && in.chance(150)) {
     Shape shape = before[in.below(before.size())].shape();
     if (in.chance(90) && !shape.empty()) shape.erase(static_cast<int>(in.below(shape.size())));
-    if (in.chance(60) && shape.rank() < kMaxRank) shape.insert(static_cast<int>(in.below(shape.size() + 1)), in.below(5));
+    if (in.chance(60) && shape.rank() < kMaxRank)
+      shape.insert(static_cast<int>(in.below(shape.size() + 1)), in.below(5));
     if (in.chance(60) && !shape.empty()) shape[static_cast<int>(in.below(shape.size()))] = in.number();
     if (in.chance(30)) std::reverse(shape.begin(), shape.end());
     for (int64_t& d : shape) d = std::max<int64_t>(d, 0);
     return shape;
   }
   Shape shape;
-  for (size_t rank = in.below(6); rank > 0; --rank) shape.push_back(in.chance(250) ? static_cast<int64_t>(in.below(6)) : std::max<int64_t>(in.number(), 0));
+  for (size_t rank = in.below(6); rank > 0; --rank)
+    shape.push_back(in.chance(250) ? static_cast<int64_t>(in.below(6)) : std::max<int64_t>(in.number(), 0));
   return shape;
 }
 
@@ -63,7 +66,9 @@ struct RandomAttrs final : AttrVisitor {
   void field(const char*, Dims& v) override {
     if (in.chance(30)) return;
     v = {};
-    const size_t rank = inputs.empty() || in.chance(40) ? in.below(6) : static_cast<size_t>(inputs[0].rank() - (in.chance(128) ? 2 : 0));
+    const size_t rank = inputs.empty() || in.chance(40)
+                            ? in.below(6)
+                            : static_cast<size_t>(inputs[0].rank() - (in.chance(128) ? 2 : 0));
     for (size_t i = 0; i < rank && i < static_cast<size_t>(kMaxRank); ++i) v.push_back(in.number());
   }
   void field(const char*, BodyRef&) override {}
@@ -94,14 +99,16 @@ void fill(const Tensor& t, FuzzBytes& in) {
 void check_view(const Layout& view, const Layout& base) {
   if (numel(view.shape) == 0) return;
   int64_t low = view.offset, high = view.offset;
-  for (int d = 0; d < view.shape.rank(); ++d) (view.strides[d] < 0 ? low : high) += view.strides[d] * (view.shape[d] - 1);
+  for (int d = 0; d < view.shape.rank(); ++d)
+    (view.strides[d] < 0 ? low : high) += view.strides[d] * (view.shape[d] - 1);
   if (low < 0 || high >= numel(base.shape)) std::abort();
 }
 
 void try_op(FuzzBytes& in) {
   const OpDef& op = in.op();
   const size_t most = op.max_inputs < 0 ? static_cast<size_t>(op.min_inputs) + 3 : static_cast<size_t>(op.max_inputs);
-  const size_t count = static_cast<size_t>(op.min_inputs) + (in.chance(100) ? in.below(most - static_cast<size_t>(op.min_inputs) + 1) : 0);
+  const size_t count = static_cast<size_t>(op.min_inputs) +
+                       (in.chance(100) ? in.below(most - static_cast<size_t>(op.min_inputs) + 1) : 0);
   Tensors inputs;
   const Dtype dtype = in.dtype();
   for (size_t i = 0; i < count; ++i) {

@@ -1,9 +1,13 @@
-// Runs a fuzz target over the files of folders, for compilers without libFuzzer: `model_fuzzer corpus`.
+// Runs a fuzz target without libFuzzer: over the files of folders, and over `-random=N` inputs that are the same each
+// time. `op_fuzzer -random=1000 corpus`.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
+#include <string_view>
 #include <vector>
 
 #include "fuzz/fuzzer.h"
@@ -14,7 +18,12 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t*, size_t size, size_t) { return size;
 int main(int argc, char** argv) {
   LLVMFuzzerInitialize(&argc, &argv);
   std::vector<std::filesystem::path> files;
+  long random = 0;
   for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]).rfind("-random=", 0) == 0) {
+      random = std::atol(argv[i] + 8);
+      continue;
+    }
     if (!std::filesystem::is_directory(argv[i])) {
       files.emplace_back(argv[i]);
       continue;
@@ -29,6 +38,12 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: %zu bytes\n", path.c_str(), bytes.size());
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   }
-  std::fprintf(stderr, "%zu files\n", files.size());
-  return files.empty() ? 1 : 0;
+  std::mt19937 bits(0);
+  std::vector<uint8_t> input(256);
+  for (long i = 0; i < random; ++i) {
+    for (uint8_t& byte : input) byte = static_cast<uint8_t>(bits() >> 24);
+    LLVMFuzzerTestOneInput(input.data(), input.size());
+  }
+  std::fprintf(stderr, "%zu files, %ld random inputs\n", files.size(), random);
+  return files.empty() && random == 0 ? 1 : 0;
 }

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "addax/ops/elementwise.h"
-#include "ops/elementwise.h"
 #include "ops/count.h"
+#include "ops/elementwise.h"
 #include "ops/families.h"
 #include "ops/op.h"
 #include "ops/vjp.h"
@@ -18,8 +18,6 @@ namespace addax {
 namespace {
 
 using elementwise::TypeRule;
-
-constexpr int kMaxSteps = 64;
 
 bool is_half(Dtype d) { return d == Dtype::Float16 || d == Dtype::BFloat16; }
 
@@ -54,8 +52,8 @@ std::vector<Instruction> split(std::string_view text) {
     }
     out.push_back(std::move(i));
   }
-  if (out.empty() || out.size() > kMaxSteps)
-    fail<ValueError>("fused: expected a program of 1 to ", kMaxSteps, " instructions, got ", out.size());
+  if (out.empty() || out.size() > kMostFusedSteps)
+    fail<ValueError>("fused: expected a program of 1 to ", kMostFusedSteps, " instructions, got ", out.size());
   return out;
 }
 
@@ -107,6 +105,8 @@ const FusedProgram* parse(const FusedAttrs& a) {
   std::vector<Dtype> types;
   std::istringstream names(a.dtypes);
   for (std::string name; names >> name;) types.push_back(dtype_from(name));
+  if (types.size() > kMostFusedInputs)
+    fail<ValueError>("fused: expected at most ", kMostFusedInputs, " inputs, got ", types.size());
   program->inputs = types;
   for (const Instruction& i : split(a.program)) {
     FusedStep s;

@@ -18,6 +18,8 @@ namespace addax {
 struct InferContext;
 struct OpDef;
 
+inline constexpr int kMostFusedInputs = 64, kMostFusedSteps = 64;
+
 struct FusedStep {
   const OpDef* op = nullptr;
   int operands = 0;

@@ -135,8 +135,7 @@ void check_size(const char* what, const Shape& shape, Dtype dtype) {
   int64_t bytes = size_of(dtype);
   for (const int64_t d : shape)
     fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, std::max<int64_t>(d, 1), &bytes) && bytes <= kLargest;
-  if (!fits)
-    fail<ShapeError>(what, ": expected a shape whose elements can be addressed, got ", shape, " of ", dtype);
+  if (!fits) fail<ShapeError>(what, ": expected a shape whose elements can be addressed, got ", shape, " of ", dtype);
 }
 
 OnHost::OnHost() : before_(on_host) { on_host = true; }
@@ -196,7 +195,8 @@ const OpDef& find_op(std::string_view name) {
   if (const OpDef* op = table.find(name)) return *op;
   std::string near;
   for (const OpDef* row : table.rows())
-    if (edit_distance(name, row->name) <= 2) near += (near.empty() ? "" : ", ") + std::string(row->name);
+    if (name.size() <= 40 && edit_distance(name, row->name) <= 2)
+      near += (near.empty() ? "" : ", ") + std::string(row->name);
   fail<ValueError>("op table: no op named '", name, "'", near.empty() ? "" : "; did you mean " + near + "?");
 }
 

@@ -1,4 +1,4 @@
-"""The file format as docs/format.md has it: a reader of its own, written from that page alone, gives the models' numbers."""
+"""The file format: a reader of its own, written from docs/format.md alone, gives the models' numbers."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def test_the_header_says_where_everything_lies(tmp_path):
     with pytest.raises(ValueError, match="features that this library does not have"):
         addax.export.load(path)
     path.write_bytes(whole[:8] + b"\2" + whole[9:])
-    with pytest.raises(ValueError, match="has version 2.*update addax"):
+    with pytest.raises(ValueError, match=r"has version 2.*update addax"):
         addax.export.load(path)
 
 

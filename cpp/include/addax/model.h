@@ -38,8 +38,8 @@ struct ModelStats {
   int steps = 0;
 };
 
-/// What a model remembers from run to run, such as the state of a stateful recurrent layer. Of one sequence of runs; not
-/// for two threads at once.
+/// What a model remembers from run to run, such as the state of a stateful recurrent layer. Of one sequence of runs;
+/// not for two threads at once.
 class ADDAX_API ModelState {
  public:
   /// In the order of the file, with their names.
@@ -71,12 +71,13 @@ class ADDAX_API Model {
   /// Another function of the same file, over the same weights. Throws ValueError for a name that is none.
   Model endpoint(const std::string& name) const;
 
-  /// One tensor per input, in order. Any sizes where the file leaves them open; the first run with new ones makes a plan,
-  /// which takes milliseconds. Throws ShapeError, DtypeError or ValueError for inputs that do not fit.
+  /// One tensor per input, in order. Any sizes where the file leaves them open; the first run with new ones makes a
+  /// plan, which takes milliseconds. Throws ShapeError, DtypeError or ValueError for inputs that do not fit.
   Tensors run(const Tensors& inputs) const;
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;
-  /// Writes the results into contiguous tensors of the caller's. Allocates nothing once it has run with these sizes in
-  /// as many threads at once. Inputs that are not contiguous or lie elsewhere are refused with ValueError.
+  /// Writes the results into contiguous tensors of the caller's. Once it has run with these sizes in as many
+  /// threads at once, no value needs new memory; convolutions, pooling and loops make lists of a few bytes. Inputs that
+  /// are not contiguous or lie elsewhere are refused with ValueError.
   void run(Span<const Tensor> inputs, Span<const Tensor> outputs) const;
   /// Of a model with a state, which moves on. If it throws, the state has not changed.
   Tensors run(const Tensors& inputs, ModelState& state) const;
