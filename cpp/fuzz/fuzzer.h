@@ -48,8 +48,16 @@ class FuzzBytes {
     return b < 224 ? b % 7 : kEnds[b % 16];
   }
   double real() {
-    static constexpr double kEnds[] = {0, 1, -1, 0.5, 1e-7, 1e300, -1e300, std::numeric_limits<double>::infinity(),
-                                       -std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()};
+    static constexpr double kEnds[] = {0,
+                                       1,
+                                       -1,
+                                       0.5,
+                                       1e-7,
+                                       1e300,
+                                       -1e300,
+                                       std::numeric_limits<double>::infinity(),
+                                       -std::numeric_limits<double>::infinity(),
+                                       std::numeric_limits<double>::quiet_NaN()};
     return kEnds[byte() % 10];
   }
   /// An element, often no index that there is.

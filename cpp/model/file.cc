@@ -63,7 +63,10 @@ Range range_at(const FileBytes& bytes, size_t at, const char* what) {
 class ContentReader {
  public:
   ContentReader(FileContent& content, const FileBytes& bytes, Range text, Range data)
-      : content_(content), bytes_(bytes), data_(data), in_({bytes.data() + text.offset, text.size}, nullptr, "model file") {}
+      : content_(content),
+        bytes_(bytes),
+        data_(data),
+        in_({bytes.data() + text.offset, text.size}, nullptr, "model file") {}
 
   void read() {
     in_.expect("addax");
@@ -71,8 +74,8 @@ class ContentReader {
     in_.expect("ops");
     const uint64_t ops = in_.natural();
     if (ops > kOpsVersion)
-      fail<ValueError>("model file: it uses version ", ops, " of the ops, and this library knows those up to ", kOpsVersion,
-                       "; update addax, or export the model with this version");
+      fail<ValueError>("model file: it uses version ", ops, " of the ops, and this library knows those up to ",
+                       kOpsVersion, "; update addax, or export the model with this version");
     in_.expect("made_by");
     content_.made_by = in_.quoted();
     while (in_.accept("tensor")) read_tensor();
@@ -139,7 +142,8 @@ class ContentReader {
       in_.expect("=");
       const size_t tensor = tensor_number();
       for (const auto& [other, number] : e.states)
-        if (other == name || number == tensor) in_.wrong("expected states to have names and tensors of their own before this");
+        if (other == name || number == tensor)
+          in_.wrong("expected states to have names and tensors of their own before this");
       e.states.emplace_back(std::move(name), tensor);
     });
     in_.expect("example");
@@ -222,9 +226,8 @@ class ContentReader {
     check_names(e.inputs);
     check_names(e.outputs);
     for (const std::string& size : e.sizes)
-      if (std::none_of(e.inputs.begin(), e.inputs.end(), [&](const Port& p) {
-            return std::find(p.sizes.begin(), p.sizes.end(), size) != p.sizes.end();
-          }))
+      if (std::none_of(e.inputs.begin(), e.inputs.end(),
+                       [&](const Port& p) { return std::find(p.sizes.begin(), p.sizes.end(), size) != p.sizes.end(); }))
         in_.wrong("expected size " + size + " to be a dim of an input before this");
     for (const Port& p : e.inputs)
       for (int i = 0; i < p.shape.rank(); ++i)
@@ -292,12 +295,13 @@ Tensors FileContent::values() const {
 FileContent parse_file(std::shared_ptr<const FileBytes> bytes) {
   const FileBytes& b = *bytes;
   if (b.size() < kHeaderBytes || std::memcmp(b.data(), kMagic, 8) != 0)
-    fail<ValueError>("this is no addax model file: expected it to begin with the 8 bytes \\x89ADDAX\\r\\n; "
-                     "model.export(\"m.addax\") writes one");
+    fail<ValueError>(
+        "this is no addax model file: expected it to begin with the 8 bytes \\x89ADDAX\\r\\n; "
+        "model.export(\"m.addax\") writes one");
   const uint32_t version = number_at<uint32_t>(b.data() + 8);
   if (version == 0 || version > kFormatVersion)
-    fail<ValueError>("model file: its format has version ", version, ", and this library reads those up to ", kFormatVersion,
-                     "; update addax, or export the model with this version");
+    fail<ValueError>("model file: its format has version ", version, ", and this library reads those up to ",
+                     kFormatVersion, "; update addax, or export the model with this version");
   if (number_at<uint32_t>(b.data() + 12) != 0)
     fail<ValueError>("model file: it needs features that this library does not have; update addax");
   if (number_at<uint64_t>(b.data() + 56) != b.size())
@@ -376,8 +380,8 @@ Graph graph_of(const Endpoint& e, const Sizes& sizes, const Tensors& tensors) {
         same = expected < 0 || expected == spec.shape[d];
       }
       if (!same)
-        fail<ValueError>("model file: ", what, " '", ports[i].name, "' of endpoint ", e.name, " is ", spec.dtype, spec.shape,
-                         " in its graph");
+        fail<ValueError>("model file: ", what, " '", ports[i].name, "' of endpoint ", e.name, " is ", spec.dtype,
+                         spec.shape, " in its graph");
     }
   };
   check(e.inputs, g.inputs, g.arguments(), "input");
@@ -388,8 +392,8 @@ Graph graph_of(const Endpoint& e, const Sizes& sizes, const Tensors& tensors) {
     const Spec& spec = g.vars[static_cast<size_t>(g.inputs[e.inputs.size() + i])];
     const Tensor& value = tensors[e.states[i].second];
     if (value.shape() != spec.shape || value.dtype() != spec.dtype)
-      fail<ValueError>("model file: state '", e.states[i].first, "' of endpoint ", e.name, " is ", spec.dtype, spec.shape,
-                       " in its graph");
+      fail<ValueError>("model file: state '", e.states[i].first, "' of endpoint ", e.name, " is ", spec.dtype,
+                       spec.shape, " in its graph");
   }
   return g;
 }
@@ -398,7 +402,8 @@ void check_tensors(const FileContent& file) {
   for (size_t i = 0; i < file.tensors.size(); ++i) {
     const FileTensor& t = file.tensors[i];
     if (crc32(file.bytes->data() + t.offset, static_cast<size_t>(t.value.nbytes())) != t.crc)
-      fail<ValueError>("model file: tensor ", i, " '", t.name, "' does not have the checksum that the file says; it is damaged");
+      fail<ValueError>("model file: tensor ", i, " '", t.name,
+                       "' does not have the checksum that the file says; it is damaged");
   }
 }
 

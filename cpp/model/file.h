@@ -13,7 +13,9 @@
 
 namespace addax {
 
-inline constexpr char kMagic[] = "\x89" "ADDAX\r\n";
+inline constexpr char kMagic[] =
+    "\x89"
+    "ADDAX\r\n";
 inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr uint64_t kOpsVersion = 1;
 inline constexpr size_t kHeaderBytes = 64;

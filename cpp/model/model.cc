@@ -36,7 +36,8 @@ std::string names_of(const std::vector<TensorInfo>& infos) {
 
 }  // namespace
 
-std::shared_ptr<const Model::File> Model::File::open(std::shared_ptr<const FileBytes> bytes, const LoadOptions& options) {
+std::shared_ptr<const Model::File> Model::File::open(std::shared_ptr<const FileBytes> bytes,
+                                                     const LoadOptions& options) {
   if (options.threads < 0) fail<ValueError>("LoadOptions: expected threads of 0 or more, got ", options.threads);
   const auto file = std::make_shared<File>();
   try {
@@ -135,7 +136,8 @@ std::shared_ptr<const Model::Function::Planned> Model::Function::planned_for(Spa
 
 void Model::Function::check_dtypes(Span<const Tensor> tensors) const {
   if (tensors.size() != inputs.size())
-    fail<ValueError>(endpoint.name, ": expected ", inputs.size(), " inputs (", names_of(inputs), "), got ", tensors.size());
+    fail<ValueError>(endpoint.name, ": expected ", inputs.size(), " inputs (", names_of(inputs), "), got ",
+                     tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (!tensors[i]) fail<ValueError>(endpoint.name, ": input ", i, " '", inputs[i].name, "' is undefined");
     if (tensors[i].dtype() != inputs[i].dtype)
@@ -261,9 +263,11 @@ void Model::run(Span<const Tensor> inputs, Span<const Tensor> outputs) const {
     if (outputs[i].storage()->read_only) fail<ValueError>(name, ": output ", i, " must not be read-only memory");
     // Results are written while inputs are still read.
     for (size_t k = 0; k < inputs.size(); ++k)
-      if (overlap(outputs[i], inputs[k])) fail<ValueError>(name, ": output ", i, " must not share memory with input ", k);
+      if (overlap(outputs[i], inputs[k]))
+        fail<ValueError>(name, ": output ", i, " must not share memory with input ", k);
     for (size_t k = 0; k < i; ++k)
-      if (overlap(outputs[i], outputs[k])) fail<ValueError>(name, ": outputs ", k, " and ", i, " must not share memory");
+      if (overlap(outputs[i], outputs[k]))
+        fail<ValueError>(name, ": outputs ", k, " and ", i, " must not share memory");
   }
   Function::call(*planned, inputs, {}, outputs, {});
 }
@@ -305,7 +309,8 @@ void ModelState::set(const std::string& name, const Tensor& value) {
   Tensor& old = values_[static_cast<size_t>(it - names_.begin())];
   if (value.shape() != old.shape())
     fail<ShapeError>("state '", name, "' must have shape ", old.shape(), ", got ", value.shape());
-  if (value.dtype() != old.dtype()) fail<DtypeError>("state '", name, "' must be ", old.dtype(), ", got ", value.dtype());
+  if (value.dtype() != old.dtype())
+    fail<DtypeError>("state '", name, "' must be ", old.dtype(), ", got ", value.dtype());
   old = value.to(old.device()).contiguous();
 }
 

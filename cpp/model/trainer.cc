@@ -38,9 +38,7 @@ struct Trainer::Impl {
     return static_cast<size_t>(it - all.begin());
   }
 
-  bool is_metric(size_t i) const {
-    return endpoint->states[i].first.compare(0, kMetrics.size(), kMetrics) == 0;
-  }
+  bool is_metric(size_t i) const { return endpoint->states[i].first.compare(0, kMetrics.size(), kMetrics) == 0; }
 };
 
 Trainer::Trainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -22,6 +22,8 @@ inline int64_t product_of(std::initializer_list<int64_t> factors) {
   return large ? kUncountable : std::min(product, kUncountable);
 }
 
-inline int64_t sum_of(int64_t a, int64_t b) { return std::min(std::min(a, kUncountable) + std::min(b, kUncountable), kUncountable); }
+inline int64_t sum_of(int64_t a, int64_t b) {
+  return std::min(std::min(a, kUncountable) + std::min(b, kUncountable), kUncountable);
+}
 
 }  // namespace addax

@@ -22,8 +22,8 @@ struct KernelArgs;
 
 inline constexpr int kFewOutputs = 6;  // as many need no heap
 
-/// Throws ShapeError for a negative dim, and where the elements take more than `kLargest` bytes, which is what a process
-/// can address. So the sum of a few dims is a number, and so are all strides.
+/// Throws ShapeError for a negative dim, and where the elements take more than `kLargest` bytes, which is what a
+/// process can address. So the sum of a few dims is a number, and so are all strides.
 inline constexpr int64_t kLargest = int64_t{1} << 47;
 ADDAX_API void check_size(const char* what, const Shape& shape, Dtype dtype);
 
