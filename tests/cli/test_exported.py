@@ -20,13 +20,13 @@ def test_from_a_saved_model_to_numbers(saved, tmp_path, capsys):
     model, path = saved
     out = tmp_path / "m.addax"
     assert main(["export", str(path), str(out)]) == 0
-    assert "input: float32(batch, 4)" in capsys.readouterr().out
+    assert "x: float32(batch, 4)" in capsys.readouterr().out
     x = np.random.default_rng(0).normal(size=(5, 4))  # float64, as NumPy makes it
     np.save(tmp_path / "x.npy", x)
     expected = model.predict(x.astype("float32"), verbose=0)
     assert main(["predict", str(out), str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy"), "--verify"]) == 0
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
-    np.savez(tmp_path / "x.npz", input=x)
+    np.savez(tmp_path / "x.npz", x=x)
     assert main(["predict", str(out), str(tmp_path / "x.npz")]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("scores: float32(5, 3)\n")
@@ -71,6 +71,6 @@ def test_inputs_that_do_not_fit(saved, tmp_path, capsys):
     main(["export", str(path), str(out), "--quiet"])
     np.save(tmp_path / "x.npy", np.ones((2, 5), "float32"))
     assert main(["predict", str(out), str(tmp_path / "x.npy")]) == 1
-    assert "input 0 'input' must have shape (batch, 4), got (2, 5)" in capsys.readouterr().err
+    assert "input 0 'x' must have shape (batch, 4), got (2, 5)" in capsys.readouterr().err
     np.save(tmp_path / "bad.npy", np.array([{}]), allow_pickle=True)
     assert main(["predict", str(out), str(tmp_path / "bad.npy")]) == 1

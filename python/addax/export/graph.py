@@ -220,6 +220,8 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
                 raise differ(f"the model computes {here[0]} at one size where it computes {there[0]} at another")
         raise differ("the model computes other things at other sizes")
 
+    found: dict[str, tuple[int, ...]] = {}
+
     def merged_spec(v: int) -> Spec:
         variants = [p[0][v] for p in parts]
         if len({(len(shape), dtype) for shape, dtype in variants}) > 1:
@@ -229,7 +231,7 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
             values = tuple(shape[axis] for shape, _ in variants)
             dims.append(samples.fit(values))
             if dims[-1] is None or (isinstance(dims[-1], Size) and dims[-1].values):
-                samples.derive(f"@{v}.{axis}", values)
+                found[f"@{v}.{axis}"] = values
         return Spec(tuple(dims), variants[0][1])
 
     def merged_attr(op: str, name: str, values: list) -> Any:
@@ -276,6 +278,10 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
         # An attribute may name dims of values before it.
         merged = {name: merged_attr(op, name, [p[3][i][1][k][1] for p in parts]) for k, (name, _) in enumerate(attrs)}
         specs_of.update((v, merged_spec(v)) for v in outs)
+        # Only now: outputs of one equation cannot name each other's dims.
+        for name, values in found.items():
+            samples.derive(name, values)
+        found.clear()
         equations.append(Equation(op, merged, tuple(ins), tuple(outs)))
     return ExportedGraph(
         specs=specs_of,
