@@ -1,6 +1,6 @@
 """Writes the tables of docs/performance.md from what the races have measured.
 
-    python benchmarks/report.py benchmarks/results/models.json benchmarks/results/ops.json
+    python benchmarks/report.py benchmarks/results/models.json benchmarks/results/ops.json benchmarks/results/inference.json
 
 The text around the tables stays as it is: each is put between its two marker lines.
 """
@@ -58,6 +58,25 @@ def ops(data: dict) -> list[str]:
     return lines
 
 
+def inference(data: dict) -> list[str]:
+    lines = [
+        about(data),
+        "",
+        "| model | runner | p50, us | p99, us | examples/s in batches of 32 |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rows in data["results"].items():
+        for runner, r in rows.items():
+            lines.append(f"| {name} | {runner} | {r['p50']:.1f} | {r['p99']:.1f} | {r['throughput']:,.0f} |")
+            name = ""
+    load = data["loading"]
+    return [
+        *lines,
+        "",
+        "A file of 100 MB, in the system's cache: " + ", ".join(f"{k} {v:.3g}" for k, v in load.items()),
+    ]
+
+
 def put(page: str, marker: str, lines: list[str]) -> str:
     start, end = f"<!-- {marker} -->\n", f"<!-- end of {marker} -->\n"
     before, rest = page.split(start)
@@ -69,7 +88,8 @@ def main() -> None:
     page = PAGE.read_text()
     for file in sys.argv[1:]:
         data = json.loads(Path(file).read_text())
-        page = put(page, "models", models(data)) if "results" in data else put(page, "ops", ops(data))
+        kind = inference if "loading" in data else models if "results" in data else ops
+        page = put(page, kind.__name__, kind(data))
     PAGE.write_text(page)
 
 

@@ -11,8 +11,9 @@ using namespace addax;
 template <class T>
 void fill(const Tensor& x, int64_t k) {
   for (int64_t i = 0; i < x.numel(); ++i)
-    x.data<T>()[i] = std::is_floating_point_v<T> ? static_cast<T>(static_cast<double>((37 * i + 11 * k) % 101) / 101 - 0.5)
-                                                 : static_cast<T>((37 * i + 11 * k) % 7);
+    x.data<T>()[i] = std::is_floating_point_v<T>
+                         ? static_cast<T>(static_cast<double>((37 * i + 11 * k) % 101) / 101 - 0.5)
+                         : static_cast<T>((37 * i + 11 * k) % 7);
 }
 
 Tensor pattern(const TensorInfo& info, int64_t batch, int64_t k) {
@@ -43,7 +44,8 @@ int main(int argc, char** argv) try {
   const Tensors outputs = model.run(inputs);
   for (size_t i = 0; i < outputs.size(); ++i) {
     std::cout << model.outputs()[i].name << ' ' << outputs[i].shape() << ':';
-    for (int64_t k = 0; k < outputs[i].numel(); ++k) std::cout << ' ' << std::setprecision(9) << outputs[i].data<float>()[k];
+    for (int64_t k = 0; k < outputs[i].numel(); ++k)
+      std::cout << ' ' << std::setprecision(9) << outputs[i].data<float>()[k];
     std::cout << '\n';
   }
 } catch (const Error& error) {

@@ -25,7 +25,7 @@ constexpr int64_t kChunkSlack = 64 << 10;
 constexpr size_t kMaxPath = 1024;
 constexpr auto kLinger = std::chrono::seconds(1);
 // Who has just connected may send so long before another may take the place.
-constexpr auto kWelcome = std::chrono::seconds(1000);
+constexpr auto kWelcome = std::chrono::seconds(5);
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() <= 18 &&
