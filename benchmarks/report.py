@@ -1,6 +1,6 @@
 """Writes the tables of docs/performance.md from what the races have measured.
 
-    python benchmarks/report.py benchmarks/results/models.json benchmarks/results/ops.json benchmarks/results/inference.json
+    cd benchmarks/results && python ../report.py models.json ops.json inference.json
 
 The text around the tables stays as it is: each is put between its two marker lines.
 """
