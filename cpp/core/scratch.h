@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace addax {
 
@@ -24,5 +25,22 @@ class Scratch {
   int64_t bytes_;
   T* data_;
 };
+
+/// For small lists inside of a kernel: runs that repeat find their memory in the cache.
+template <class T>
+struct CacheAllocator {
+  using value_type = T;
+  CacheAllocator() = default;
+  template <class U>
+  CacheAllocator(const CacheAllocator<U>&) {}
+  T* allocate(size_t n) {
+    return static_cast<T*>(cpu_allocate(static_cast<int64_t>(n * sizeof(T)), "a kernel's list"));
+  }
+  void deallocate(T* data, size_t n) { cpu_free(data, static_cast<int64_t>(n * sizeof(T))); }
+  friend bool operator==(CacheAllocator, CacheAllocator) { return true; }
+  friend bool operator!=(CacheAllocator, CacheAllocator) { return false; }
+};
+template <class T>
+using List = std::vector<T, CacheAllocator<T>>;
 
 }  // namespace addax

@@ -100,37 +100,55 @@ Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
 
 Tensor Tensor::placeholder(const Shape& shape, Dtype dtype) { return make({}, Layout::contiguous(shape), dtype); }
 
+namespace {
+
+template <class T>
+constexpr Dtype dtype_for() {
+  if (std::is_same_v<T, bool>) return Dtype::Bool;
+  if (std::is_same_v<T, Float16>) return Dtype::Float16;
+  if (std::is_same_v<T, BFloat16>) return Dtype::BFloat16;
+  if (std::is_same_v<T, float>) return Dtype::Float32;
+  if (std::is_same_v<T, double>) return Dtype::Float64;
+  constexpr int width = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
+  return static_cast<Dtype>(static_cast<int>(std::is_signed_v<T> ? Dtype::Int8 : Dtype::UInt8) + width);
+}
+
+}  // namespace
+
 template <class T>
 Tensor Tensor::from_data(const T* data, const Shape& shape) {
-  Dtype dtype = Dtype::Float32;
-  if constexpr (std::is_same_v<T, bool>)
-    dtype = Dtype::Bool;
-  else if constexpr (std::is_same_v<T, Float16>)
-    dtype = Dtype::Float16;
-  else if constexpr (std::is_same_v<T, BFloat16>)
-    dtype = Dtype::BFloat16;
-  else if constexpr (std::is_same_v<T, double>)
-    dtype = Dtype::Float64;
-  else if constexpr (std::is_integral_v<T>)
-    dtype = static_cast<Dtype>((std::is_signed_v<T> ? 1 : 5) + (sizeof(T) == 1   ? 0
-                                                                : sizeof(T) == 2 ? 1
-                                                                : sizeof(T) == 4 ? 2
-                                                                                 : 3));
-  Tensor t = empty(shape, dtype);
+  Tensor t = empty(shape, dtype_for<T>());
   std::copy_n(data, t.numel(), t.data<T>());
   return t;
 }
-template ADDAX_API Tensor Tensor::from_data(const bool*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const int8_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const int16_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const int32_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const int64_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const uint8_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const uint16_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const uint32_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const uint64_t*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const float*, const Shape&);
-template ADDAX_API Tensor Tensor::from_data(const double*, const Shape&);
+
+template <class T>
+Tensor Tensor::borrow(T* data, const Shape& shape) {
+  constexpr Dtype dtype = dtype_for<std::remove_const_t<T>>();
+  Storage* const storage = new Storage;
+  storage->data = const_cast<std::remove_const_t<T>*>(data);
+  storage->bytes = addax::numel(shape) * size_of(dtype);
+  storage->read_only = std::is_const_v<T>;
+  storage->foreign = [](void*) {};
+  return Tensor(Ref<Storage>(storage), Layout::contiguous(shape), dtype);
+}
+
+#define ADDAX_FROM(T)                                                  \
+  template ADDAX_API Tensor Tensor::from_data(const T*, const Shape&); \
+  template ADDAX_API Tensor Tensor::borrow(T*, const Shape&);          \
+  template ADDAX_API Tensor Tensor::borrow(const T*, const Shape&);
+ADDAX_FROM(bool)
+ADDAX_FROM(int8_t)
+ADDAX_FROM(int16_t)
+ADDAX_FROM(int32_t)
+ADDAX_FROM(int64_t)
+ADDAX_FROM(uint8_t)
+ADDAX_FROM(uint16_t)
+ADDAX_FROM(uint32_t)
+ADDAX_FROM(uint64_t)
+ADDAX_FROM(float)
+ADDAX_FROM(double)
+#undef ADDAX_FROM
 
 bool Tensor::is_unique() const {
   return impl_->refs.load(std::memory_order_acquire) == 1 && impl_->storage &&

@@ -120,7 +120,7 @@ void pack_filters(const Correlation<S>& c, const Step& step, int64_t group, cons
 
 // The box elements that one position sums, as runs of a step k_step, in the order of pack_filters.
 template <class S, class T>
-int64_t filter_runs(const Correlation<S>& c, const Pass& pass, const Box<T>& box, std::vector<Run>& runs) {
+int64_t filter_runs(const Correlation<S>& c, const Pass& pass, const Box<T>& box, List<Run>& runs) {
   const auto& axis = pass.axis;
   const int64_t tap = axis[2].tap_step * box.pixel;
   const int64_t k_step = !c.lanes ? 1 : c.depth == 1 ? tap : box.pixel / c.depth;
@@ -146,7 +146,7 @@ void correlate(const Correlation<S>& c) {
     if (tile == 4) return winograd<4>(c);
   }
   const ColumnPanels<T> panels(c.columns);
-  std::vector<Step> steps;
+  List<Step> steps;
   int64_t weights = 0, tasks = 0, box_elements = 0, work = 0;
   for (const Pass& pass : c.passes) {
     Step step;
@@ -180,7 +180,7 @@ void correlate(const Correlation<S>& c) {
       c.passes[0].axis[0].dst_size * c.passes[0].axis[1].dst_size * c.passes[0].axis[2].dst_size * c.dst_channels;
   parallel_for(tasks, ceil_div(tasks * kTaskWork, std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
     Scratch<T> memory(box_elements, "conv");
-    std::vector<Run> runs;
+    List<Run> runs;
     size_t at = 0;
     for (int64_t i = begin; i < end; ++i) {
       while (i >= steps[at].tasks) ++at;
@@ -338,7 +338,7 @@ void conv_filter_grad(const KernelArgs& args) {
   parallel_for(parts * groups * cuts, 1, [&](int64_t begin, int64_t end) {
     Scratch<T> memory(box_size(pass, {0, slab_size}, shared), "conv_filter_grad");
     Scratch<T> g_panels(slab_size * layer * ColumnPanels<T>::kWidth * ceil_div(panels.count, cuts), "conv_filter_grad");
-    std::vector<Run> runs;
+    List<Run> runs;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t cut = task % cuts, group = task / cuts % groups, part = task / cuts / groups;
       const int64_t first_panel = cut * panels.count / cuts, last_panel = (cut + 1) * panels.count / cuts;

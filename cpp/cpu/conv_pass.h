@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
+#include "core/scratch.h"
 #include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
 #include "ops/conv.h"
@@ -78,9 +78,9 @@ inline Pass forward_pass(const ConvShape& s) {
 
 /// g to dx, one pass per phase of the stride: positions i = phase + q * stride of dx see only the taps t with
 /// i + low - t * dilation divisible by the stride, and those read g without a stride.
-inline std::vector<Pass> input_grad_passes(const ConvShape& s) {
+inline List<Pass> input_grad_passes(const ConvShape& s) {
   const auto axes = [&](size_t i) {
-    std::vector<Axis> phases;
+    List<Axis> phases;
     const int64_t stride = s.stride[i], dilation = s.dilation[i];
     int64_t period = 1;  // of the taps that one phase sees
     while (period * dilation % stride) ++period;
@@ -103,7 +103,7 @@ inline std::vector<Pass> input_grad_passes(const ConvShape& s) {
     }
     return phases;
   };
-  std::vector<Pass> passes;
+  List<Pass> passes;
   for (const Axis& d : axes(0))
     for (const Axis& h : axes(1))
       for (const Axis& w : axes(2)) passes.push_back({{d, h, w}});
@@ -218,7 +218,7 @@ Box<T> load_box(const S* image, const Pass& pass, Slab slab, const Channels& cha
 /// x to y, or g to dx.
 template <class S>
 struct Correlation {
-  std::vector<Pass> passes;
+  List<Pass> passes;
   int64_t batch, groups;
   bool lanes;  // depthwise: column j reads channel j of the box, where otherwise every column reads all
   const S* src;

@@ -8,8 +8,8 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <vector>
 
+#include "core/scratch.h"
 #include "cpu/simd/convert.h"
 #include "cpu/simd/vec.h"
 
@@ -122,7 +122,7 @@ struct Reach {
   Triple tap_step;        // from one source position to the next
   // Along the last dim, results `phases` apart read sources `phase_step` apart, borders aside.
   int64_t phases, phase_step;
-  std::array<std::vector<Line>, 3> lines;
+  std::array<List<Line>, 3> lines;
 
   int64_t source_size() const { return source[0] * source[1] * source[2] * channels; }
   int64_t result_size() const { return result[0] * result[1] * result[2] * channels; }
@@ -156,7 +156,7 @@ Reach backward_reach(const Pooling& s) {
 
 // `pixels` pixels of the result, all of whose channels are made from the same sources, but for the steps.
 struct Pixels {
-  const std::vector<Origin>& sources;
+  const List<Origin>& sources;
   int64_t count, channels, source_step, result_step, to;
 
   // Calls f(block) for all of it: four vectors at a time if kWide, else one, which is less code.
@@ -266,7 +266,7 @@ void visit(const Stretch& stretch, F&& f) {
   Triple first = {0, 0, 0}, last = r.result;
   first[stretch.cut] = stretch.begin;
   last[stretch.cut] = stretch.end;
-  std::vector<Origin> rows, sources;
+  List<Origin> rows, sources;
   for (int64_t d = first[0]; d < last[0]; ++d)
     for (int64_t h = first[1]; h < last[1]; ++h) {
       const Line &plane = r.lines[0][static_cast<size_t>(d)], &row = r.lines[1][static_cast<size_t>(h)];

@@ -3,8 +3,8 @@
 #include "ops/reduce.h"
 
 #include <cmath>
-#include <vector>
 
+#include "core/scratch.h"
 #include "cpu/computed.h"
 #include "cpu/kernels.h"
 #include "cpu/reduction.h"
@@ -314,7 +314,7 @@ void reduce_fused(const KernelArgs& k) {
   const FusedProgram& program = a.program.parsed();
   Shape shape;
   for (const View& v : k.in) shape = broadcast(shape, v.shape, k.op.name);
-  std::vector<View> out(k.out.begin(), k.out.end());
+  List<View> out(k.out.begin(), k.out.end());
   out[0] = {nullptr, program.steps[static_cast<size_t>(results[0]) - program.inputs.size()].out, shape,
             contiguous_strides(shape)};
   View x = out[0];

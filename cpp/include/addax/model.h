@@ -75,9 +75,9 @@ class ADDAX_API Model {
   /// plan, which takes milliseconds. Throws ShapeError, DtypeError or ValueError for inputs that do not fit.
   Tensors run(const Tensors& inputs) const;
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;
-  /// Writes the results into contiguous tensors of the caller's. Once it has run with these sizes in as many
-  /// threads at once, no value needs new memory; convolutions, pooling and loops make lists of a few bytes. Inputs that
-  /// are not contiguous or lie elsewhere are refused with ValueError.
+  /// Writes the results into contiguous tensors of the caller's (`Tensor::borrow` makes one over any memory). Once it
+  /// has run with these sizes in as many threads at once, it allocates nothing, but for loops, which make a few small
+  /// lists. Inputs that are not contiguous or lie elsewhere are refused with ValueError.
   void run(Span<const Tensor> inputs, Span<const Tensor> outputs) const;
   /// Of a model with a state, which moves on. If it throws, the state has not changed.
   Tensors run(const Tensors& inputs, ModelState& state) const;

@@ -101,6 +101,10 @@ class ADDAX_API Tensor {
   /// Copies numel(shape) elements from `data`.
   template <class T>
   static Tensor from_data(const T* data, const Shape& shape);
+  /// Over numel(shape) elements of the caller's, which must live as long as the tensor and its views; those of a const
+  /// T are only read. Copies nothing.
+  template <class T>
+  static Tensor borrow(T* data, const Shape& shape);
 
   explicit operator bool() const { return static_cast<bool>(impl_); }
   const Shape& shape() const { return impl_->layout.shape; }
