@@ -348,8 +348,7 @@ TEST_CASE("inputs that do not fit") {
       says(message<DtypeError>([&] { m.run({cast(x, Dtype::Float64)}); }), "input 0 'x' must be float32, got float64"));
   CHECK(says(message<ShapeError>([&] { m.run({floats({2}, {1, 2})}); }),
              "input 0 'x' must have shape (batch, 2), got (2,)"));
-  CHECK(
-      says(message<ShapeError>([&] { m.run({floats({2, 1}, {1, 2})}); }), "must have shape (batch, 2), got (2, 1)"));
+  CHECK(says(message<ShapeError>([&] { m.run({floats({2, 1}, {1, 2})}); }), "must have shape (batch, 2), got (2, 1)"));
   CHECK(says(message<ShapeError>([&] { m.output_shapes({{-1, 2}}); }), "must have shape"));
   CHECK(says(message<ValueError>([&] { m.run(std::map<std::string, Tensor>{}); }), "expected an input 'x'"));
   CHECK(says(message<ValueError>([&] { m.run(std::map<std::string, Tensor>{{"x", x}, {"z", x}}); }), "no input 'z'"));
