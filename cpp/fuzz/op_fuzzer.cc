@@ -113,7 +113,7 @@ void try_op(FuzzBytes& in) {
   const Dtype dtype = in.dtype();
   for (size_t i = 0; i < count; ++i) {
     const Spec spec{some_shape(in, inputs), in.chance(40) ? in.dtype() : dtype};
-    check_size(op.name, spec.shape, spec.dtype);
+    check_size(op.name, spec.shape, spec.dtype, kAddressable);
     inputs.push_back(Tensor::placeholder(spec.shape, spec.dtype));
   }
   Attrs attrs;

@@ -316,7 +316,7 @@ class Planner {
         if (offset + b.bytes <= p.offset) break;
         offset = std::max(offset, (p.offset + p.bytes + kAlignment - 1) / kAlignment * kAlignment);
       }
-      if (offset > kLargest) fail<OutOfMemory>("plan: inner values take more bytes than there can be");
+      if (offset > kAddressable) fail<OutOfMemory>("plan: inner values take more bytes than there can be");
       b.offset = offset;
       total = std::max(total, offset + b.bytes);
       const auto behind = std::upper_bound(placed.begin(), placed.end(), offset, [&](int64_t o, int p) {

@@ -214,7 +214,7 @@ class Reader final : public KnownDims {
   }
 
   int add(int64_t name, const Spec& spec) {
-    check_size("graph", spec.shape, spec.dtype);
+    check_size("graph", spec.shape, spec.dtype, kAddressable);
     if (kind_of(spec.dtype) == Kind::Complex) in_.wrong("expected a dtype that is not complex before this");
     const int v = g_.add_var(spec.shape, spec.dtype);
     if (!ids_.emplace(name, v).second) in_.wrong("%" + std::to_string(name) + " is defined twice");

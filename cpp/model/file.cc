@@ -96,7 +96,7 @@ class ContentReader {
     for (const int64_t d : shape)
       if (d < 0) in_.wrong("expected dims that are not negative before this");
     int64_t size = 0;
-    check_size("model file", shape, dtype);
+    check_size("model file", shape, dtype, kAddressable);
     size = numel(shape) * size_of(dtype);
     in_.expect("at");
     const uint64_t offset = in_.natural();

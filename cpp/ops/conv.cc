@@ -26,7 +26,7 @@ int check(const InferContext& c, const ConvAttrs& attrs, const char* first, cons
                      " and ", second, " ", b.shape());
   const auto per_dim = [&](const char* name, const Dims& values, int64_t least) {
     bool good = values.rank() == rank;
-    for (int64_t v : values) good &= v >= least && v <= kLargest;
+    for (int64_t v : values) good &= v >= least && v <= kAddressable;
     if (!good)
       fail<ValueError>(op, ": ", name, " needs one value >= ", least, " per spatial dim (", rank, "), got ", values);
   };
@@ -40,7 +40,7 @@ int check(const InferContext& c, const ConvAttrs& attrs, const char* first, cons
 
 void check_sizes(const char* op, const char* name, const Dims& values, int rank) {
   bool good = values.rank() == rank;
-  for (int64_t v : values) good &= v >= 0 && v <= kLargest;
+  for (int64_t v : values) good &= v >= 0 && v <= kAddressable;
   if (!good) fail<ValueError>(op, ": ", name, " needs one size per spatial dim (", rank, "), got ", values);
 }
 

@@ -164,7 +164,7 @@ void pad_infer(InferContext& c) {
   require_rank(c, "high", a.high);
   const PadMode mode = pad_mode(a.mode);
   for (int i = 0; i < shape.rank(); ++i) {
-    if (a.low[i] < 0 || a.high[i] < 0 || a.low[i] > kLargest || a.high[i] > kLargest)
+    if (a.low[i] < 0 || a.high[i] < 0 || a.low[i] > kAddressable || a.high[i] > kAddressable)
       fail<ValueError>(c.op.name, ": widths must be >= 0 and less than memory, got low ", a.low, " and high ", a.high,
                        "; to remove elements use a slice");
     if (mode != PadMode::Constant && shape[i] == 0 && a.low[i] + a.high[i] > 0)

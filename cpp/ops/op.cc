@@ -129,12 +129,12 @@ void infer_outputs(InferContext& c) {
   op.infer(c);
 }
 
-void check_size(const char* what, const Shape& shape, Dtype dtype) {
+void check_size(const char* what, const Shape& shape, Dtype dtype, int64_t most) {
   // An empty dim counts as one, since strides do.
   bool fits = true;
   int64_t bytes = size_of(dtype);
   for (const int64_t d : shape)
-    fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, std::max<int64_t>(d, 1), &bytes) && bytes <= kLargest;
+    fits = fits && d >= 0 && !__builtin_mul_overflow(bytes, std::max<int64_t>(d, 1), &bytes) && bytes <= most;
   if (!fits) fail<ShapeError>(what, ": expected a shape whose elements can be addressed, got ", shape, " of ", dtype);
 }
 

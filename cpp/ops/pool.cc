@@ -27,7 +27,7 @@ Dims output_spatial(const char* op, const Tensor& x, const Dims& input, const Po
     fail<ShapeError>(op, ": expected rank 3 to 5 (batch, 1 to 3 spatial dims, channels), got shape ", x.shape());
   const auto per_dim = [&](const char* name, const Dims& values, int64_t least) {
     bool good = values.rank() == rank;
-    for (int64_t v : values) good &= v >= least && v <= kLargest;
+    for (int64_t v : values) good &= v >= least && v <= kAddressable;
     if (!good)
       fail<ValueError>(op, ": ", name, " needs one value >= ", least, " per spatial dim (", rank, "), got ", values);
   };
