@@ -25,7 +25,7 @@ inline constexpr int kFewOutputs = 6;  // as many need no heap
 /// What a process can address, in bytes. Attributes that are sizes are no larger, nor is any value of a file.
 inline constexpr int64_t kAddressable = int64_t{1} << 47;
 /// Placeholders may be larger, but so that the sum of a few dims is a number, and so are all strides.
-inline constexpr int64_t kLargest = int64_t{1} << 60;
+inline constexpr int64_t kLargest = int64_t{1} << 61;
 /// Throws ShapeError for a negative dim, and where the elements take more than `most` bytes.
 ADDAX_API void check_size(const char* what, const Shape& shape, Dtype dtype, int64_t most = kLargest);
 
