@@ -80,5 +80,6 @@ def _print_tensors(console: Any, tensors: list) -> None:
 
 
 def _shape_text(shape: tuple) -> str:
-    dims = ["?" if d is None else str(d) for d in shape]
-    return f"({', '.join(dims)}{',' if len(dims) == 1 else ''})"
+    from addax.export.graph import tuple_text
+
+    return f"({tuple_text('?' if d is None else str(d) for d in shape)})"

@@ -13,7 +13,7 @@ import numpy as np
 from addax._core import __version__
 from addax.engine import Tensor
 from addax.export.endpoint import Endpoint
-from addax.export.graph import Spec, quoted
+from addax.export.graph import SHOWN, Spec, quoted, tuple_text
 from addax.export.sizes import Size
 from addax.saving.files import atomic_file
 
@@ -22,7 +22,6 @@ FORMAT_VERSION = 1
 OPS_VERSION = 1
 _HEADER = struct.Struct("<8sIIQQQQIIQ")
 _ALIGNMENT = 64
-_SHOWN = 16  # values that a const may have in text
 
 
 def write_addax(endpoints: Sequence[Endpoint], path: str, name_of: Callable[[Any], str] = lambda box: "") -> None:
@@ -49,23 +48,6 @@ def write_addax(endpoints: Sequence[Endpoint], path: str, name_of: Callable[[Any
             file.write(chunk)
 
 
-def read_tensors(path: str) -> dict[str, np.ndarray]:
-    """Reads the named tensors of a file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        A dict from names to arrays, of 16-bit brain floats as float32.
-
-    Raises:
-        ValueError: If the file is no `.addax` file, or damaged.
-    """
-    from addax.export.loaded import load
-
-    return {name: np.array(value) for name, value in load(path).tensors.items()}
-
-
 class _Tensors:
     """The tensors of a file in order, each once, whoever shares it."""
 
@@ -83,7 +65,7 @@ class _Tensors:
         if known is not None:
             return known
         number = self._known[content] = len(self.lines)
-        dims = ", ".join(map(str, value.shape)) + ("," if len(value.shape) == 1 else "")
+        dims = tuple_text(map(str, value.shape))
         bytes_ = memoryview(array.reshape(-1).view(np.uint8))  # NumPy knows no buffers of bfloat16
         self.lines.append(
             f"tensor {number} {quoted(name)}: {value.dtype}({dims}) at {self.size} crc {zlib.crc32(bytes_):010d}"
@@ -101,7 +83,7 @@ def _endpoint_text(endpoint: Endpoint, tensors: _Tensors, name_of: Callable[[Any
         box = graph.weights.get(v)
         if box is not None:
             return tensors.add(value, name_of(box), ("variable", box.id))
-        if value.size <= _SHOWN:
+        if value.size <= SHOWN:
             return None
         box = graph.rearranged.get(v)
         return tensors.add(value, "" if box is None else name_of(box))
@@ -136,7 +118,7 @@ def _ports(names: Sequence[str], specs: Sequence[Spec]) -> str:
 
 def dims_text(spec: Spec) -> str:
     """The dims of an input or output, without parentheses; `?` for one that only the graph's shape rules know."""
-    return ", ".join(_dim_text(d) for d in spec.shape) + ("," if len(spec.shape) == 1 else "")
+    return tuple_text(_dim_text(d) for d in spec.shape)
 
 
 def _dim_text(dim: Any) -> str:

@@ -95,8 +95,7 @@ class ExportArchive:
         """
         if kwargs:
             raise ValueError(f"add_endpoint: unknown arguments {', '.join(kwargs)}")
-        if name in self._endpoints:
-            raise ValueError(f"Endpoint name '{name}' is already taken.")
+        self._check_free(name)
         if input_signature is None:
             raise ValueError(
                 f"The input signature of endpoint '{name}' is not known. Provide the argument `input_signature`: a "
@@ -119,8 +118,7 @@ class ExportArchive:
         def fn(*args: Any) -> Any:
             return resource(*args, training=False) if takes_training else resource(*args)
 
-        if name in self._endpoints:
-            raise ValueError(f"Endpoint name '{name}' is already taken.")
+        self._check_free(name)
         if isinstance(resource, Functional | Sequential) and hasattr(resource, "inputs"):
             names = {"names": _input_names(resource), "output_names": _output_names(resource)}
             self._add(name, fn, input_signature, **names, **kwargs)
@@ -168,23 +166,25 @@ class ExportArchive:
                 raise ValueError(f"An ONNX file holds one endpoint. Received: {', '.join(self._endpoints)}")
             export_onnx(endpoints[0], path, self._resources[0] if self._resources else None)
         else:
-            write_addax(endpoints, path, self._name_of)
+            names = self._names()
+            write_addax(endpoints, path, lambda box: names.get(box.id, ""))
         if verbose:
-            print(f"Saved artifact at '{path}'.\n")
-            for endpoint in endpoints:
-                print(_described(endpoint))
+            _report(path, endpoints)
+
+    def _check_free(self, name: str) -> None:
+        if name in self._endpoints:
+            raise ValueError(f"Endpoint name '{name}' is already taken.")
 
     def _add(self, name: str, fn: Callable, signature: Any, **kwargs: Any) -> None:
         signature = signature if isinstance(signature, (list, tuple)) else [signature]
         self._endpoints[name] = make_endpoint(name, fn, signature, variable_names=self._name_of, **kwargs)
 
     def _name_of(self, box: Any) -> str:
-        """The name of one of the engine's variables."""
-        found = self._names.get(box.id)
-        return found or ""
+        """The name of one of the engine's variables. For a few; all of them are in `_names`."""
+        return self._names().get(box.id, "")
 
-    @property
     def _names(self) -> dict[int, str]:
+        """The names of all variables, by the engine's number: found by a walk over the layers."""
         names: dict[int, str] = {}
         for collection, variables in self._collections.items():
             names.update((v._box.id, f"{collection}/{v.name}") for v in variables)
@@ -222,11 +222,12 @@ def export_training(
 
     _make_states(model, train, signature)
     model.reset_metrics()
-    named = {v._box.id: f"optimizer/{v.path}" for v in model.optimizer.variables}
-    named |= {v._box.id: f"metrics/{v.path}" for metric in model.metrics for v in metric.variables}
+    names = archive._names()
+    names |= {v._box.id: f"optimizer/{v.path}" for v in model.optimizer.variables}
+    names |= {v._box.id: f"metrics/{v.path}" for metric in model.metrics for v in metric.variables}
 
     def name_of(box: Any) -> str:
-        return named.get(box.id) or archive._name_of(box)
+        return names.get(box.id, "")
 
     targets = tree.flatten(target_signature)
     target_names = ["target"] if len(targets) == 1 else [f"target_{i}" for i in range(len(targets))]
@@ -245,9 +246,7 @@ def export_training(
     path = local_path(filepath)
     write_addax(endpoints, path, name_of)
     if verbose is None or verbose:
-        print(f"Saved artifact at '{path}'.\n")
-        for endpoint in endpoints:
-            print(_described(endpoint))
+        _report(path, endpoints)
 
 
 def input_signature_of(model: Model) -> list:
@@ -277,7 +276,7 @@ def _make_states(model: Model, step: Callable, signature: Sequence[Any]) -> None
 
 
 def _targets(model: Model) -> Any:
-    return tree.map_structure(lambda x: x, model.outputs[0] if len(model.outputs) == 1 else list(model.outputs))
+    return model.outputs[0] if len(model.outputs) == 1 else list(model.outputs)
 
 
 def _input_names(model: Any, inputs: Any = None) -> list[str] | None:
@@ -307,6 +306,12 @@ def _known_format(format: str) -> str:
             "'onnx'; TensorFlow's formats need TensorFlow, which addax does not use."
         )
     return format
+
+
+def _report(path: str, endpoints: Sequence[Endpoint]) -> None:
+    print(f"Saved artifact at '{path}'.\n")
+    for endpoint in endpoints:
+        print(_described(endpoint))
 
 
 def _described(endpoint: Endpoint) -> str:

@@ -173,7 +173,7 @@ def _add_example(endpoint: Endpoint, flat: Callable, specs: Sequence[Spec]) -> N
 
 
 def _example(spec: Spec, sizes: dict[str, int], random: np.random.RandomState) -> Tensor:
-    shape = [dim.at(sizes) if isinstance(dim, Size) else dim for dim in spec.shape]
+    shape = spec.at(sizes)
     if spec.dtype in FLOAT_DTYPES:
         return engine.tensor(random.standard_normal(shape), spec.dtype)
     return engine.tensor(random.randint(0, 2, shape), spec.dtype)

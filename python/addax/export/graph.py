@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ Dim = int | Size | None
 
 # What does not depend on sizes, in the engine's order. Those that weigh sizes run when a file's graph is planned.
 _PASSES = ("branches", "cse", "loops", "algebra", "dce", "batch_norm", "cse", "dce")
-_SHOWN = 16  # values that a const may have in text
+SHOWN = 16  # values that a const may have in text
 _FOLDED = 1 << 16  # bytes of a result that consts may become, however small they are themselves
 
 
@@ -37,6 +37,10 @@ class Spec:
     def is_fixed(self) -> bool:
         """Whether all dims are numbers."""
         return all(isinstance(dim, int) for dim in self.shape)
+
+    def at(self, sizes: Mapping[str, int]) -> list[int]:
+        """Returns the dims for some values of the unknown sizes; all must follow those."""
+        return [dim.at(sizes) if isinstance(dim, Size) else dim for dim in self.shape]
 
 
 @dataclass(frozen=True)
@@ -184,8 +188,7 @@ def _trace_at(
     recorded = engine.Trace()
     placeholders = []
     for spec in signature:
-        shape = [dim.at(sizes) if isinstance(dim, Size) else dim for dim in spec.shape]
-        placeholders.append(recorded.argument(shape, spec.dtype))
+        placeholders.append(recorded.argument(spec.at(sizes), spec.dtype))
     recorded.start()
     try:
         results = fn(*placeholders)
@@ -255,7 +258,7 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
         if all(_is_filled(x) for x in values):
             elements = [_element(x) for x in values]
             if all(_same(e, elements[0]) for e in elements):
-                return Filled(elements[0]) if len(samples.sizes) > 1 or first.size > _SHOWN else first
+                return Filled(elements[0]) if len(samples.sizes) > 1 or first.size > SHOWN else first
         if all(_same(x, first) for x in values):
             return first
         arrays = [np.asarray(x) for x in values]
@@ -264,7 +267,7 @@ def _merge(graphs: Sequence[Graph], samples: Samples) -> ExportedGraph:
             if all((a == start + step * np.arange(a.size, dtype=a.dtype)).all() for a in arrays):
                 return Range(start.item(), step.item())
         wide = [np.asarray(a, "float64" if a.dtype.kind not in "iu" else a.dtype) for a in arrays]
-        if len({a.shape for a in arrays}) == 1 and first.size <= _SHOWN and all((a == np.trunc(a)).all() for a in wide):
+        if len({a.shape for a in arrays}) == 1 and first.size <= SHOWN and all((a == np.trunc(a)).all() for a in wide):
             elements = [samples.fit([int(a.flat[i]) for a in wide]) for i in range(first.size)]
             if None not in elements:
                 return Listed(tuple(elements))
@@ -299,7 +302,7 @@ def _quotient(arrays: Sequence[np.ndarray], samples: Samples) -> Quotient | None
     if not all(a.size and (a == a.flat[0]).all() for a in arrays):
         return None
     values = np.array([a.flat[0] for a in arrays], "float64")
-    known = {name: tuple(at[name] for at in samples.sizes) for name in samples.names} | samples.derived
+    known = samples.known
     for count in range(1, 4):
         for names in itertools.combinations(known, count):
             numerators = values * np.prod([known[name] for name in names], axis=0)
@@ -382,8 +385,13 @@ def _size_text(size: int | Size | None, number: Mapping[int, int]) -> str:
 
 
 def _spec_text(spec: Spec, number: Mapping[int, int]) -> str:
-    dims = [_size_text(dim, number) for dim in spec.shape]
-    return f"{spec.dtype}({', '.join(dims)}{',' if len(dims) == 1 else ''})"
+    return f"{spec.dtype}({tuple_text(_size_text(dim, number) for dim in spec.shape)})"
+
+
+def tuple_text(items: Iterable[str]) -> str:
+    """A tuple without its parentheses, as the engine writes and reads it: with a comma behind a single item."""
+    listed = list(items)
+    return ", ".join(listed) + ("," if len(listed) == 1 else "")
 
 
 def _number_text(value: Any) -> str:
@@ -419,7 +427,7 @@ def _attr_text(name: str, value: Any, indent: str, number: Mapping[int, int]) ->
     if isinstance(value, str):  # fields that hold a dtype are named so
         return value if name == "dtype" else quoted(value)
     if isinstance(value, tuple):
-        return f"({', '.join(_size_text(x, number) for x in value)}{',' if len(value) == 1 else ''})"
+        return f"({tuple_text(_size_text(x, number) for x in value)})"
     if isinstance(value, Size):
         return value.text(number)
     return "none" if value is None else _number_text(value)

@@ -90,6 +90,11 @@ class Samples:
         if values not in self.derived.values():
             self.derived[name] = values
 
+    @property
+    def known(self) -> dict[str, tuple[int, ...]]:
+        """What every named size is in the traces."""
+        return {name: tuple(at[name] for at in self.sizes) for name in self.names} | self.derived
+
     def fit(self, values: Sequence[int]) -> int | Size | None:
         """Returns the number, or the size, that has these values in the traces; `None` if there is none.
 
@@ -121,13 +126,12 @@ class Samples:
                     factor *= 1 if keep else -self._points[i][0]
                 names = tuple(self.names[i] for i, keep in zip(chosen, kept, strict=True) if keep)
                 terms[names] = terms.get(names, 0) + factor
-        ordered = sorted(((k, v) for k, v in terms.items() if v), key=lambda term: (-len(term[0]), term[0]))
-        size = Size(tuple(ordered))
+        size = Size(_ordered(terms))
         return size if all(size.at(s) == v for s, v in zip(self.sizes, values, strict=True)) else None
 
     def _product(self, values: Sequence[int]) -> Size | None:
         """A number of times the product of up to three sizes, derived ones among them, and a number more."""
-        known = {name: tuple(s[name] for s in self.sizes) for name in self.names} | self.derived
+        known = self.known
         for count in range(1, 4):
             for chosen in itertools.combinations(known, count):
                 if not any(name in self.derived for name in chosen):
@@ -156,7 +160,12 @@ def combined(*terms: tuple[int, int | Size]) -> int | Size:
     for factor, size in terms:
         for names, times in size.terms if isinstance(size, Size) else (((), size),):
             total[names] = total.get(names, 0) + factor * times
-    ordered = sorted(((k, v) for k, v in total.items() if v), key=lambda term: (-len(term[0]), term[0]))
+    ordered = _ordered(total)
     if all(not names for names, _ in ordered):
         return sum(v for _, v in ordered)
-    return Size(tuple(ordered))
+    return Size(ordered)
+
+
+def _ordered(terms: Mapping[tuple[str, ...], int]) -> tuple[tuple[tuple[str, ...], int], ...]:
+    """The terms of a `Size`: those that are not zero, the longest products first."""
+    return tuple(sorted(((k, v) for k, v in terms.items() if v), key=lambda term: (-len(term[0]), term[0])))

@@ -8,7 +8,7 @@ from typing import Any
 from addax import engine
 from addax.engine import Graph
 from addax.export.endpoint import Endpoint
-from addax.export.sizes import Samples, Size
+from addax.export.sizes import Samples
 
 
 def layer_of(op: str, endpoint: Endpoint, model: Any) -> str | None:
@@ -28,8 +28,7 @@ def layer_of(op: str, endpoint: Endpoint, model: Any) -> str | None:
     placeholders = []
     for v in endpoint.graph.arguments:
         spec = endpoint.graph.specs[v]
-        shape = [dim.at(sizes) if isinstance(dim, Size) else dim for dim in spec.shape]
-        placeholders.append(recorded.argument(shape, spec.dtype))
+        placeholders.append(recorded.argument(spec.at(sizes), spec.dtype))
     found: list[str] = []
 
     def watched(layer: Any, call: Callable) -> Callable:
