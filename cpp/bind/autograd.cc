@@ -26,7 +26,7 @@ Tensors optional_tensors(const py::object& list) {
   return out;
 }
 
-py::list as_list(const Tensors& tensors) {
+py::list optional_list(const Tensors& tensors) {
   py::list out;
   for (const Tensor& t : tensors) out.append(optional(t));
   return out;
@@ -131,7 +131,7 @@ void bind_autograd(py::module_& m) {
       [](const Tensors& inputs, const Tensors& outputs, py::function vjp) {
         record_custom(inputs, outputs, [f = shared(std::move(vjp))](const Tensors& grads) {
           py::gil_scoped_acquire gil;
-          return optional_tensors((*f)(as_list(grads)));
+          return optional_tensors((*f)(optional_list(grads)));
         });
       },
       py::arg("inputs"), py::arg("outputs"), py::arg("vjp"),

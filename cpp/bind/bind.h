@@ -26,6 +26,8 @@ Tensor* as_tensor(PyObject* object);
 PyObject* wrap(Tensor tensor);
 /// One tensor, or a tuple of several.
 PyObject* wrap_all(Tensors tensors);
+/// A list of new Python tensors.
+py::list as_list(Tensors tensors);
 /// Sets the Python error for the C++ exception in flight.
 void set_error();
 

@@ -30,13 +30,6 @@ Tensors tensors_of(const py::sequence& list) {
   return out;
 }
 
-py::list as_list(Tensors tensors) {
-  py::list out(tensors.size());
-  for (size_t i = 0; i < tensors.size(); ++i)
-    PyList_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), wrap(std::move(tensors[i])));
-  return out;
-}
-
 py::list run(const Plan& plan, const py::sequence& list) {
   const Tensors arguments = tensors_of(list);
   if (!is_long(plan)) return as_list(plan.run(arguments));

@@ -15,13 +15,7 @@ Tensors tensors_of(const py::sequence& list) {
   return out;
 }
 
-py::list as_list(Tensors tensors) {
-  py::list out;
-  for (Tensor& t : tensors) out.append(py::reinterpret_steal<py::object>(wrap(std::move(t))));
-  return out;
-}
-
-py::list as_list(const std::vector<TensorInfo>& infos) {
+py::list ports(const std::vector<TensorInfo>& infos) {
   py::list out;
   for (const TensorInfo& info : infos) {
     py::list shape;
@@ -70,9 +64,9 @@ void bind_model(py::module_& m) {
           py::arg("path"), py::arg("device") = "", py::arg("verify") = false, py::arg("endpoint") = "",
           py::arg("memory_limit") = 0)
       .def_property_readonly(
-          "inputs", [](const Model& model) { return as_list(model.inputs()); },
+          "inputs", [](const Model& model) { return ports(model.inputs()); },
           "(name, dtype, shape) each; of open dims the name of the size, or None.")
-      .def_property_readonly("outputs", [](const Model& model) { return as_list(model.outputs()); })
+      .def_property_readonly("outputs", [](const Model& model) { return ports(model.outputs()); })
       .def_property_readonly("endpoints", &Model::endpoints)
       .def("endpoint", &Model::endpoint)
       .def_property_readonly("has_state", &Model::has_state)
@@ -109,8 +103,8 @@ void bind_model(py::module_& m) {
             return Trainer::load(path, options_of(device, verify, "", 0));
           },
           py::arg("path"), py::arg("device") = "", py::arg("verify") = false)
-      .def_property_readonly("inputs", [](const Trainer& t) { return as_list(t.inputs()); })
-      .def_property_readonly("outputs", [](const Trainer& t) { return as_list(t.outputs()); })
+      .def_property_readonly("inputs", [](const Trainer& t) { return ports(t.inputs()); })
+      .def_property_readonly("outputs", [](const Trainer& t) { return ports(t.outputs()); })
       .def_property_readonly("names", &Trainer::names)
       .def("step", [](Trainer& t, const py::sequence& batch) { return as_list(t.step(tensors_of(batch))); })
       .def("reset_metrics", &Trainer::reset_metrics)

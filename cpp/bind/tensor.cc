@@ -288,6 +288,13 @@ Tensor* as_tensor(PyObject* object) {
 
 PyObject* wrap(Tensor tensor) { return py::cast(std::move(tensor)).release().ptr(); }
 
+py::list as_list(Tensors tensors) {
+  py::list out(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i)
+    PyList_SET_ITEM(out.ptr(), static_cast<Py_ssize_t>(i), wrap(std::move(tensors[i])));
+  return out;
+}
+
 PyObject* wrap_all(Tensors tensors) {
   if (tensors.size() == 1) return wrap(std::move(tensors[0]));
   PyObject* tuple = PyTuple_New(static_cast<Py_ssize_t>(tensors.size()));

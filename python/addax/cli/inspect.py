@@ -20,16 +20,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the report. Exit status 1 for a file that cannot be read."""
     from rich.console import Console
 
-    from addax import _core
+    from addax import engine
 
     try:
-        made_by, size, tensors, endpoints = _core.file_content(arguments.file)
+        made_by, size, tensors, endpoints = engine.file_content(arguments.file)
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
         weights = sum(value.nbytes for _, value in tensors)
         console.print(f"[bold]{os.path.basename(arguments.file)}[/]: {size:,} bytes, made by {made_by}", markup=True)
         console.print(f"{len(tensors)} tensors, {weights:,} bytes\n")
         for name, states, example, graph in endpoints:
-            _print_endpoint(console, _core.Model.load(arguments.file, endpoint=name), name, states, example, graph)
+            _print_endpoint(console, engine.Model.load(arguments.file, endpoint=name), name, states, example, graph)
             if arguments.graph:
                 console.print(graph, markup=False, soft_wrap=True)
         _print_tensors(console, tensors)

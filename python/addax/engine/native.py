@@ -5,6 +5,7 @@ from typing import Any
 from addax import _core
 from addax._core import (
     Graph,
+    Model,
     Plan,
     Tape,
     Tensor,
@@ -20,6 +21,7 @@ from addax._core import (
     device_info,
     device_problem,
     empty_cache,
+    file_content,
     from_dlpack,
     host_tensor,
     is_recording,
@@ -55,6 +57,7 @@ from addax._core import (
 
 __all__ = [
     "Graph",
+    "Model",
     "Plan",
     "Tape",
     "Tensor",
@@ -72,6 +75,7 @@ __all__ = [
     "devices",
     "distribution",
     "empty_cache",
+    "file_content",
     "from_dlpack",
     "host_tensor",
     "is_recording",

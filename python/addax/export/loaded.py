@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from addax import _core
+from addax import engine
 from addax.engine import Tensor
 from addax.saving.files import local_path
 
@@ -52,7 +52,7 @@ class LoadedModel:
     @property
     def tensors(self) -> dict[str, np.ndarray]:
         """The file's named tensors, read-only."""
-        return {name: np.asarray(value) for name, value in _core.file_content(self._path)[2] if name}
+        return {name: np.asarray(value) for name, value in engine.file_content(self._path)[2] if name}
 
     def initial_state(self) -> Any:
         """Returns the state of a stateful model as it was exported; `None` for one without."""
@@ -116,7 +116,7 @@ def load(filepath: Any, endpoint: str | None = None, verify: bool = False, devic
     (4, 2)
     """
     path = local_path(filepath)
-    return LoadedModel(_core.Model.load(path, device or "", verify, endpoint or ""), path)
+    return LoadedModel(engine.Model.load(path, device or "", verify, endpoint or ""), path)
 
 
 def load_weights(model: Any, filepath: Any) -> None:
@@ -129,7 +129,7 @@ def load_weights(model: Any, filepath: Any) -> None:
     Raises:
         ValueError: If a variable of the model is not in the file, or has another shape; then nothing has changed.
     """
-    tensors = {name: value for name, value in _core.file_content(local_path(filepath), True)[2] if name}
+    tensors = {name: value for name, value in engine.file_content(local_path(filepath), True)[2] if name}
     missing = [v.path for v in model.variables if v.path not in tensors]
     if missing:
         raise ValueError(
