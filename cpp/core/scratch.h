@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace addax {
@@ -19,6 +20,8 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() { cpu_free(data_, bytes_); }
   T* get() const { return data_; }
+  /// The memory is the caller's now, who frees it by cpu_free.
+  T* release() { return std::exchange(data_, nullptr); }
   T& operator[](int64_t i) const { return data_[i]; }
 
  private:

@@ -6,8 +6,8 @@
 
 #include "core/copy.h"
 #include "core/dispatch.h"
+#include "core/kept.h"
 #include "core/runtime.h"
-#include "core/scratch.h"
 
 namespace addax {
 namespace {
@@ -53,6 +53,7 @@ int64_t checked_bytes(const Shape& shape, Dtype dtype, const char* what) {
 bool any_tensor_made() { return counter.load(std::memory_order_relaxed) != 1; }
 
 void Storage::destroy(Storage* s) {
+  free_kept(s->kept.load(std::memory_order_relaxed));
   if (s->foreign)
     s->foreign(s->data);
   else if (!s->device.has_runtime())

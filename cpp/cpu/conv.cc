@@ -12,7 +12,9 @@
 namespace addax::cpu::ADDAX_ISA {
 namespace {
 
-constexpr int64_t kTaskWork = 1 << 20;      // multiply-adds worth handing to a thread
+constexpr int64_t kTaskWork = 1 << 20;      // multiply-adds of a task
+constexpr int64_t kLeastWork = 1 << 17;     // worth handing to a thread, where there are few tasks
+constexpr int64_t kTasks = 8;               // enough for a few threads
 constexpr int64_t kSlabElements = 1 << 16;  // what a slab reads stays in the cache nearest to the core
 
 // Channels of a pixel in a depthwise box: whole vectors, and one line more where the pixels under a filter would share
@@ -83,10 +85,10 @@ int64_t even_length(int64_t extent, int64_t longest) {
 }
 
 // Slab length along the cut axis, from sizes alone.
-int64_t slab_length(const Pass& pass, int64_t work_per_position, int64_t elements_per_position) {
+int64_t slab_length(const Pass& pass, int64_t work, int64_t work_per_position, int64_t elements_per_position) {
   const int64_t extent = pass.axis[static_cast<size_t>(pass.cut())].grid;
   const int64_t layer = std::max<int64_t>(1, pass.grid() / std::max<int64_t>(1, extent));
-  const int64_t longest = std::min(kTaskWork / std::max<int64_t>(1, layer * work_per_position),
+  const int64_t longest = std::min(work / std::max<int64_t>(1, layer * work_per_position),
                                    kSlabElements / std::max<int64_t>(1, layer * elements_per_position));
   return even_length(extent, longest);
 }
@@ -148,89 +150,93 @@ void correlate(const Correlation<S>& c) {
   const ColumnPanels<T> panels(c.columns);
   List<Step> steps;
   int64_t weights = 0, tasks = 0, box_elements = 0, work = 0;
+  for (const Pass& pass : c.passes) work += pass.grid() * pass.taps() * c.depth * panels.padded * c.groups * c.batch;
+  const int64_t task_work = std::clamp(work / kTasks, kLeastWork, kTaskWork);
   for (const Pass& pass : c.passes) {
     Step step;
     step.pass = &pass;
     step.k = pass.taps() * c.depth;
     step.weights = weights;
-    step.slab = slab_length(pass, step.k * panels.padded * (c.lanes ? 1 : c.groups), c.channels.pixel);
+    step.slab = slab_length(pass, task_work, step.k * panels.padded * (c.lanes ? 1 : c.groups), c.channels.pixel);
     step.slabs = ceil_div(pass.axis[static_cast<size_t>(pass.cut())].grid, step.slab);
     tasks += c.batch * step.slabs * c.groups;
     step.tasks = tasks;
     weights += step.k * panels.padded * c.groups;
-    work += pass.grid() * step.k * panels.padded * c.groups * c.batch;
     box_elements = std::max(box_elements, box_size(pass, {0, step.slab}, c.channels));
     steps.push_back(step);
   }
-  Scratch<T> packed(weights, "conv");
   const int64_t each = c.groups * panels.count, packs = static_cast<int64_t>(steps.size()) * each;
-  parallel_for(packs, ceil_div(packs * (kTaskWork / 8), std::max<int64_t>(weights, 1)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   const Step& step = steps[static_cast<size_t>(i / each)];
-                   const int64_t group = i % each / panels.count, p = i % panels.count;
-                   pack_filters(c, step, group, panels, p,
-                                packed.get() + step.weights + step.k * (group * panels.padded + panels.first(p)));
-                 }
-               });
+  const Made<T> packed(c.weights, c.key(KeptForm::FilterPanels), weights, "conv", [&](T* to) {
+    parallel_for(packs, ceil_div(packs * (kTaskWork / 8), std::max<int64_t>(weights, 1)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     const Step& step = steps[static_cast<size_t>(i / each)];
+                     const int64_t group = i % each / panels.count, p = i % panels.count;
+                     pack_filters(c, step, group, panels, p,
+                                  to + step.weights + step.k * (group * panels.padded + panels.first(p)));
+                   }
+                 });
+  });
 
   const int64_t image_size =
       c.passes[0].axis[0].src_size * c.passes[0].axis[1].src_size * c.passes[0].axis[2].src_size * c.channels.total;
   const int64_t result_size =
       c.passes[0].axis[0].dst_size * c.passes[0].axis[1].dst_size * c.passes[0].axis[2].dst_size * c.dst_channels;
-  parallel_for(tasks, ceil_div(tasks * kTaskWork, std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
-    Scratch<T> memory(box_elements, "conv");
-    List<Run> runs;
-    size_t at = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      while (i >= steps[at].tasks) ++at;
-      const Step& step = steps[at];
-      const Pass& pass = *step.pass;
-      int64_t task = i - (at == 0 ? 0 : steps[at - 1].tasks);
-      const int64_t group = task % c.groups;
-      task /= c.groups;
-      const int64_t first = task % step.slabs * step.slab, image = task / step.slabs;
-      const Slab slab{first, std::min(first + step.slab, pass.axis[static_cast<size_t>(pass.cut())].grid)};
+  parallel_for(
+      tasks, std::max<int64_t>(1, tasks * task_work / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
+        Scratch<T> memory(box_elements, "conv");
+        List<Run> runs;
+        size_t at = 0;
+        for (int64_t i = begin; i < end; ++i) {
+          while (i >= steps[at].tasks) ++at;
+          const Step& step = steps[at];
+          const Pass& pass = *step.pass;
+          int64_t task = i - (at == 0 ? 0 : steps[at - 1].tasks);
+          const int64_t group = task % c.groups;
+          task /= c.groups;
+          const int64_t first = task % step.slabs * step.slab, image = task / step.slabs;
+          const Slab slab{first, std::min(first + step.slab, pass.axis[static_cast<size_t>(pass.cut())].grid)};
 
-      Channels channels = c.channels;
-      channels.first = group * channels.count;
-      const Box<T> box = load_box(c.src + image * image_size, pass, slab, channels, memory.get());
-      const int64_t k_step = filter_runs(c, pass, box, runs);
-      const Grid grid(pass, slab, box, c.dst_channels);
-      S* const result = c.dst + image * result_size + group * c.columns;
-      const T* const filters = packed.get() + step.weights + group * step.k * panels.padded;
-      // A row of positions by a panel of columns.
-      const auto cover = [&](int64_t p, int64_t src, int64_t dst) {
-        const int64_t column = panels.first(p), width = panels.width(p), used = panels.used(p);
-        const auto run = [&](auto&& tile, int64_t row, int64_t rows) {
-          emit(tile, rows, width, used, box.data + src + row * grid.src[2] + (c.lanes ? column : 0), grid.src[2],
-               k_step, runs, filters + step.k * column, result + dst + row * grid.dst[2] + column, grid.dst[2], false);
-        };
-        if (!c.lanes) {
-          cover_rows(grid.count[2],
-                     [&](int64_t row, int rows) { run(tile_of<T>(rows, panels.vectors(p)), row, rows); });
-        } else if (runs.size() == 3 && runs[0].length == 3) {
-          const int64_t most = std::is_same_v<S, T> && used == width ? grid.count[2] : kTileRows;
-          for (int64_t row = 0; row < grid.count[2]; row += most) {
-            const int64_t rows = std::min(most, grid.count[2] - row);
-            run([&](auto... args) { lane_row<T>(rows, args...); }, row, rows);
-          }
-        } else {
-          cover_rows(grid.count[2],
-                     [&](int64_t row, int rows) { run(lane_tile_of<T>(rows, panels.vectors(p)), row, rows); });
+          Channels channels = c.channels;
+          channels.first = group * channels.count;
+          const Box<T> box = load_box(c.src + image * image_size, pass, slab, channels, memory.get());
+          const int64_t k_step = filter_runs(c, pass, box, runs);
+          const Grid grid(pass, slab, box, c.dst_channels);
+          S* const result = c.dst + image * result_size + group * c.columns;
+          const T* const filters = packed.get() + step.weights + group * step.k * panels.padded;
+          // A row of positions by a panel of columns.
+          const auto cover = [&](int64_t p, int64_t src, int64_t dst) {
+            const int64_t column = panels.first(p), width = panels.width(p), used = panels.used(p);
+            const auto run = [&](auto&& tile, int64_t row, int64_t rows) {
+              emit(tile, rows, width, used, box.data + src + row * grid.src[2] + (c.lanes ? column : 0), grid.src[2],
+                   k_step, runs, filters + step.k * column, result + dst + row * grid.dst[2] + column, grid.dst[2],
+                   false);
+            };
+            if (!c.lanes) {
+              cover_rows(grid.count[2],
+                         [&](int64_t row, int rows) { run(tile_of<T>(rows, panels.vectors(p)), row, rows); });
+            } else if (runs.size() == 3 && runs[0].length == 3) {
+              const int64_t most = std::is_same_v<S, T> && used == width ? grid.count[2] : kTileRows;
+              for (int64_t row = 0; row < grid.count[2]; row += most) {
+                const int64_t rows = std::min(most, grid.count[2] - row);
+                run([&](auto... args) { lane_row<T>(rows, args...); }, row, rows);
+              }
+            } else {
+              cover_rows(grid.count[2],
+                         [&](int64_t row, int rows) { run(lane_tile_of<T>(rows, panels.vectors(p)), row, rows); });
+            }
+          };
+          if (c.lanes)
+            grid.rows([&](int64_t src, int64_t dst) {
+              for (int64_t p = 0; p < panels.count; ++p) cover(p, src, dst);
+            });
+          else
+            for (int64_t p = 0; p < panels.count; ++p) grid.rows([&](int64_t src, int64_t dst) { cover(p, src, dst); });
+          if (c.epilogue)
+            c.epilogue->rows(result + grid.dst_start, grid.count[0] * grid.count[1] * grid.count[2], c.columns,
+                             c.dst_channels);
         }
-      };
-      if (c.lanes)
-        grid.rows([&](int64_t src, int64_t dst) {
-          for (int64_t p = 0; p < panels.count; ++p) cover(p, src, dst);
-        });
-      else
-        for (int64_t p = 0; p < panels.count; ++p) grid.rows([&](int64_t src, int64_t dst) { cover(p, src, dst); });
-      if (c.epilogue)
-        c.epilogue->rows(result + grid.dst_start, grid.count[0] * grid.count[1] * grid.count[2], c.columns,
-                         c.dst_channels);
-    }
-  });
+      });
 }
 
 template <class S>
@@ -240,6 +246,7 @@ void conv(const KernelArgs& args, const ConvAttrs& attrs, const View& y, const E
   const ConvShape s(x.shape, Dims(w.shape.begin(), w.shape.end() - 2), y.shape, attrs);
   Correlation<S> c;
   c.epilogue = epilogue;
+  c.weights = args.weights;
   c.passes = {forward_pass(s)};
   c.batch = s.batch;
   c.lanes = s.depthwise();
@@ -301,7 +308,7 @@ void conv_input_grad(const KernelArgs& args) {
 template <class S>
 void conv_filter_grad(const KernelArgs& args) {
   using T = compute_t<S>;
-  constexpr int64_t kTasks = 16, kPartElements = 1 << 22, kSumElements = 1 << 16;
+  constexpr int64_t kSums = 16, kPartElements = 1 << 22, kSumElements = 1 << 16;
   constexpr int64_t kNearElements = 12 << 10;  // of a slab's chunk and panel: both stay in the first cache
   constexpr int64_t kChunk = 24;
   const View &x = args.in[0], &g = args.in[1], &dw = args.out[0];
@@ -322,12 +329,12 @@ void conv_filter_grad(const KernelArgs& args) {
   const Channels shared = lanes ? depthwise_channels<T>(s) : plain;
   const int64_t extent = axis[static_cast<size_t>(pass.cut())].grid, layer = pass.grid() / extent;
   const int64_t slab_size = deep ? even_length(extent, kNearElements / (layer * (chunk + panels.width(0))))
-                                 : slab_length(pass, k * panels.padded, shared.pixel + columns);
+                                 : slab_length(pass, kTaskWork, k * panels.padded, shared.pixel + columns);
   const int64_t slabs = ceil_div(extent, slab_size), units = s.batch * slabs;
   const int64_t image_size = s.in[0] * s.in[1] * s.in[2] * s.channels;
 
   const int64_t size = k * panels.padded * groups;  // of one part
-  const int64_t wanted = std::clamp<int64_t>(s.batch * pass.grid() * size / kTaskWork, 1, kTasks);
+  const int64_t wanted = std::clamp<int64_t>(s.batch * pass.grid() * size / kTaskWork, 1, kSums);
   const int64_t near = std::max<int64_t>(1, kSumElements / std::max<int64_t>(1, k * ColumnPanels<T>::kWidth));
   const int64_t enough = deep ? ceil_div(panels.count, near) : 1;
   const int64_t parts =

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/kept.h"
 #include "core/scratch.h"
 #include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
@@ -231,6 +232,11 @@ struct Correlation {
   Triple filter;
   int64_t depth, tap_step, group_step, depth_step, column_step;
   const Epilogue* epilogue = nullptr;  // of a single pass without a stride
+  Storage* weights = nullptr;          // may keep the packed filters, of a single pass over whole filters
+
+  KeptKey key(KeptForm form) const {
+    return kept_key(weights, form, filters, {filter[0], filter[1], filter[2], depth, columns, groups});
+  }
 };
 
 }  // namespace addax::cpu::ADDAX_ISA

@@ -271,11 +271,11 @@ struct Plan {
 };
 
 template <class T>
-void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, const Epilogue* epilogue) {
+void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, const Epilogue* epilogue, Storage* weights) {
   if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
-    return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue);
+    return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue, weights);
   else if constexpr (std::is_floating_point_v<T>) {
-    if (!small_product(p.m, p.n, p.k, a, b, c)) return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue);
+    if (!small_product(p.m, p.n, p.k, a, b, c)) return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue, weights);
   } else if constexpr (std::is_same_v<T, bool>)
     integer_product(p.m, p.n, p.k, a, b, c, [](bool sum, bool x, bool y) { return sum | (x & y); });
   else
@@ -284,10 +284,11 @@ void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, const Epilogue* epilogue
 }
 
 template <class T>
-void run(const Plan& p, const T* a, const T* b, T* c, const Epilogue* epilogue) {
+void run(const Plan& p, const T* a, const T* b, T* c, const Epilogue* epilogue, Storage* weights) {
   const auto nth = [&](int64_t i) {
     const auto [a_offset, b_offset] = p.offsets(i);
-    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n, epilogue);
+    one<T>(p, {a + a_offset, p.a_row, p.a_col}, {b + b_offset, p.b_row, p.b_col}, c + i * p.m * p.n, epilogue,
+           p.count == 1 ? weights : nullptr);
   };
   const int64_t work = p.m * p.n * p.k;
   if (p.count == 1 || work >= kParallelWork)
@@ -307,7 +308,7 @@ void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, 
   }
   with_any(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    run(plan, args.in[0].as<const T>(), args.in[1].as<const T>(), out.as<T>(), epilogue);
+    run(plan, args.in[0].as<const T>(), args.in[1].as<const T>(), out.as<T>(), epilogue, args.weights);
   });
 }
 

@@ -208,24 +208,27 @@ void winograd(const Correlation<float>& c) {
   const int64_t depth = c.depth, row = ceil_div(depth, kL) * kL;  // elements of a transformed pixel
 
   // [panel][i][j][depth][width]
-  Scratch<float> filters(kSquare * depth * panels.padded, "conv");
-  parallel_for(panels.count, 1, [&](int64_t begin, int64_t end) {
-    Scratch<float> taps(9 * depth * panels.kWidth, "conv");
-    for (int64_t p = begin; p < end; ++p) {
-      const int64_t width = panels.width(p), size = depth * width;
-      for (int64_t u = 0; u < 9; ++u) {
-        const int64_t tap = (h.tap_first + u / 3 * h.tap_stride) * 3 + w.tap_first + u % 3 * w.tap_stride;
-        const float* from = c.filters + tap * c.tap_step + panels.first(p) * c.column_step;
-        detail::pack_panel(Matrix<float>{from, c.depth_step, c.column_step}, depth, panels.used(p), width,
-                           taps.get() + u * size);
+  const auto transform = [&](float* filters) {
+    parallel_for(panels.count, 1, [&](int64_t begin, int64_t end) {
+      Scratch<float> taps(9 * depth * panels.kWidth, "conv");
+      for (int64_t p = begin; p < end; ++p) {
+        const int64_t width = panels.width(p), size = depth * width;
+        for (int64_t u = 0; u < 9; ++u) {
+          const int64_t tap = (h.tap_first + u / 3 * h.tap_stride) * 3 + w.tap_first + u % 3 * w.tap_stride;
+          const float* from = c.filters + tap * c.tap_step + panels.first(p) * c.column_step;
+          detail::pack_panel(Matrix<float>{from, c.depth_step, c.column_step}, depth, panels.used(p), width,
+                             taps.get() + u * size);
+        }
+        float* const to = filters + kSquare * depth * panels.first(p);
+        for (int64_t at = 0; at < size; at += kL)
+          detail::transform_square<3, N>([](auto& in, auto& out) { Winograd<M>::filter(in, out); },
+                                         [&](int i, int j) { return S::load(taps.get() + (i * 3 + j) * size + at); },
+                                         [&](int i, int j, V v) { S::store(to + (i * N + j) * size + at, v); });
       }
-      float* const to = filters.get() + kSquare * depth * panels.first(p);
-      for (int64_t at = 0; at < size; at += kL)
-        detail::transform_square<3, N>([](auto& in, auto& out) { Winograd<M>::filter(in, out); },
-                                       [&](int i, int j) { return S::load(taps.get() + (i * 3 + j) * size + at); },
-                                       [&](int i, int j, V v) { S::store(to + (i * N + j) * size + at, v); });
-    }
-  });
+    });
+  };
+  const Made<float> filters(c.weights, c.key(M == 2 ? KeptForm::Winograd2 : KeptForm::Winograd4),
+                            kSquare * depth * panels.padded, "conv", transform);
 
   const detail::TileGrid grid(c.batch, h.grid, w.grid, M);
   const int64_t tiles = grid.count, blocks = ceil_div(tiles, kBlock);

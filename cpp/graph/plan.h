@@ -51,6 +51,9 @@ class ADDAX_API Plan {
   Plan(Graph graph, std::vector<State> states, Device device = {});
   /// Of a body, whose states lie where the caller says.
   explicit Plan(Graph body, Device device = {});
+  /// From the next run on kernels keep what they make of consts, such as packed weights, with these, whose values then
+  /// must not change.
+  void keep_weights() { keeps_weights_ = true; }
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
@@ -92,6 +95,7 @@ class ADDAX_API Plan {
   std::vector<int> results_;  // per result: the location it is returned from
   std::vector<Tensor> consts_;
   PlanStats stats_;
+  bool keeps_weights_ = false;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<PlanRun>> idle_;
 };

@@ -52,8 +52,14 @@ PlanRun::PlanRun(const Plan& plan)
     const Span<const View> in(next, s.in.size()), out(next + s.in.size(), s.out.size());
     next += s.in.size() + s.out.size();
     static const OpDef copy;  // copies read no row
-    calls_.push_back(KernelArgs{in, out, s.attrs, s.op ? *s.op : copy, plan.device_});
+    calls_.push_back(KernelArgs{in, out, s.attrs, s.op ? *s.op : copy, plan.device_, weights(s)});
   }
+}
+
+Storage* PlanRun::weights(const Step& s) const {
+  if (!plan_.keeps_weights_ || runtime_ || s.in.size() < 2 || s.in[1] < 0) return nullptr;
+  const Location& x = plan_.locations_[static_cast<size_t>(s.in[1])];
+  return x.place == Place::Const ? plan_.consts_[static_cast<size_t>(x.index)].storage().get() : nullptr;
 }
 
 PlanRun::~PlanRun() { forget_captured(); }

@@ -33,6 +33,8 @@ class PlanRun {
   void call(Span<void* const> in, Span<void* const> out);
 
  private:
+  // Where the step may keep what it makes of its second input; null: nowhere.
+  Storage* weights(const Step& step) const;
   // A view whose address changes from run to run, and its distance from the base in bytes.
   struct Patch {
     size_t view;

@@ -96,6 +96,7 @@ LoadOptions options_of(const addax_load_options* options) {
   out.memory_limit = known.memory_limit;
   out.threads = known.threads;
   out.verify = known.verify != 0;
+  out.save_memory = known.save_memory != 0;
   return out;
 }
 

@@ -112,6 +112,7 @@ std::shared_ptr<const Model::Function::Planned> Model::Function::make(const std:
   const std::shared_ptr<Planned> made(
       new Planned{shapes, Plan(std::move(graph), file.options.device), std::move(specs)});
   check_memory(made->plan, file.options, endpoint.name);
+  if (!file.options.save_memory) made->plan.keep_weights();
   const std::lock_guard<std::mutex> lock(mutex_);
   if (auto other = find(shapes)) return other;  // another thread was faster
   plans_.push_front(made);

@@ -63,7 +63,9 @@ Trainer Trainer::load(const std::string& path, const LoadOptions& options) {
   for (const auto& [state, tensor] : impl->endpoint->states)
     impl->states.push_back({std::make_shared<Variable>(impl->file->content.tensors[tensor].value, true), true});
   if (options.verify && !impl->endpoint->example_inputs.empty()) {
-    Trainer once = load(path, {options.device, options.threads, false, options.memory_limit, options.endpoint});
+    LoadOptions unverified = options;
+    unverified.verify = false;
+    Trainer once = load(path, unverified);
     Tensors inputs;
     for (const size_t i : impl->endpoint->example_inputs) inputs.push_back(impl->file->content.tensors[i].value);
     compare_example(impl->file->content, *impl->endpoint, once.step(inputs));

@@ -28,7 +28,8 @@ struct KernelArgs {
   Span<const View> out;  // freshly allocated and contiguous, or a donated input's memory
   const Attrs& attrs;
   const OpDef& op;
-  Device device = {};  // where the views lie
+  Device device = {};          // where the views lie
+  Storage* weights = nullptr;  // of in[1], if its value never changes: a kernel may keep there what it makes of it
 };
 
 }  // namespace addax

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/kept.h"
 #include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
 
@@ -128,10 +129,10 @@ struct PackedTiles {
 
 /// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone: a task makes a chunk of rows
 /// of a group of panels from a part of k. The epilogue, if there is one, runs over each block of c as soon as that is
-/// complete.
+/// complete. `weights`: the storage of b, which may keep its panels.
 template <class S>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
-          const Epilogue* epilogue = nullptr) {
+          const Epilogue* epilogue = nullptr, Storage* weights = nullptr) {
   using T = compute_t<S>;
   // Of a block: a panel of b this deep stays in the first cache, or comes from the second one as fast as it is used.
   constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 320;
@@ -176,18 +177,19 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
   // Panels that several tasks read are packed before, in blocks of `depth` rows.
-  const bool shared = shareable && chunks > 1;
-  Scratch<T> packed_b(shared ? k * all.padded : 0, "matmul");
-  if (shared)
-    parallel_for(depths * all.count, kSharedPanels, [&](int64_t begin, int64_t end) {
+  const bool shared = weights || (shareable && chunks > 1);
+  const KeptKey key = kept_key(weights, KeptForm::MatrixPanels, b.data, {k, n, b.row_step, b.col_step});
+  const Made<T> packed_b(weights, key, shared ? k * all.padded : 0, "matmul", [&](T* to) {
+    parallel_for(shared ? depths * all.count : 0, kSharedPanels, [&](int64_t begin, int64_t end) {
       while (begin < end) {
         const int64_t start = begin / all.count * depth, length = std::min(depth, k - start);
         const int64_t first = begin % all.count, last = std::min(all.count, first + end - begin);
         detail::pack_panels(b.from(start, 0), length, all, first, last,
-                            packed_b.get() + start * all.padded + all.first(first) * length);
+                            to + start * all.padded + all.first(first) * length);
         begin += last - first;
       }
     });
+  });
 
   parallel_for(
       groups * chunks * parts, 1,

@@ -55,6 +55,7 @@ typedef struct addax_load_options {
   int64_t memory_limit;  // most bytes that a run may take beside weights and buffers; 0: any
   int32_t threads;       // that share one run, in the whole process; 0 leaves them as they are
   int32_t verify;        // not 0: check the weights' checksums and the recorded example
+  int32_t save_memory;   // not 0: keep no weights packed as kernels read them
 } addax_load_options;
 
 typedef struct addax_shape {

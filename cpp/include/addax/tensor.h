@@ -48,6 +48,8 @@ class ADDAX_API RemoteValue {
   virtual void* host() = 0;
 };
 
+struct Kept;
+
 /// Reference-counted bytes. The deleter may release a foreign owner (NumPy, DLPack, mmap).
 struct ADDAX_API Storage {
   void* data = nullptr;
@@ -55,6 +57,7 @@ struct ADDAX_API Storage {
   Device device;
   bool read_only = false;              // foreign memory that kernels must never write
   std::function<void(void*)> foreign;  // empty: the bytes belong to the device's allocator
+  std::atomic<Kept*> kept{nullptr};    // what kernels made of a value that never changes (core/kept.h)
   mutable std::atomic<int32_t> refs{0};
 
   static void destroy(Storage* s);

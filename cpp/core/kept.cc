@@ -1,0 +1,38 @@
+#include "core/kept.h"
+
+#include <mutex>
+
+namespace addax {
+namespace {
+
+const void* find(const Storage& storage, const KeptKey& key) {
+  for (const Kept* k = storage.kept.load(std::memory_order_acquire); k; k = k->next)
+    if (k->key == key) return k->data;
+  return nullptr;
+}
+
+}  // namespace
+
+const void* kept(Storage& storage, const KeptKey& key, int64_t bytes, const char* what, FunctionRef<void(void*)> make) {
+  if (const void* found = find(storage, key)) return found;
+  static std::mutex mutex;  // of all storages: things are made once and found ever after
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (const void* found = find(storage, key)) return found;
+  Scratch<char> memory(bytes, what);
+  make(memory.get());
+  auto* const made = new Kept{key, bytes, memory.get(), storage.kept.load(std::memory_order_relaxed)};
+  memory.release();
+  storage.kept.store(made, std::memory_order_release);
+  return made->data;
+}
+
+void free_kept(Kept* list) {
+  while (list) {
+    Kept* const next = list->next;
+    cpu_free(list->data, list->bytes);
+    delete list;
+    list = next;
+  }
+}
+
+}  // namespace addax
