@@ -60,9 +60,13 @@ void bind_model(py::module_& m) {
       .def_static(
           "load",
           [](const std::string& path, const std::string& device, bool verify, const std::string& endpoint,
-             int64_t memory_limit) { return Model::load(path, options_of(device, verify, endpoint, memory_limit)); },
+             int64_t memory_limit, bool save_memory) {
+            LoadOptions options = options_of(device, verify, endpoint, memory_limit);
+            options.save_memory = save_memory;
+            return Model::load(path, options);
+          },
           py::arg("path"), py::arg("device") = "", py::arg("verify") = false, py::arg("endpoint") = "",
-          py::arg("memory_limit") = 0)
+          py::arg("memory_limit") = 0, py::arg("save_memory") = false)
       .def_property_readonly(
           "inputs", [](const Model& model) { return ports(model.inputs()); },
           "(name, dtype, shape) each; of open dims the name of the size, or None.")

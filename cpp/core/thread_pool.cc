@@ -82,6 +82,8 @@ using Clock = std::chrono::steady_clock;
 // 50 microseconds.
 constexpr int kLooks = 4000;
 constexpr std::chrono::microseconds kWorthWaking(50);
+// Jobs that begin so soon after the one before belong to one stretch of work.
+constexpr std::chrono::microseconds kStretchGap(100);
 
 class ThreadPool {
  public:
@@ -105,13 +107,7 @@ class ThreadPool {
     start_workers();
     job_.store(&job);
     generation_.fetch_add(1);
-    if (asleep_.load() > 0 && job.long_pieces) {
-      wake(job.pieces - 1);
-    } else if (asleep_.load() > 0) {
-      const auto start = Clock::now();
-      job.step(false);
-      if (job.left() * (Clock::now() - start) > kWorthWaking) wake(job.left());
-    }
+    if (asleep_.load() > 0) wake_for(job);
     job.work();
     // A worker counts itself busy before it looks at job_. So once job_ is null and nobody is busy, nobody can reach
     // the job, and all its pieces are done.
@@ -123,6 +119,7 @@ class ThreadPool {
       idle_.wait(lock, [&] { return busy_.load() == 0; });
       caller_waits_.store(false);
     }
+    last_end_ = Clock::now();
   }
 
   // After fork only the calling thread exists in the child.
@@ -160,6 +157,19 @@ class ThreadPool {
     while (static_cast<int>(workers_.size()) < target_ - 1)
       workers_.push_back(std::make_unique<std::thread>(
           [this, seen = generation_.load(), from_back = workers_.size() % 2 == 0] { loop(seen, from_back); }));
+  }
+
+  // For a job that outlasts waking, or a stretch of short ones that has done so: then there are more to come.
+  void wake_for(Job& job) {
+    const auto start = Clock::now();
+    if (start - last_end_ > kStretchGap) stretch_ = start;
+    if (job.long_pieces || start - stretch_ > kWorthWaking) {
+      wake(job.pieces - 1);
+      stretch_ = start;  // who wakes up takes as long
+    } else {
+      job.step(false);
+      if (job.left() * (Clock::now() - start) > kWorthWaking) wake(job.left());
+    }
   }
 
   void wake(int64_t count) {
@@ -208,6 +218,7 @@ class ThreadPool {
   std::atomic<int> looks_{0};
   std::vector<std::unique_ptr<std::thread>> workers_;
   std::mutex run_mutex_;
+  Clock::time_point last_end_, stretch_;  // guarded by it
   std::mutex mutex_;  // for sleeping and waking; what is shared is atomic, in sequentially consistent order
   std::condition_variable wake_, idle_;
   std::atomic<Job*> job_{nullptr};

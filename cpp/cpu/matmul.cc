@@ -135,14 +135,16 @@ void narrow_vector(int64_t m, int64_t k, const T* a, int64_t col_step, const T* 
 // y = a x with a (m, k), for either unit stride of a.
 template <class T>
 void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
-  constexpr int64_t kWide = 8;
+  constexpr int64_t kWide = 8, kNarrow = 4;  // vectors; fewer sums would wait for each other
   constexpr int64_t kL = kLanes<T>;
-  const int64_t block = ceil_div(std::max<int64_t>(kTaskWork / k, 1), kWide * kL) * kWide * kL;
+  const int64_t pieces = ceil_div(m * k, kTaskWork), block = ceil_div(ceil_div(m, pieces), kNarrow * kL) * kNarrow * kL;
   if (a.col_step != 1 && a.row_step == 1) {
     parallel_for(m, block, [&](int64_t begin, int64_t end) {
       const Run run{0, k};
       for (; begin + kWide * kL <= end; begin += kWide * kL)
         tile<T, 1, kWide>(x, 0, x_step, {&run, 1}, a.data + begin, a.col_step, y + begin, 0, false);
+      for (; begin + kNarrow * kL <= end; begin += kNarrow * kL)
+        tile<T, 1, kNarrow>(x, 0, x_step, {&run, 1}, a.data + begin, a.col_step, y + begin, 0, false);
       if (end - begin >= kL)
         cover_columns<T>(end - begin, [&](int64_t j, int vectors) {
           tile_of<T>(1, vectors)(x, 0, x_step, {&run, 1}, a.data + begin + j, a.col_step, y + begin + j, 0, false);

@@ -175,7 +175,7 @@ inline void store_used(float* to, Simd<float>::Vector v, int64_t used) {
 
 /// Whether products of transformed M x M tiles pay for a pass between so many channels on either side.
 inline bool winograd_pays(const Pass& pass, int64_t batch, int64_t channels, int64_t columns, int64_t m) {
-  constexpr int64_t kTiles = 48;  // that make up for the transform of the filters
+  constexpr int64_t kTiles = 16;  // that make up for the transform of the filters
   const auto& axis = pass.axis;
   if (axis[0].taps * axis[0].grid != 1 || axis[0].src_size != 1) return false;
   for (size_t i : {1, 2})
@@ -202,7 +202,7 @@ void winograd(const Correlation<float>& c) {
   using V = S::Vector;
   constexpr int N = M + 2, kSquare = N * N;
   constexpr int64_t kL = kLanes<float>, kLine = 64 / sizeof(float);
-  constexpr int64_t kBlock = 48, kTasks = 8, kCutPanels = 4;
+  constexpr int64_t kBlock = 48, kLeastBlock = 8, kTasks = 8, kCutPanels = 4;
   const Axis &h = c.passes[0].axis[1], &w = c.passes[0].axis[2];
   const ColumnPanels<float> panels(c.columns);
   const int64_t depth = c.depth, row = ceil_div(depth, kL) * kL;  // elements of a transformed pixel
@@ -231,7 +231,8 @@ void winograd(const Correlation<float>& c) {
                             kSquare * depth * panels.padded, "conv", transform);
 
   const detail::TileGrid grid(c.batch, h.grid, w.grid, M);
-  const int64_t tiles = grid.count, blocks = ceil_div(tiles, kBlock);
+  const int64_t tiles = grid.count;
+  const int64_t blocks = std::max(ceil_div(tiles, kBlock), std::min(kTasks, tiles / kLeastBlock));
   const int64_t cuts = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, ceil_div(panels.count, kCutPanels));
   const int64_t pixel = c.channels.total, image = h.src_size * w.src_size * pixel;
   const int64_t result = h.dst_size * w.dst_size * c.dst_channels;

@@ -222,7 +222,14 @@ class ModelState:
 
 class Model:
     @staticmethod
-    def load(path: str, device: str = "", verify: bool = False, endpoint: str = "", memory_limit: int = 0) -> Model: ...
+    def load(
+        path: str,
+        device: str = "",
+        verify: bool = False,
+        endpoint: str = "",
+        memory_limit: int = 0,
+        save_memory: bool = False,
+    ) -> Model: ...
     @property
     def inputs(self) -> list[tuple[str, str, tuple[Any, ...]]]: ...
     @property

@@ -94,7 +94,7 @@ def test_others_are_direct_sums(other):
     elif other == "narrow":
         w = w[..., :8]
     else:
-        x = x[:1]
+        x = x[:1, :6, :6]
     x, w = engine.tensor(x), engine.tensor(w)
     results = set()
     for tile in ERROR:
