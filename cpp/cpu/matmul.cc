@@ -132,31 +132,58 @@ void narrow_vector(int64_t m, int64_t k, const T* a, int64_t col_step, const T* 
   std::copy_n(sum, m, y);
 }
 
+// y = a x for unit row_step: sums of whole vectors of rows.
+template <class T>
+void add_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
+  constexpr int64_t kWide = 8, kNarrow = 4;  // vectors; fewer sums would wait for each other
+  constexpr int64_t kL = kLanes<T>;
+  const Run run{0, k};
+  int64_t i = 0;
+  for (; i + kWide * kL <= m; i += kWide * kL)
+    tile<T, 1, kWide>(x, 0, x_step, {&run, 1}, a.data + i, a.col_step, y + i, 0, false);
+  for (; i + kNarrow * kL <= m; i += kNarrow * kL)
+    tile<T, 1, kNarrow>(x, 0, x_step, {&run, 1}, a.data + i, a.col_step, y + i, 0, false);
+  if (m - i >= kL)
+    cover_columns<T>(m - i, [&](int64_t j, int vectors) {
+      tile_of<T>(1, vectors)(x, 0, x_step, {&run, 1}, a.data + i + j, a.col_step, y + i + j, 0, false);
+    });
+  else if (i < m)
+    narrow_vector(m - i, k, a.data + i, a.col_step, x, x_step, y + i);
+}
+
 // y = a x with a (m, k), for either unit stride of a.
 template <class T>
 void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
-  constexpr int64_t kWide = 8, kNarrow = 4;  // vectors; fewer sums would wait for each other
-  constexpr int64_t kL = kLanes<T>;
-  const int64_t pieces = ceil_div(m * k, kTaskWork), block = ceil_div(ceil_div(m, pieces), kNarrow * kL) * kNarrow * kL;
+  const int64_t tasks = ceil_div(m * k, kTaskWork);
   if (a.col_step != 1 && a.row_step == 1) {
+    constexpr int64_t kMost = 2048, kParts = 8, kGroup = 8 * kLanes<T>;
+    if (m <= kMost && tasks > 1) {
+      // Cut along the sums: each thread then reads memory from end to end. Parts of the rows would lie in a part of the
+      // sets of its cache.
+      const int64_t parts = std::min(tasks, kParts);
+      Scratch<T> sums(parts * m, "matmul");
+      parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t part = begin; part < end; ++part) {
+          const int64_t first = part * k / parts, last = (part + 1) * k / parts;
+          add_columns(m, last - first, a.from(0, first), x + first * x_step, x_step, sums.get() + part * m);
+        }
+      });
+      for (int64_t i = 0; i < m; ++i) {
+        T sum = sums[i];
+        for (int64_t part = 1; part < parts; ++part) sum += sums[part * m + i];
+        y[i] = sum;
+      }
+      return;
+    }
+    const int64_t block = ceil_div(ceil_div(m, tasks), kGroup) * kGroup;
     parallel_for(m, block, [&](int64_t begin, int64_t end) {
-      const Run run{0, k};
-      for (; begin + kWide * kL <= end; begin += kWide * kL)
-        tile<T, 1, kWide>(x, 0, x_step, {&run, 1}, a.data + begin, a.col_step, y + begin, 0, false);
-      for (; begin + kNarrow * kL <= end; begin += kNarrow * kL)
-        tile<T, 1, kNarrow>(x, 0, x_step, {&run, 1}, a.data + begin, a.col_step, y + begin, 0, false);
-      if (end - begin >= kL)
-        cover_columns<T>(end - begin, [&](int64_t j, int vectors) {
-          tile_of<T>(1, vectors)(x, 0, x_step, {&run, 1}, a.data + begin + j, a.col_step, y + begin + j, 0, false);
-        });
-      else if (begin < end)
-        narrow_vector(end - begin, k, a.data + begin, a.col_step, x, x_step, y + begin);
+      add_columns(end - begin, k, a.from(begin, 0), x, x_step, y + begin);
     });
     return;
   }
   if (x_step != 1) return matrix_vector(m, k, a, Packed<T>(Matrix<T>{x, x_step, 1}, k, 1).matrix().data, 1, y);
   if (a.col_step != 1) return matrix_vector(m, k, Packed<T>(a, m, k).matrix(), x, 1, y);
-  parallel_for(m, block, [&](int64_t begin, int64_t end) {
+  parallel_for(m, ceil_div(m, tasks), [&](int64_t begin, int64_t end) {
     for (; begin + 4 <= end; begin += 4) dot_rows<T, 4>(a.data + begin * a.row_step, a.row_step, k, x, y + begin);
     for (; begin < end; ++begin) dot_rows<T, 1>(a.data + begin * a.row_step, 0, k, x, y + begin);
   });
