@@ -51,7 +51,10 @@ int64_t GraphBody::flops() const {
   return plan({}).stats().flops;
 }
 
-std::unique_ptr<Body::Run> GraphBody::run(Device device) const { return std::make_unique<PlannedRun>(plan(device)); }
+void GraphBody::run(Device device, FunctionRef<void(Run&)> with) const {
+  PlannedRun run(plan(device));
+  with(run);
+}
 
 BodyRef make_body(Graph graph) { return {std::make_shared<GraphBody>(std::move(graph))}; }
 

@@ -19,7 +19,7 @@ class ADDAX_API GraphBody final : public Body {
   const std::vector<Spec>& inputs() const override { return inputs_; }
   const std::vector<Spec>& outputs() const override { return outputs_; }
   const std::string& text() const override { return text_; }
-  std::unique_ptr<Run> run(Device device) const override;
+  void run(Device device, FunctionRef<void(Run&)> with) const override;
   int64_t flops() const override;
   const Plan& plan(Device device) const;
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "addax/tensor.h"
+#include "core/parallel.h"
 
 namespace addax {
 
@@ -30,8 +31,8 @@ class ADDAX_API Body {
   virtual const std::vector<Spec>& outputs() const = 0;
   /// Complete: bodies of equal text are equal.
   virtual const std::string& text() const = 0;
-  /// On a device, where the addresses of its calls lie.
-  virtual std::unique_ptr<Run> run(Device device) const = 0;
+  /// Lends a use on a device, where the addresses of its calls lie.
+  virtual void run(Device device, FunctionRef<void(Run&)> with) const = 0;
   virtual int64_t flops() const = 0;
 };
 

@@ -462,10 +462,51 @@ TEST_CASE("borrowed memory is read and written in place") {
 }
 
 #if !defined(__SANITIZE_THREAD__)
+// A scan, a while_loop and a cond.
+std::string loops() {
+  return Maker()
+      .endpoint("serve",
+                "  sizes ()\n  inputs [\"x\": float32(5, 2)]\n  outputs [\"y\": float32(5, 2)]\n  states []\n  "
+                "example [] []",
+                R"(graph(%0: float32(5, 2)) {
+  const %1: float32() = [1000]
+  %2: float32(2,) = sum(%0, axes=(0,), keepdims=false)
+  %3: float32(5, 2), %4: float32(2,) = scan(%0, %2, body=graph(%0: float32(2,), %1: float32(2,)) {
+    const %2: float32() = [2]
+    %3: float32(2,) = add(%1, %0)
+    %4: float32(2,) = multiply(%1, %2)
+    return %4, %3
+  }, length=5, sequences=1, carries=1, reverse=false)
+  %5: float32() = sum(%4, axes=(0,), keepdims=false)
+  %6: bool() = less(%5, %1)
+  %7: bool(), %8: float32(2,) = while_loop(%6, %4, body=graph(%0: bool(), %1: float32(2,)) {
+    const %2: float32() = [1.5]
+    const %3: float32() = [1000]
+    %4: float32(2,) = multiply(%1, %2)
+    %5: float32() = sum(%4, axes=(0,), keepdims=false)
+    %6: bool() = less(%5, %3)
+    return %6, %4
+  }, maximum=-1)
+  %9: float32(5, 2) = add(%3, %8)
+  %10: int32() = cast(%6, dtype=int32)
+  %11: float32(5, 2) = cond(%10, %9, bodies=[graph(%0: float32(5, 2)) {
+    const %1: float32() = [1]
+    %2: float32(5, 2) = add(%0, %1)
+    return %2
+  }, graph(%0: float32(5, 2)) {
+    const %1: float32() = [1]
+    %2: float32(5, 2) = subtract(%0, %1)
+    return %2
+  }])
+  return %11
+})")
+      .bytes();
+}
+
 TEST_CASE("runs into the caller's buffers allocate nothing once they are warm") {
   constexpr int64_t kRows = 5;
   constexpr int kThreads = 3;
-  for (const Model& m : {load(dense().bytes()), load(conv_and_more())}) {
+  for (const Model& m : {load(dense().bytes()), load(conv_and_more()), load(loops())}) {
     Shape from = m.inputs()[0].shape, to = m.outputs()[0].shape;
     from[0] = to[0] = kRows;
     m.prepare({from}, kThreads);

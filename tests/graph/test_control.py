@@ -1,7 +1,5 @@
 """Loops of compiled functions: one eqn with a body, the same bits as the loop in Python, and gradients."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -232,14 +230,13 @@ def test_graphs_that_cannot_be_bodies():
         engine.apply("scan", x, body=large, length=4, sequences=1)
 
 
-def test_a_long_scan_is_planned_in_milliseconds():
-    x = RNG.standard_normal((1000, 2, 3)).astype("float32")
-    compiled = addax.compile(gradients)
-    start = time.perf_counter()
-    compiled(x, H, W)
-    seconds = time.perf_counter() - start
-    assert compiled.plans[-1].stats["steps"] < 60
-    assert seconds < 0.5
+def test_the_plan_of_a_scan_does_not_grow_with_its_length():
+    steps = set()
+    for length in (20, 1000):
+        compiled = addax.compile(gradients)
+        compiled(RNG.standard_normal((length, 2, 3)).astype("float32"), H, W)
+        steps.add(compiled.plans[-1].stats["steps"])
+    assert len(steps) == 1
 
 
 def test_large_values_from_outside_are_inputs():
