@@ -84,9 +84,10 @@ void project(const View& x, const View& kernel, C* out, const char* what) {
     using S = decltype(tag);
     if constexpr (std::is_same_v<sum_t<S>, C>) {
       Projection<S> p{Strided(x), Strided(kernel), x.shape[1], columns, out};
-      if (is_vector(x.data) && x.strides[2] == 1 && x.strides[0] % 8 == 0 && x.strides[1] % 8 == 0)
+      if (is_vector(x.data) && x.strides[2] == 1 && x.strides[0] % kRun<S> == 0 && x.strides[1] % kRun<S> == 0)
         p.a_along = Along::Terms;
-      if (is_vector(kernel.data) && kernel.strides[1] == 1 && kernel.strides[0] % 8 == 0) p.b_along = Along::Lines;
+      if (is_vector(kernel.data) && kernel.strides[1] == 1 && kernel.strides[0] % kRun<S> == 0)
+        p.b_along = Along::Lines;
       run_product(p, cut_product(rows, columns, depth, 1), what);
     }
   });

@@ -128,6 +128,7 @@ void PlanRun::call(Span<void* const> in, Span<void* const> out) {
 
 void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
   if (captures_ && settled_ && !seconds) {
+    if (captured_ && captured_tf32_ != tf32()) forget_captured();
     if (!captured_) capture();
     runtime_->launch(plan_.device_.index, captured_);
   } else {
@@ -139,6 +140,7 @@ void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
 
 void PlanRun::capture() {
   const int index = plan_.device_.index;
+  captured_tf32_ = tf32();
   runtime_->begin_capture(index);
   try {
     walk(nullptr);
