@@ -73,9 +73,9 @@ std::optional<Problem> problem_of(const LtProduct& p) {
   const bool wide = p.dtype == Dtype::Float64, rounded = p.dtype == Dtype::Float32 && tf32();
   s.compute = wide ? lt::CUBLAS_COMPUTE_64F : rounded ? lt::CUBLAS_COMPUTE_32F_FAST_TF32 : lt::CUBLAS_COMPUTE_32F;
   s.scale = wide ? lt::CUDA_R_64F : lt::CUDA_R_32F;
-  s.epilogue = !p.bias  ? lt::CUBLASLT_EPILOGUE_DEFAULT
-               : p.relu ? lt::CUBLASLT_EPILOGUE_RELU_BIAS
-                        : lt::CUBLASLT_EPILOGUE_BIAS;
+  s.epilogue = !p.bias.row   ? lt::CUBLASLT_EPILOGUE_DEFAULT
+               : p.bias.relu ? lt::CUBLASLT_EPILOGUE_RELU_BIAS
+                             : lt::CUBLASLT_EPILOGUE_BIAS;
   const auto a = lines_of(p.a, p.m, p.k), b = lines_of(p.b, p.k, p.n);
   constexpr int64_t kMost = INT32_MAX;
   if (!a || !b || std::max({p.batch, p.m * p.batch, p.n, p.k}) > kMost || p.a.item_step < 0 || p.b.item_step < 0)
@@ -186,7 +186,7 @@ class Plan {
 
   /// Of one thread at a time.
   void run(const LtProduct& p, void* workspace, void* stream, const char* what) const {
-    if (p.bias) operation_.set(lt::CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+    if (p.bias.row) operation_.set(lt::CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias.row);
     const double one = 1, zero = 0;
     const float one_f = 1, zero_f = 0;
     const void *alpha = wide_ ? static_cast<const void*>(&one) : &one_f,
@@ -258,12 +258,12 @@ State& state() {
 }  // namespace
 
 bool lt_product(const LtProduct& product, const char* what) {
+  const std::optional<Problem> problem = problem_of(product);
   State& s = state();
   std::unique_lock<std::mutex> lock(s.mutex);
-  if (product.batch * product.m * product.n * product.k < s.least_work || !s.opened().missing.empty()) return false;
-  const std::optional<Problem> problem = problem_of(product);
-  if (!problem) return false;
-  const std::shared_ptr<const Plan> plan = s.plan(*problem, product.bias, what);
+  if (!problem || product.batch * product.m * product.n * product.k < s.least_work || !s.opened().missing.empty())
+    return false;
+  const std::shared_ptr<const Plan> plan = s.plan(*problem, product.bias.row, what);
   lock.unlock();
   if (!plan->found()) return false;
   const Temporary<char> workspace(std::max<int64_t>(1, plan->workspace()), what);

@@ -14,14 +14,19 @@ struct LtMatrix {
   int64_t row_step, column_step, item_step;
 };
 
-/// out (batch, m, n), contiguous, = a (m, k) b (k, n), then bias (n) and relu, all of one float type.
+/// What cuBLASLt does with a product before it is stored: adds a row, whose address is a multiple of 16, then relu.
+struct LtBias {
+  const void* row = nullptr;
+  bool relu = false;
+};
+
+/// out (batch, m, n), contiguous, = a (m, k) b (k, n), then the bias if there is one, all of one float type.
 struct LtProduct {
   Dtype dtype;
   int64_t batch, m, n, k;
   LtMatrix a, b;
   void* out;
-  const void* bias = nullptr;
-  bool relu = false;  // with bias only
+  LtBias bias = {};
 };
 
 /// Whether cuBLASLt has been given the product. If not, it is not there, the product is too small to be worth its

@@ -57,31 +57,26 @@ std::optional<LtProduct> for_lt(const Matrices<S>& p, int64_t k, Dtype dtype) {
                    p.out};
 }
 
-// A program that cuBLASLt runs itself: a row is added to the product, and relu may follow.
-struct BiasProgram {
-  const void* bias;
-  bool relu;
-};
-
-std::optional<BiasProgram> bias_program(const KernelArgs& args, const FusedAttrs& attrs) {
+// A program that cuBLASLt runs itself: a row is added to the product, and relu may follow. No row: it is another one.
+LtBias bias_of(const KernelArgs& args, const FusedAttrs& attrs) {
   const FusedProgram& program = attrs.parsed();
   const auto is = [&](size_t step, std::string_view name) { return program.steps[step].op->name == name; };
   const size_t steps = program.steps.size();
-  if (program.inputs.size() != 2 || steps > 2 || !is(0, "add") || (steps == 2 && !is(1, "relu"))) return std::nullopt;
+  if (program.inputs.size() != 2 || steps > 2 || !is(0, "add") || (steps == 2 && !is(1, "relu"))) return {};
   const FusedStep& add = program.steps[0];
-  if (add.in[0] + add.in[1] != 1 || program.inputs[1] != program.inputs[0]) return std::nullopt;
-  if (steps == 2 && program.steps[1].in[0] != 2) return std::nullopt;
-  if (attrs.results.rank() != 1 || attrs.results[0] != static_cast<int64_t>(steps) + 1) return std::nullopt;
+  if (add.in[0] + add.in[1] != 1 || program.inputs[1] != program.inputs[0]) return {};
+  if (steps == 2 && program.steps[1].in[0] != 2) return {};
+  if (attrs.results.rank() != 1 || attrs.results[0] != static_cast<int64_t>(steps) + 1) return {};
   const View &row = args.in[2], &out = args.out[0];
   const int64_t n = out.shape.back();
-  if (row.rank() == 0 || row.shape.back() != n || numel(row.shape) != n) return std::nullopt;
-  if ((n > 1 && row.strides[row.rank() - 1] != 1) || !is_vector(row.data)) return std::nullopt;
-  return BiasProgram{row.data, steps == 2};
+  if (row.rank() == 0 || row.shape.back() != n || numel(row.shape) != n) return {};
+  if ((n > 1 && row.strides[row.rank() - 1] != 1) || !is_vector(row.data)) return {};
+  return {row.data, steps == 2};
 }
 
 template <class S>
 void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue = nullptr,
-         const std::optional<BiasProgram>& bias = std::nullopt) {
+         const LtBias& bias = {}) {
   const View &a = args.in[0], &b = args.in[1];
   const int ra = a.rank(), rb = b.rank(), ro = out.rank();
   const Shape batch(out.shape.begin(), out.shape.end() - 2);
@@ -108,11 +103,9 @@ void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, cons
   p.b_along = p.along(1, p.right, p.right_row, p.right_column);
   const int64_t k = a.shape[attrs.transpose_a ? ra - 2 : ra - 1];
   if (std::optional<LtProduct> asked = for_lt(p, k, out.dtype)) {
-    if (bias) {
-      LtProduct biased = *asked;
-      biased.bias = bias->bias, biased.relu = bias->relu;
-      if (lt_product(biased, args.op.name)) return;
-    }
+    asked->bias = bias;
+    if (bias.row && lt_product(*asked, args.op.name)) return;
+    asked->bias = {};
     if (lt_product(*asked, args.op.name)) {
       if (epilogue) epilogue->all();
       return;
@@ -129,7 +122,7 @@ void matmul(const KernelArgs& args) {
 void matmul_fused(const KernelArgs& args) {
   const auto& attrs = args.attrs.as<EpilogueAttrs<MatmulAttrs>>();
   const ProductEpilogue epilogue(args, attrs.epilogue);
-  const std::optional<BiasProgram> bias = bias_program(args, attrs.epilogue);
+  const LtBias bias = bias_of(args, attrs.epilogue);
   const View& out = epilogue.product;
   with_any(out.dtype, [&](auto tag) { run<decltype(tag)>(args, attrs.product, out, &epilogue.run, bias); });
 }

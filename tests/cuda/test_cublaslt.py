@@ -89,7 +89,7 @@ def test_lines_either_way(library, transpose_a: bool, transpose_b: bool, turned:
     def there(x, transposed):
         x = x.swapaxes(1, 2) if transposed != turned else x
         wide = engine.tensor(np.concatenate([np.full_like(x, np.nan), x], axis=2)).to("cuda:0")
-        x = engine.apply("slice", wide, start=(0, 0, x.shape[2]), stop=wide.shape, step=(1, 1, 1))
+        x = engine.apply("slice", wide, starts=(0, 0, x.shape[2]), stops=wide.shape, steps=(1, 1, 1))
         return engine.apply("transpose", x, axes=(0, 2, 1)) if turned else x
 
     call = lambda: product(there(a, transpose_a), there(b, transpose_b), transpose_a=transpose_a, transpose_b=transpose_b)  # noqa: E731
@@ -121,7 +121,7 @@ def test_an_algorithm_is_looked_for_once(library) -> None:
 def test_addresses_of_elements_are_enough(library) -> None:
     """The search is told how addresses are aligned."""
     for offset in range(1, 4):
-        a = engine.apply("slice", values((20 * 30 + 4,), "float16").to("cuda:0"), start=(offset,), stop=(600 + offset,), step=(1,))  # fmt: skip
+        a = engine.apply("slice", values((20 * 30 + 4,), "float16").to("cuda:0"), starts=(offset,), stops=(600 + offset,), steps=(1,))  # fmt: skip
         a = engine.apply("reshape", a, shape=(20, 30))
         b = pair("float16")[1]
         out, count = taken(library, lambda a=a, b=b: product(a, b))
@@ -173,7 +173,7 @@ def test_other_programs_run_over_the_product(library, program: str, shape, resul
 def test_a_bias_in_the_middle_of_16_bytes_runs_behind(library) -> None:
     tensors = [values((6, 5), "float32"), values((5, 13), "float32", 1), values((14,), "float32", 2)]
     a, b, c = (t.to("cuda:0") for t in tensors)
-    c = engine.apply("slice", c, start=(1,), stop=(14,), step=(1,))
+    c = engine.apply("slice", c, starts=(1,), stops=(14,), steps=(1,))
     before = library.fake_cublaslt_biased()
     out = engine.apply("matmul_fused", a, b, c, program="add 0 1", dtypes="float32 float32", results=(2,))
     assert bits(out) == bits(product(a, b) + c)
@@ -211,6 +211,19 @@ def test_tf32_is_for_float32(dtype: str) -> None:
     before = bits(product(a, b))
     engine.set_tf32(True)
     assert bits(product(a, b)) == before
+
+
+def test_older_devices_have_no_tf32(library) -> None:
+    library.emulation_use_cublaslt(0, 1)
+    a, b = pair()
+    before = bits(product(a, b))
+    engine.set_tf32(True)
+    library.emulation_set_capability(75)
+    try:
+        assert bits(product(a, b)) == before
+    finally:
+        library.emulation_set_capability(90)
+    assert bits(product(a, b)) != before
 
 
 @pytest.mark.parametrize("by", ["cublaslt", "own tiles"])
@@ -288,7 +301,7 @@ def test_declarations_are_those_of_the_header() -> None:
     include = [f"-I{p}" for p in (ROOT, header.parent, runtime.parent)]
     source = ROOT / "tests/cuda/real/cublaslt_header.cc"
     subprocess.run([os.environ.get("CXX", "c++"), "-std=c++17", "-fsyntax-only", *include, source], check=True)
-    declared = set(re.findall(r"CUBLAS\w+|CUDA_R_\w+", (ROOT / "cuda/cublaslt_abi.h").read_text()))
+    declared = set(re.findall(r"\b(?:CUBLAS|CUDA_R_)\w+", (ROOT / "cuda/cublaslt_abi.h").read_text()))
     assert declared - set(re.findall(r"SAME\((\w+)\)", source.read_text())) == set()
 
 
@@ -300,3 +313,26 @@ def test_the_library_has_what_is_opened() -> None:
     names = re.findall(r"X\([^,]+, (cublasLt\w+),", (ROOT / "cuda/cublaslt_abi.h").read_text())
     assert len(names) == 14
     assert [n for n in names if not hasattr(library, n)] == []
+
+
+def test_the_library_takes_the_attributes_that_the_fake_takes(library) -> None:
+    path = wheel("lib", "libcublasLt.so.13")
+    if not path:
+        pytest.skip("nvidia-cublas is not installed")
+    real, kinds = ctypes.CDLL(str(path)), {"MatrixLayout": (0, 8, 8, ctypes.c_int64(8)), "MatmulDesc": (68, 0), "MatmulPreference": ()}  # fmt: skip
+    taken = []
+    for kind, arguments in kinds.items():
+        for attribute in range(16):
+            for bytes_ in (4, 8):
+                statuses = []
+                for one in (library, real):
+                    at = ctypes.c_void_p()
+                    assert one[f"cublasLt{kind}Create"](ctypes.byref(at), *arguments) == 0
+                    value = (ctypes.c_int32 * 2)(1, 0)
+                    size = ctypes.c_size_t(bytes_)
+                    statuses.append(one[f"cublasLt{kind}SetAttribute"](at, attribute, value, size))
+                    one[f"cublasLt{kind}Destroy"](at)
+                if statuses[0] == 0:
+                    taken.append((kind, attribute, bytes_))
+                    assert statuses[1] == 0, taken[-1]
+    assert len(taken) == 12
