@@ -1,5 +1,5 @@
-"""Products by cuBLASLt: through fake_cublaslt.cc, which stands for it on the emulated device; and what is declared of it
-against the real one, where its wheel is installed."""
+"""Products by cuBLASLt: through fake_cublaslt.cc, which stands for it on the emulated device; and what is declared of
+it against the real one, where its wheel is installed."""
 
 import ctypes
 import importlib.util
@@ -92,8 +92,8 @@ def test_lines_either_way(library, transpose_a: bool, transpose_b: bool, turned:
         x = engine.apply("slice", wide, starts=(0, 0, x.shape[2]), stops=wide.shape, steps=(1, 1, 1))
         return engine.apply("transpose", x, axes=(0, 2, 1)) if turned else x
 
-    call = lambda: product(there(a, transpose_a), there(b, transpose_b), transpose_a=transpose_a, transpose_b=transpose_b)  # noqa: E731
-    out, count = taken(library, call)
+    left, right, flags = there(a, transpose_a), there(b, transpose_b), (transpose_a, transpose_b)
+    out, count = taken(library, lambda: product(left, right, transpose_a=flags[0], transpose_b=flags[1]))
     np.testing.assert_allclose(out.numpy(), a @ b, rtol=1e-12, atol=1e-12)
     assert count == 1
 
@@ -120,8 +120,9 @@ def test_an_algorithm_is_looked_for_once(library) -> None:
 
 def test_addresses_of_elements_are_enough(library) -> None:
     """The search is told how addresses are aligned."""
+    whole = values((20 * 30 + 4,), "float16").to("cuda:0")
     for offset in range(1, 4):
-        a = engine.apply("slice", values((20 * 30 + 4,), "float16").to("cuda:0"), starts=(offset,), stops=(600 + offset,), steps=(1,))  # fmt: skip
+        a = engine.apply("slice", whole, starts=(offset,), stops=(600 + offset,), steps=(1,))
         a = engine.apply("reshape", a, shape=(20, 30))
         b = pair("float16")[1]
         out, count = taken(library, lambda a=a, b=b: product(a, b))
@@ -258,7 +259,8 @@ def test_without_an_algorithm_products_are_our_own(library) -> None:
 def test_a_failure_names_the_op_and_the_status(library) -> None:
     a, b = pair()
     library.fake_cublaslt_fail(13)
-    with pytest.raises(RuntimeError, match=r"matmul: cublasLtMatmul failed on cuda:0: CUBLAS_STATUS_EXECUTION_FAILED \(13\)"):  # fmt: skip
+    failed = r"matmul: cublasLtMatmul failed on cuda:0: CUBLAS_STATUS_EXECUTION_FAILED \(13\)"
+    with pytest.raises(RuntimeError, match=failed):
         product(a, b)
     np.testing.assert_allclose(product(a, b).numpy(), a.numpy() @ b.numpy(), rtol=1e-5, atol=1e-5)
 
@@ -319,7 +321,8 @@ def test_the_library_takes_the_attributes_that_the_fake_takes(library) -> None:
     path = wheel("lib", "libcublasLt.so.13")
     if not path:
         pytest.skip("nvidia-cublas is not installed")
-    real, kinds = ctypes.CDLL(str(path)), {"MatrixLayout": (0, 8, 8, ctypes.c_int64(8)), "MatmulDesc": (68, 0), "MatmulPreference": ()}  # fmt: skip
+    real = ctypes.CDLL(str(path))
+    kinds = {"MatrixLayout": (0, *map(ctypes.c_int64, (8, 8, 8))), "MatmulDesc": (68, 0), "MatmulPreference": ()}
     taken = []
     for kind, arguments in kinds.items():
         for attribute in range(16):

@@ -212,7 +212,8 @@ def test_a_forked_child_works() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ADDAX_ISA", "mmx"), ("ADDAX_NUM_THREADS", "many"), ("ADDAX_WINOGRAD", "3"), ("ADDAX_TF32", "yes")]
+    ("name", "value"),
+    [("ADDAX_ISA", "mmx"), ("ADDAX_NUM_THREADS", "many"), ("ADDAX_WINOGRAD", "3"), ("ADDAX_TF32", "yes")],
 )
 def test_bad_environment_is_named(name, value) -> None:
     code = "from addax import engine; engine.num_threads(); engine.winograd(); engine.tf32(); engine.tensor([1.0]) + 1"
