@@ -1,6 +1,7 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,13 +45,14 @@ int64_t alignment_of(const void* data) {
 struct Problem {
   int64_t type, compute, scale, epilogue, batch, m, n, k;
   int64_t a_transposed, a_pitch, a_step, a_alignment, b_transposed, b_pitch, b_step, b_alignment, out_alignment;
-
-  std::array<int64_t, 17> key() const {
-    return {type,         compute, scale,  epilogue,    batch,        m,       n,      k,
-            a_transposed, a_pitch, a_step, a_alignment, b_transposed, b_pitch, b_step, b_alignment,
-            out_alignment};
-  }
 };
+using Key = std::array<int64_t, sizeof(Problem) / sizeof(int64_t)>;
+
+Key key_of(const Problem& s) {
+  Key key;
+  std::memcpy(key.data(), &s, sizeof s);
+  return key;
+}
 
 std::optional<Problem> problem_of(const LtProduct& p) {
   Problem s{};
@@ -224,7 +226,7 @@ class Plan {
 // One device's.
 struct Handle {
   void* at = nullptr;
-  std::map<std::array<int64_t, 17>, std::shared_ptr<const Plan>> plans;
+  std::map<Key, std::shared_ptr<const Plan>> plans;
 };
 
 struct State {
@@ -243,7 +245,7 @@ struct State {
     if (!handle.at)
       if (const lt::Status status = call.cublasLtCreate(&handle.at)) refuse(call, status, "cublasLtCreate", what);
     if (handle.plans.size() >= kMostPlans) handle.plans.clear();
-    std::shared_ptr<const Plan>& p = handle.plans[s.key()];
+    std::shared_ptr<const Plan>& p = handle.plans[key_of(s)];
     if (!p) p = std::make_shared<const Plan>(call, handle.at, s, bias, what);
     return p;
   }

@@ -5,8 +5,8 @@
 
 namespace addax::cuda {
 
-/// Opens the first of these that there is: in the system's search path, else in a folder of packages, where pip's
-/// wheels of CUDA 13 put theirs. Null: there is none.
+/// Opens the first of these that there is. Each is looked for in the system's search path, then in the folders of
+/// packages, where pip's wheels of CUDA 13 put theirs. Null: there is none.
 void* open_library(std::initializer_list<const char*> names);
 
 }  // namespace addax::cuda

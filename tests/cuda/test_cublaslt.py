@@ -23,6 +23,7 @@ from tests.table.helpers import as_float64, bits
 
 pytestmark = pytest.mark.emulated
 MATMULS = [p for p in test_kernels.CASES if p.values[0].op.startswith("matmul")]
+RECURRENCES = [p for p in test_kernels.CASES if p.values[0].op in ("lstm", "gru", "simple_rnn")]
 LAYOUTS = [p.values[0] for p in MATMULS if p.values[1] in ("float32", "float64")]
 # Of one rounding in the type, where cuBLASLt makes one of two.
 CLOSE = {"float64": 1e-12, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
@@ -63,6 +64,13 @@ def test_forward(library, sample: Sample, dtype: str) -> None:
     _, count = taken(library, lambda: test_kernels.test_forward(library, sample, dtype))
     multiplies = dtype in FLOATS and all(a.size for a in sample.inputs()) and "batches broadcast" not in sample.label
     assert (count > 0) == multiplies
+
+
+@pytest.mark.parametrize(("sample", "dtype"), RECURRENCES)
+def test_projection_of_all_steps(library, sample: Sample, dtype: str) -> None:
+    """Sums of 16-bit floats go on in float32: those are our own."""
+    _, count = taken(library, lambda: test_kernels.test_forward(library, sample, dtype))
+    assert (count > 0) == (dtype in ("float32", "float64") and all(a.size for a in sample.inputs()))
 
 
 @pytest.mark.parametrize("sample", LAYOUTS, ids=str)
@@ -204,6 +212,17 @@ def test_tf32_rounds_the_factors(library, by: str) -> None:
     engine.set_tf32(False)
     assert bits(product(a, b)) == bits(before)
     assert (np.abs(before.numpy() - exact) / size).max() < 3e-7
+
+
+@pytest.mark.parametrize("by", ["cublaslt", "own tiles"])
+def test_tf32_keeps_what_is_not_finite_and_rounds_ties_away(library, by: str) -> None:
+    library.emulation_use_cublaslt(by == "cublaslt", 1)
+    engine.set_tf32(True)
+    step = 2.0**-10
+    x = np.float32([np.inf, -np.inf, np.nan, 1 + step / 2, -1 - step / 2, 1 + step * 0.49, 0.0, 2.0**-126])
+    want = np.float32([np.inf, -np.inf, np.nan, 1 + step, -1 - step, 1, 0.0, 2.0**-126])
+    out = product(engine.tensor(x[:, None]).to("cuda:0"), engine.tensor(np.ones((1, 1), "float32")).to("cuda:0"))
+    np.testing.assert_array_equal(out.numpy()[:, 0], want)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
