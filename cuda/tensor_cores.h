@@ -66,6 +66,9 @@ __device__ inline void multiply_add(float (&sum)[4], const uint32_t (&a)[4], con
         : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
+#ifdef __CUDA_ARCH__
+  if constexpr (std::is_same_v<S, float>) return;  // devices without the instruction never get here
+#endif
   const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
 #pragma unroll
   for (int word = 0; word < kMmaWords; ++word) {
