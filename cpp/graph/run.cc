@@ -127,8 +127,10 @@ void PlanRun::call(Span<void* const> in, Span<void* const> out) {
 }
 
 void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
-  if (captures_ && settled_ && !seconds) {
-    if (captured_ && captured_tf32_ != tf32()) forget_captured();
+  // Kernels that a changed setting chooses run once before they are captured, as at first: libraries may load them.
+  const bool changed = captured_ && captured_tf32_ != tf32();
+  if (changed) forget_captured();
+  if (captures_ && settled_ && !changed && !seconds) {
     if (!captured_) capture();
     runtime_->launch(plan_.device_.index, captured_);
   } else {
