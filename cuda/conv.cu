@@ -77,8 +77,8 @@ struct Images {
 
   Images(const Geometry& geometry, const KernelArgs& k, const View& out)
       : s(geometry), first(k.in[0].as<S>()), second(k.in[1].as<S>()), result(out.as<S>()) {}
-  bool whole_channels() const { return s.channels % 8 == 0 && s.channels_of_group() % 8 == 0; }
-  bool whole_filters() const { return s.filters % 8 == 0 && s.filters_of_group() % 8 == 0; }
+  bool whole_channels() const { return s.channels % kRun<S> == 0 && s.channels_of_group() % kRun<S> == 0; }
+  bool whole_filters() const { return s.filters % kRun<S> == 0 && s.filters_of_group() % kRun<S> == 0; }
   __device__ void store(int64_t at, A sum) const { result[at] = convert<S>(sum); }
   __device__ const S* x(int64_t group, int64_t pixel, int64_t channel) const {
     return pixel < 0 ? nullptr : first + pixel * s.channels + group * s.channels_of_group() + channel;

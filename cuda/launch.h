@@ -52,6 +52,9 @@ void free_scratch(void* data) noexcept;
 Fault* fault();
 void copy_bytes(void* dst, const void* src, int64_t bytes);
 void check_launch();
+int device_index();
+/// Of that device: 90 for 9.0.
+int compute_capability();
 #ifndef ADDAX_EMULATED
 cudaStream_t stream();
 #endif
@@ -91,6 +94,16 @@ void launch(void (*kernel)(P...), Grid grid, int threads, const A&... args) {
       },
       values);
   check_launch();
+#endif
+}
+
+/// Lets a library put its work behind the kernels before: `work` is given the stream.
+template <class F>
+void enqueue(F work) {
+#ifdef ADDAX_EMULATED
+  emulation::perform([work] { work(nullptr); });
+#else
+  work(stream());
 #endif
 }
 

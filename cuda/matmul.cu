@@ -1,6 +1,7 @@
-// CUDA kernels of the matmul family: the project's own tiles, for any strides and dtypes. 16-bit floats have float
-// sums.
+// CUDA kernels of the matmul family: cuBLASLt, where it is and takes the product, else the project's own tiles, for any
+// strides and dtypes. 16-bit floats have float sums.
 #include "cuda/convert.h"
+#include "cuda/cublaslt.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
 #include "cuda/walk.h"
@@ -35,14 +36,47 @@ struct Matrices {
   // How the matrix that is array k of the walk lies, by its steps from term to term and from line to line.
   Along along(int k, const void* data, int64_t term, int64_t line) const {
     bool whole = is_vector(data);
-    for (int d = 0; d < batch.rank; ++d) whole = whole && batch.step[k][d] % 8 == 0;
-    if (whole && term == 1 && line % 8 == 0) return Along::Terms;
-    return whole && line == 1 && term % 8 == 0 ? Along::Lines : Along::None;
+    for (int d = 0; d < batch.rank; ++d) whole = whole && batch.step[k][d] % kRun<S> == 0;
+    if (whole && term == 1 && line % kRun<S> == 0) return Along::Terms;
+    return whole && line == 1 && term % kRun<S> == 0 ? Along::Lines : Along::None;
   }
 };
 
+// The product as cuBLASLt is asked for it; none if its batch is more than one step from item to item.
 template <class S>
-void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+std::optional<LtProduct> for_lt(const Matrices<S>& p, int64_t k, Dtype dtype) {
+  if (p.batch.rank > 1) return std::nullopt;
+  const auto step = [&](int side) { return p.batch.rank ? p.batch.step[side][0] : 0; };
+  return LtProduct{dtype,
+                   p.batch.n,
+                   p.m,
+                   p.n,
+                   k,
+                   {p.left, p.left_row, p.left_column, step(0)},
+                   {p.right, p.right_row, p.right_column, step(1)},
+                   p.out};
+}
+
+// A program that cuBLASLt runs itself: a row is added to the product, and relu may follow. No row: it is another one.
+LtBias bias_of(const KernelArgs& args, const FusedAttrs& attrs) {
+  const FusedProgram& program = attrs.parsed();
+  const auto is = [&](size_t step, std::string_view name) { return program.steps[step].op->name == name; };
+  const size_t steps = program.steps.size();
+  if (program.inputs.size() != 2 || steps > 2 || !is(0, "add") || (steps == 2 && !is(1, "relu"))) return {};
+  const FusedStep& add = program.steps[0];
+  if (add.in[0] + add.in[1] != 1 || program.inputs[1] != program.inputs[0]) return {};
+  if (steps == 2 && program.steps[1].in[0] != 2) return {};
+  if (attrs.results.rank() != 1 || attrs.results[0] != static_cast<int64_t>(steps) + 1) return {};
+  const View &row = args.in[2], &out = args.out[0];
+  const int64_t n = out.shape.back();
+  if (row.rank() == 0 || row.shape.back() != n || numel(row.shape) != n) return {};
+  if ((n > 1 && row.strides[row.rank() - 1] != 1) || !is_vector(row.data)) return {};
+  return {row.data, steps == 2};
+}
+
+template <class S>
+void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue = nullptr,
+         const LtBias& bias = {}) {
   const View &a = args.in[0], &b = args.in[1];
   const int ra = a.rank(), rb = b.rank(), ro = out.rank();
   const Shape batch(out.shape.begin(), out.shape.end() - 2);
@@ -67,20 +101,30 @@ void run(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, cons
   p.n = out.shape[ro - 1];
   p.a_along = p.along(0, p.left, p.left_column, p.left_row);
   p.b_along = p.along(1, p.right, p.right_row, p.right_column);
-  run_product(p, cut_product(p.m, p.n, a.shape[attrs.transpose_a ? ra - 2 : ra - 1], numel(batch)), args.op.name,
-              epilogue);
+  const int64_t k = a.shape[attrs.transpose_a ? ra - 2 : ra - 1];
+  if (std::optional<LtProduct> asked = for_lt(p, k, out.dtype)) {
+    asked->bias = bias;
+    if (bias.row && lt_product(*asked, args.op.name)) return;
+    asked->bias = {};
+    if (lt_product(*asked, args.op.name)) {
+      if (epilogue) epilogue->all();
+      return;
+    }
+  }
+  run_product(p, cut_product(p.m, p.n, k, p.batch.n), args.op.name, epilogue);
 }
 
-void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const ProgramRun* epilogue) {
-  with_any(out.dtype, [&](auto tag) { run<decltype(tag)>(args, attrs, out, epilogue); });
+void matmul(const KernelArgs& args) {
+  const View& out = args.out[0];
+  with_any(out.dtype, [&](auto tag) { run<decltype(tag)>(args, args.attrs.as<MatmulAttrs>(), out); });
 }
-
-void matmul(const KernelArgs& args) { product(args, args.attrs.as<MatmulAttrs>(), args.out[0], nullptr); }
 
 void matmul_fused(const KernelArgs& args) {
   const auto& attrs = args.attrs.as<EpilogueAttrs<MatmulAttrs>>();
   const ProductEpilogue epilogue(args, attrs.epilogue);
-  product(args, attrs.product, epilogue.product, &epilogue.run);
+  const LtBias bias = bias_of(args, attrs.epilogue);
+  const View& out = epilogue.product;
+  with_any(out.dtype, [&](auto tag) { run<decltype(tag)>(args, attrs.product, out, &epilogue.run, bias); });
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
 // Products of matrices whose elements a functor reads: matmul reads strided arrays, convolutions read images. A block
 // makes a tile of kTileM x kTileN from pieces in shared memory, a thread kEach of its values: by multiply-adds of its
-// own, or of 16-bit floats by its warp's tensor cores. Sums are taken of kBlockK terms first, so that rounding does not
-// grow with their length. Long sums with few tiles are cut into chunks by sizes alone, which combine in order. A
-// program of elementwise rows may run over each tile as soon as it is complete.
+// own, or by its warp's tensor cores: of 16-bit floats, and of float32 where TF32 is allowed. Sums are taken of kBlockK
+// terms first, so that rounding does not grow with their length. Long sums with few tiles are cut into chunks by sizes
+// alone, which combine in order. A program of elementwise rows may run over each tile as soon as it is complete.
 #pragma once
 
+#include "addax/device.h"
 #include "cuda/launch.h"
 #include "cuda/program.h"
 #include "cuda/tensor_cores.h"
@@ -24,8 +25,11 @@ struct Piece {
   int64_t item, row, column, k, m, n, last;
 };
 
-/// Which elements of a matrix lie one behind the other, eight of them in 16 aligned bytes: those of terms 8 i to 8 i +
-/// 7, or of rows (columns of the second matrix), or none.
+/// Elements of 16 bytes.
+template <class S>
+inline constexpr int kRun = 16 / sizeof(S);
+/// Which elements of a matrix lie one behind the other, kRun of them in 16 aligned bytes: those of terms kRun i to kRun
+/// i + kRun - 1, or of rows (columns of the second matrix), or none.
 enum class Along : uint8_t { None, Terms, Lines };
 
 template <class S>
@@ -76,8 +80,9 @@ struct ThreadTile {
 /// A warp has 16 x 32 values.
 template <class S>
 struct TensorTile {
-  static constexpr int kTileK = 32, kPitch = kTileK + 8;  // lanes read their pairs from banks of their own
-  static constexpr int kRun = 8;
+  static constexpr int kWords = 2 * kMmaWords;
+  static constexpr int kTileK = kWords * kPerWord<S>;
+  static constexpr int kPitch = (kWords + 4) * kPerWord<S>;  // lanes read their words from banks of their own
   alignas(16) S a[kTileM][kPitch], b[kTileN][kPitch];
 
   template <class P>
@@ -92,15 +97,15 @@ struct TensorTile {
     if (at.row + first_row() >= at.m) return;
     const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
 #pragma unroll
-    for (int k = 0; k < kTileK; k += kMmaK) {
+    for (int w = t; w < kWords; w += kMmaWords) {
       const int first = first_row() + g;
-      const uint32_t left[4] = {pair(a[first], k + 2 * t), pair(a[first + 8], k + 2 * t), pair(a[first], k + 2 * t + 8),
-                                pair(a[first + 8], k + 2 * t + 8)};
+      const uint32_t left[4] = {word(a[first], w), word(a[first + 8], w), word(a[first], w + 4),
+                                word(a[first + 8], w + 4)};
 #pragma unroll
       for (int n = 0; n < kEach / 4; ++n) {
         if (at.column + first_column() + n * kMmaN >= at.n) continue;
         const S* line = b[first_column() + n * kMmaN + g];
-        const uint32_t right[2] = {pair(line, k + 2 * t), pair(line, k + 2 * t + 8)};
+        const uint32_t right[2] = {word(line, w), word(line, w + 4)};
         float part[4];
         for (int i = 0; i < 4; ++i) part[i] = sum[n * 4 + i];
         multiply_add<S>(part, left, right);
@@ -114,9 +119,10 @@ struct TensorTile {
  private:
   __device__ static int first_row() { return threadIdx.x / kWarp / 2 * kMmaM; }
   __device__ static int first_column() { return threadIdx.x / kWarp % 2 * (kTileN / 2); }
-  __device__ static uint32_t pair(const S* line, int term) { return *reinterpret_cast<const uint32_t*>(line + term); }
+  __device__ static uint32_t word(const S* line, int w) { return reinterpret_cast<const uint32_t*>(line)[w]; }
   template <int kLines, class At>
   __device__ static void fill_lines(S (&to)[kLines][kPitch], Along along, int64_t lines, int64_t terms, const At& at) {
+    constexpr int kRun = cuda::kRun<S>;
     for (int e = threadIdx.x * kRun; e < kLines * kTileK; e += kThreads * kRun) {
       const bool by_lines = along == Along::Lines;
       const int line = by_lines ? e % kLines : e / kTileK, term = by_lines ? e / kLines : e % kTileK;
@@ -134,14 +140,20 @@ struct TensorTile {
           if (from) values[r] = *from;
         }
       }
-      for (int r = 0; r < kRun; ++r) to[line + (by_lines ? r : 0)][term + (by_lines ? 0 : r)] = values[r];
+      for (int r = 0; r < kRun; ++r) to[line + (by_lines ? r : 0)][term + (by_lines ? 0 : r)] = tensor_value(values[r]);
     }
   }
 };
 
-template <class P>
-using TileOf =
-    std::conditional_t<is_half<typename P::Stored>, TensorTile<typename P::Stored>, ThreadTile<typename P::A>>;
+/// Calls f with the tile of a product, which tells its type.
+template <class P, class F>
+void with_tile(const F& f) {
+  using S = typename P::Stored;
+  if constexpr (is_half<S>) return f(static_cast<TensorTile<S>*>(nullptr));
+  if constexpr (std::is_same_v<S, float>)
+    if (tf32() && compute_capability() >= 80) return f(static_cast<TensorTile<S>*>(nullptr));
+  if constexpr (!is_half<S>) f(static_cast<ThreadTile<typename P::A>*>(nullptr));
+}
 
 // ---- what runs over a tile: nothing, or a program whose first input is the product, in its place
 
@@ -173,11 +185,10 @@ struct Epilogue {
 /// P gives A, the type of sums, and Stored, that of elements; where they lie: a_at(item, i, p) and b_at(item, p, j),
 /// null for a zero, and a_along and b_along; and place(item, i, j) and store(place, sum). Places of a row follow each
 /// other.
-template <class P, class E>
+template <class Tile, class P, class E>
 __global__ void __launch_bounds__(kThreads, 2)
     product_kernel(P p, const __grid_constant__ E epilogue, ProductShape s, typename P::A* partial) {
   using A = typename P::A;
-  using Tile = TileOf<P>;
   alignas(16) __shared__ char memory[sizeof(Tile) > E::kMemory ? sizeof(Tile) : E::kMemory];
   Tile& tile = *reinterpret_cast<Tile*>(memory);
   const int64_t tiles_n = (s.n + kTileN - 1) / kTileN;
@@ -239,7 +250,10 @@ inline Grid grid_of(const ProductShape& s) {
 template <class P>
 void run_product(const P& p, const ProductShape& s, const char* what) {
   const Temporary<typename P::A> partial(s.chunks == 1 ? 1 : s.chunks * s.batch * s.m * s.n, what);
-  launch(product_kernel<P, NoEpilogue>, grid_of(s), kThreads, p, NoEpilogue(), s, partial.get());
+  with_tile<P>([&](auto* tile) {
+    using Tile = std::remove_pointer_t<decltype(tile)>;
+    launch(product_kernel<Tile, P, NoEpilogue>, grid_of(s), kThreads, p, NoEpilogue(), s, partial.get());
+  });
   if (s.chunks > 1) launch(combine_product_kernel<P>, grid_for(s.batch * s.m * s.n), kThreads, p, s, partial.get());
 }
 /// Then runs a program over the product, if one is given: tile by tile for the types that models have.
@@ -247,8 +261,11 @@ template <class P>
 void run_product(const P& p, const ProductShape& s, const char* what, const ProgramRun* program) {
   if constexpr (sizeof(typename P::A) == 4)
     if (program && program->fits() && s.chunks == 1)
-      return launch(product_kernel<P, Epilogue>, grid_of(s), kThreads, p, Epilogue{program->with(grid_of(s))}, s,
-                    static_cast<typename P::A*>(nullptr));
+      return with_tile<P>([&](auto* tile) {
+        using Tile = std::remove_pointer_t<decltype(tile)>;
+        launch(product_kernel<Tile, P, Epilogue>, grid_of(s), kThreads, p, Epilogue{program->with(grid_of(s))}, s,
+               static_cast<typename P::A*>(nullptr));
+      });
   run_product(p, s, what);
   if (program) program->all();
 }

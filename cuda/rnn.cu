@@ -3,6 +3,7 @@
 // gates. Backwards it is the product with the slopes of the step behind, and on to the slopes of its own. States stay
 // in the type of the arithmetic; two copies of what a product reads take turns.
 #include "cuda/convert.h"
+#include "cuda/cublaslt.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
 #include "ops/rnn.h"
@@ -82,11 +83,17 @@ void project(const View& x, const View& kernel, C* out, const char* what) {
   if (rows == 0) return;
   with_float(x.dtype, [&](auto tag) {
     using S = decltype(tag);
+    if constexpr (std::is_same_v<S, C>) {
+      const LtMatrix left{x.data, x.strides[1], x.strides[2], x.strides[0]};
+      const LtMatrix right{kernel.data, kernel.strides[0], kernel.strides[1], 0};
+      if (lt_product({x.dtype, x.shape[0], x.shape[1], columns, depth, left, right, out}, what)) return;
+    }
     if constexpr (std::is_same_v<sum_t<S>, C>) {
       Projection<S> p{Strided(x), Strided(kernel), x.shape[1], columns, out};
-      if (is_vector(x.data) && x.strides[2] == 1 && x.strides[0] % 8 == 0 && x.strides[1] % 8 == 0)
+      if (is_vector(x.data) && x.strides[2] == 1 && x.strides[0] % kRun<S> == 0 && x.strides[1] % kRun<S> == 0)
         p.a_along = Along::Terms;
-      if (is_vector(kernel.data) && kernel.strides[1] == 1 && kernel.strides[0] % 8 == 0) p.b_along = Along::Lines;
+      if (is_vector(kernel.data) && kernel.strides[1] == 1 && kernel.strides[0] % kRun<S> == 0)
+        p.b_along = Along::Lines;
       run_product(p, cut_product(rows, columns, depth, 1), what);
     }
   });

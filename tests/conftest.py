@@ -50,7 +50,7 @@ def global_settings():
     policies = import_module("addax.dtype_policies.dtype_policy")
     registry = import_module("addax.saving.registry")
     before = policies._global_policy, config.floatx(), config.image_data_format(), engine.num_threads()
-    winograd = engine.winograd()
+    winograd, tf32 = engine.winograd(), engine.tf32()
     registered = dict(registry._objects), dict(registry._names)
     yield
     for now, then in zip((registry._objects, registry._names), registered, strict=True):
@@ -60,6 +60,7 @@ def global_settings():
     config.set_floatx(before[1])
     config.set_image_data_format(before[2])
     engine.set_winograd(winograd)
+    engine.set_tf32(tf32)
     if engine.num_threads() != before[3]:
         engine.set_num_threads(before[3])
 

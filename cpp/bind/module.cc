@@ -61,6 +61,8 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("winograd", &winograd);
   m.def("set_winograd", &set_winograd, py::arg("m"));
+  m.def("tf32", &tf32);
+  m.def("set_tf32", &set_tf32, py::arg("value"));
   m.def("cpu_isa", &cpu_isa);
   m.def("blas_info", &blas_info);
   m.def(
@@ -98,6 +100,9 @@ PYBIND11_MODULE(_core, m) {
         d["name"] = info.name;
         d["memory"] = info.memory;
         d["free"] = info.free;
+        py::dict libraries;
+        for (const auto& [library, state] : info.libraries) libraries[py::str(library)] = state;
+        d["libraries"] = libraries;
         return d;
       },
       py::arg("device"));
@@ -123,5 +128,6 @@ PYBIND11_MODULE(_core, m) {
       },
       py::arg("device"));
   m.def("_open_plugin", &open_plugin, py::arg("path"));
+  m.def("set_package_folders", &set_package_folders, py::arg("folders"));
   m.def("_fail_allocation_after", &fail_allocation_after, py::arg("n"));
 }

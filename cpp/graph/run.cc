@@ -133,7 +133,10 @@ void PlanRun::call(Span<void* const> in, Span<void* const> out) {
 }
 
 void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
-  if (captures_ && settled_ && !seconds) {
+  // Kernels that a changed setting chooses run once before they are captured, as at first: libraries may load them.
+  const bool changed = captured_ && captured_tf32_ != tf32();
+  if (changed) forget_captured();
+  if (captures_ && settled_ && !changed && !seconds) {
     if (!captured_) capture();
     runtime_->launch(plan_.device_.index, captured_);
   } else {
@@ -145,6 +148,7 @@ void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
 
 void PlanRun::capture() {
   const int index = plan_.device_.index;
+  captured_tf32_ = tf32();
   runtime_->begin_capture(index);
   try {
     walk(nullptr);

@@ -63,6 +63,7 @@ class PlanRun {
   Tensors own_arguments_, own_results_;
   bool settled_ = false;  // the states lie where they did in the run before
   void* captured_ = nullptr;
+  bool captured_tf32_ = false;  // the setting that captured kernels have read
 };
 
 /// An idle run of a plan, or a new one; goes back to the plan.

@@ -244,6 +244,40 @@ def set_winograd(tile: int) -> None:
     engine.set_winograd(tile)
 
 
+def tf32() -> bool:
+    """Returns whether CUDA devices may round the factors of float32 products to TF32.
+
+    Example:
+
+    >>> addax.config.tf32()
+    False
+    """
+    return engine.tf32()
+
+
+def set_tf32(value: bool) -> None:
+    """Lets CUDA devices round the factors of float32 matrix products and convolutions to TF32, for their tensor cores.
+
+    TF32 has the range of float32 and 10 bits of mantissa, so a product of two factors errs by up to 1e-3 of its size,
+    where float32 errs by 6e-8; sums are float32's. Devices of compute capability 8.0 and newer have it; others, and the
+    CPU, compute in float32 whatever is set. Attention's scores and the steps of recurrences stay in float32. Compiled
+    functions read the setting each time they run. JAX has a setting of its own, `jax_default_matmul_precision`.
+
+    The environment variable `ADDAX_TF32` gives the value at start, 0 or 1; without it, TF32 is off.
+
+    Args:
+        value: Whether to.
+
+    Example:
+
+    >>> addax.config.set_tf32(True)
+    >>> addax.config.tf32()
+    True
+    >>> addax.config.set_tf32(False)
+    """
+    engine.set_tf32(bool(value))
+
+
 def default_device() -> str:
     """Returns where new tensors and variables go outside of `addax.device`.
 

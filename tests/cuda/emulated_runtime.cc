@@ -1,5 +1,7 @@
 // A device whose memory is the CPU's and whose kernels run under emulation.h: the plugin of the tests. Fresh memory
 // holds what no kernel should read: NaN, -1 or true.
+#include <dlfcn.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -11,7 +13,9 @@
 #include "core/block_cache.h"
 #include "core/runtime.h"
 #include "cuda/captured.h"
+#include "cuda/cublaslt.h"
 #include "cuda/kernels.h"
+#include "cuda/library.h"
 
 namespace addax {
 namespace {
@@ -32,13 +36,16 @@ struct Captured {
 };
 
 thread_local int current = 0;
+int capability = 90;
 thread_local Captured* capturing = nullptr;
 
 class EmulatedRuntime final : public DeviceRuntime {
  public:
   static constexpr int kDevices = 2;
   int count() const override { return kDevices; }
-  DeviceInfo info(int) override { return {"emulated device", Memory::kAll, Memory::kAll}; }
+  DeviceInfo info(int) override {
+    return {"emulated device", Memory::kAll, Memory::kAll, {{"cuBLASLt", cuda::lt_state()}}};
+  }
 
   void* allocate(int index, int64_t bytes, const char* what) override {
     void* data = cache(index).allocate(bytes, what);
@@ -134,6 +141,8 @@ Fault* fault() { return &runtime().fault; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   emulation::perform([=] { std::memcpy(dst, src, static_cast<size_t>(bytes)); });
 }
+int device_index() { return current; }
+int compute_capability() { return capability; }
 
 }  // namespace cuda
 }  // namespace addax
@@ -141,8 +150,19 @@ void copy_bytes(void* dst, const void* src, int64_t bytes) {
 extern "C" {
 
 __attribute__((visibility("default"))) void addax_open() {
+  addax::cuda::use_lt(nullptr, 1);  // the machine's own has nothing to run on
   addax::cuda::register_kernels();
   addax::register_runtime(addax::DeviceType::Cuda, &addax::runtime());
+}
+/// Whether products are those of fake_cublaslt.cc.
+__attribute__((visibility("default"))) void emulation_use_cublaslt(int use, int64_t least_work) {
+  Dl_info here;
+  dladdr(reinterpret_cast<void*>(&emulation_use_cublaslt), &here);
+  addax::cuda::use_lt(use ? dlopen(here.dli_fname, RTLD_NOW) : nullptr, least_work);
+}
+__attribute__((visibility("default"))) void emulation_set_capability(int value) { addax::capability = value; }
+__attribute__((visibility("default"))) int emulation_finds(const char* library) {
+  return addax::cuda::open_library({library}) != nullptr;
 }
 /// Whether the threads of later blocks run from the last to the first.
 __attribute__((visibility("default"))) void emulation_set_reversed(int reversed) {

@@ -1,4 +1,5 @@
-"""Products of 16-bit floats on the emulated device by registers of tensor cores; sums of small integers are exact."""
+"""Products on the emulated device by registers of tensor cores, of 16-bit floats and of float32 as TF32; sums of small
+integers are exact."""
 
 import numpy as np
 import pytest
@@ -6,12 +7,13 @@ import pytest
 from addax import engine
 from tests.cuda.build import emulation
 
-HALVES = ["float16", "bfloat16"]
+DTYPES = ["float16", "bfloat16", "float32"]
 
 
 @pytest.fixture(autouse=True)
 def device():
     library = emulation()
+    engine.set_tf32(True)
     yield
     library.emulation_set_reversed(0)
 
@@ -28,10 +30,10 @@ def values(x):
     return engine.apply("cast", x, dtype="float64").numpy()
 
 
-@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-@pytest.mark.parametrize(("m", "k", "n"), [(72, 40, 88), (70, 33, 5)])  # eight at a time, and one by one
+@pytest.mark.parametrize(("m", "k", "n"), [(72, 40, 88), (70, 33, 5)])  # 16 bytes at a time, and one by one
 def test_matmul(dtype: str, transpose_a: bool, transpose_b: bool, m: int, k: int, n: int) -> None:
     a, b = integers((2, m, k), 0), integers((k, n), 1)
     left = on_device(a.swapaxes(1, 2) if transpose_a else a, dtype)
@@ -42,7 +44,7 @@ def test_matmul(dtype: str, transpose_a: bool, transpose_b: bool, m: int, k: int
         np.testing.assert_array_equal(values(out), a @ b)
 
 
-@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [8, 3])
 def test_convolutions(dtype: str, channels: int) -> None:
     """The three products, against float64 on the CPU."""
@@ -61,7 +63,7 @@ def test_convolutions(dtype: str, channels: int) -> None:
         np.testing.assert_array_equal(values(out), want.numpy())
 
 
-@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_long_sums(dtype: str) -> None:
     a, b = integers((3, 4100), 0), integers((4100, 9), 1)
     sums = a @ b

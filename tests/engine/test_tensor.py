@@ -212,10 +212,11 @@ def test_a_forked_child_works() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ADDAX_ISA", "mmx"), ("ADDAX_NUM_THREADS", "many"), ("ADDAX_WINOGRAD", "3")]
+    ("name", "value"),
+    [("ADDAX_ISA", "mmx"), ("ADDAX_NUM_THREADS", "many"), ("ADDAX_WINOGRAD", "3"), ("ADDAX_TF32", "yes")],
 )
 def test_bad_environment_is_named(name, value) -> None:
-    code = "from addax import engine; engine.num_threads(); engine.winograd(); engine.tensor([1.0]) + 1"
+    code = "from addax import engine; engine.num_threads(); engine.winograd(); engine.tf32(); engine.tensor([1.0]) + 1"
     run = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, name: value}, capture_output=True, text=True, check=False
     )

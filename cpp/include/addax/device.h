@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "addax/api.h"
@@ -49,6 +50,8 @@ ADDAX_API void synchronize(Device device);
 struct DeviceInfo {
   std::string name;
   int64_t memory = 0, free = 0;  // in bytes; 0: not known
+  /// What it computes with besides its own kernels: a library's name, and its version or what is missing.
+  std::vector<std::pair<std::string, std::string>> libraries = {};
 };
 ADDAX_API DeviceInfo device_info(Device device);
 
@@ -76,6 +79,10 @@ ADDAX_API void set_num_threads(int n);
 ADDAX_API int winograd();
 /// Throws ValueError unless m is 0 (direct sums), 2 or 4. With 4 errors are about twice those of direct sums.
 ADDAX_API void set_winograd(int m);
+/// Whether CUDA devices may round the factors of float32 products and convolutions to TF32, which has 10 bits of
+/// mantissa, for their tensor cores. At start false, or what ADDAX_TF32 says. Kernels read it when they run.
+ADDAX_API bool tf32();
+ADDAX_API void set_tf32(bool value);
 /// The instruction set whose kernels run: "baseline", "avx2", "avx512", "neon".
 ADDAX_API const char* cpu_isa();
 /// One line on the BLAS in use: name, version, core type.

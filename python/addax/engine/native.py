@@ -1,5 +1,6 @@
 """The native engine: the names of the extension module that the package uses, and how a graph is planned."""
 
+import sys
 from typing import Any
 
 from addax import _core
@@ -44,6 +45,7 @@ from addax._core import (
     set_memory_limit,
     set_num_threads,
     set_passes,
+    set_tf32,
     set_winograd,
     signature,
     stop_recording,
@@ -51,6 +53,7 @@ from addax._core import (
     synchronize,
     take_rows,
     tensor,
+    tf32,
     update,
     winograd,
 )
@@ -99,6 +102,7 @@ __all__ = [
     "set_memory_limit",
     "set_num_threads",
     "set_passes",
+    "set_tf32",
     "set_winograd",
     "signature",
     "stop_recording",
@@ -106,9 +110,13 @@ __all__ = [
     "synchronize",
     "take_rows",
     "tensor",
+    "tf32",
     "update",
     "winograd",
 ]
+
+# Where the libraries lie that pip brings for CUDA devices. Opening one is the plugin's, when it needs it.
+_core.set_package_folders([folder for folder in sys.path if folder])
 
 name = "native"
 distribution: Any = None

@@ -29,7 +29,12 @@ def device_info(name: str) -> dict[str, Any]:
     device = _device(name)
     stats = device.memory_stats() or {}
     memory = stats.get("bytes_limit", 0)
-    return {"name": device.device_kind, "memory": memory, "free": memory - stats.get("bytes_in_use", 0)}
+    return {
+        "name": device.device_kind,
+        "memory": memory,
+        "free": memory - stats.get("bytes_in_use", 0),
+        "libraries": {},
+    }
 
 
 def connect(address: str | None, processes: int | None, process: int | None, seed: int) -> int:
