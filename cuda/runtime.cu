@@ -12,6 +12,7 @@
 #include "core/runtime.h"
 #include "cuda/captured.h"
 #include "cuda/kernels.h"
+#include "cuda/nvrtc.h"
 
 namespace addax {
 namespace {
@@ -60,6 +61,10 @@ struct OneDevice {
   explicit OneDevice(int i)
       : index(i), segments(i), cache(segments, Device{DeviceType::Cuda, static_cast<int16_t>(i)}) {
     check(cudaSetDevice(index), "choosing the device");
+    int major = 0, minor = 0;
+    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "reading properties");
+    check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index), "reading properties");
+    capability = major * 10 + minor;
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
     check(cudaHostAlloc(reinterpret_cast<void**>(&fault), sizeof(cuda::Fault), cudaHostAllocMapped), "pinning memory");
     *fault = {};
@@ -70,6 +75,7 @@ struct OneDevice {
   }
 
   const int index;
+  int capability = 0;
   Segments segments;
   BlockCache cache;
   cudaStream_t stream = nullptr;
@@ -114,8 +120,10 @@ class CudaRuntime final : public DeviceRuntime {
     cudaSetDevice(index);
     check(cudaMemGetInfo(&free, &total), "reading memory");
     const std::string capability = std::to_string(properties.major) + "." + std::to_string(properties.minor);
-    return {std::string(properties.name) + ", compute capability " + capability, static_cast<int64_t>(total),
-            static_cast<int64_t>(free)};
+    return {std::string(properties.name) + ", compute capability " + capability,
+            static_cast<int64_t>(total),
+            static_cast<int64_t>(free),
+            {{"NVRTC", cuda::nvrtc_state()}}};
   }
 
   void* allocate(int index, int64_t bytes, const char* what) override { return at(index).cache.allocate(bytes, what); }
@@ -258,6 +266,25 @@ void copy_bytes(void* dst, const void* src, int64_t bytes) {
   check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream()), "copying");
 }
 void check_launch() { check(cudaGetLastError(), "the launch"); }
+int device_index() { return current; }
+int compute_capability() { return runtime().at(current).capability; }
+
+const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
+  cudaLibrary_t library = nullptr;
+  cudaKernel_t kernel = nullptr;
+  cudaError_t status = cudaLibraryLoadData(&library, binary.data(), nullptr, nullptr, 0, nullptr, nullptr, 0);
+  if (status == cudaSuccess) status = cudaLibraryGetKernel(&kernel, library, name);
+  if (status == cudaSuccess) return reinterpret_cast<const void*>(kernel);
+  cudaGetLastError();  // nobody else need hear of it
+  problem = cudaGetErrorString(status);
+  return nullptr;
+}
+void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t) {
+  const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
+  void* parameters[] = {const_cast<void*>(parameter)};
+  cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(threads)), parameters, 0, stream());
+  check_launch();
+}
 
 }  // namespace cuda
 }  // namespace addax

@@ -98,6 +98,9 @@ PYBIND11_MODULE(_core, m) {
         d["name"] = info.name;
         d["memory"] = info.memory;
         d["free"] = info.free;
+        py::dict libraries;
+        for (const auto& [library, state] : info.libraries) libraries[py::str(library)] = state;
+        d["libraries"] = libraries;
         return d;
       },
       py::arg("device"));
@@ -123,5 +126,6 @@ PYBIND11_MODULE(_core, m) {
       },
       py::arg("device"));
   m.def("_open_plugin", &open_plugin, py::arg("path"));
+  m.def("set_package_folders", &set_package_folders, py::arg("folders"));
   m.def("_fail_allocation_after", &fail_allocation_after, py::arg("n"));
 }

@@ -25,6 +25,12 @@ std::array<std::atomic<DeviceRuntime*>, kNumDeviceTypes> runtimes{};
 
 thread_local std::optional<Device> current;
 
+std::mutex folders_mutex;
+std::vector<std::string>& folders() {
+  static auto* f = new std::vector<std::string>;
+  return *f;
+}
+
 bool exists(const std::string& path) {
   if (void* handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL)) {
     dlclose(handle);
@@ -139,6 +145,15 @@ void open_plugin(const std::string& path) {
   const auto entry = reinterpret_cast<void (*)()>(dlsym(handle, "addax_open"));
   if (!entry) fail<Error>(path, " is no plugin: it has no symbol addax_open");
   entry();
+}
+
+std::vector<std::string> package_folders() {
+  const std::lock_guard<std::mutex> lock(folders_mutex);
+  return folders();
+}
+void set_package_folders(std::vector<std::string> given) {
+  const std::lock_guard<std::mutex> lock(folders_mutex);
+  folders() = std::move(given);
 }
 
 void synchronize(Device device) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "addax/device.h"
 #include "addax/dtype.h"
@@ -58,5 +59,9 @@ ADDAX_API void register_runtime(DeviceType type, DeviceRuntime* runtime);
 /// Opens a plugin, which registers its runtime and kernels: the one beside libaddax is opened by itself.
 /// Throws Error that says why it cannot be opened.
 ADDAX_API void open_plugin(const std::string& path);
+
+/// The folders that packages lie in, as sys.path has them: plugins look there for libraries that the system lacks.
+ADDAX_API std::vector<std::string> package_folders();
+ADDAX_API void set_package_folders(std::vector<std::string> folders);
 
 }  // namespace addax

@@ -1,5 +1,9 @@
 // A device whose memory is the CPU's and whose kernels run under emulation.h: the plugin of the tests. Fresh memory
 // holds what no kernel should read: NaN, -1 or true.
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -11,7 +15,9 @@
 #include "core/block_cache.h"
 #include "core/runtime.h"
 #include "cuda/captured.h"
+#include "cuda/disk_cache.h"
 #include "cuda/kernels.h"
+#include "cuda/nvrtc.h"
 
 namespace addax {
 namespace {
@@ -32,13 +38,16 @@ struct Captured {
 };
 
 thread_local int current = 0;
+int capability = 90;
 thread_local Captured* capturing = nullptr;
 
 class EmulatedRuntime final : public DeviceRuntime {
  public:
   static constexpr int kDevices = 2;
   int count() const override { return kDevices; }
-  DeviceInfo info(int) override { return {"emulated device", Memory::kAll, Memory::kAll}; }
+  DeviceInfo info(int) override {
+    return {"emulated device", Memory::kAll, Memory::kAll, {{"NVRTC", cuda::nvrtc_state()}}};
+  }
 
   void* allocate(int index, int64_t bytes, const char* what) override {
     void* data = cache(index).allocate(bytes, what);
@@ -98,6 +107,7 @@ class EmulatedRuntime final : public DeviceRuntime {
   cuda::Fault fault;
   int64_t launches = 0;  // of captured work
   int64_t waits = 0;     // reads by the host
+  int64_t loaded = 0;    // launches of kernels that were compiled at run time
 
  private:
   // What CUDA does not allow there.
@@ -134,6 +144,26 @@ Fault* fault() { return &runtime().fault; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   emulation::perform([=] { std::memcpy(dst, src, static_cast<size_t>(bytes)); });
 }
+int device_index() { return current; }
+int compute_capability() { return capability; }
+
+// What this library's NVRTC makes: a library too.
+const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
+  const int file = memfd_create(name, 0);
+  const bool written = write(file, binary.data(), binary.size()) == static_cast<ssize_t>(binary.size());
+  void* library = written ? dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+  if (!library) problem = dlerror();
+  close(file);
+  return library ? dlsym(library, name) : nullptr;
+}
+void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t bytes) {
+  const auto call = reinterpret_cast<void (*)(const void*)>(const_cast<void*>(kernel));
+  const char* first = static_cast<const char*>(parameter);
+  const std::vector<char> copy(first, first + bytes);  // a captured launch runs later
+  emulation::run({static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)},
+                 static_cast<unsigned>(threads), [=] { call(copy.data()); });
+  ++runtime().loaded;
+}
 
 }  // namespace cuda
 }  // namespace addax
@@ -141,6 +171,7 @@ void copy_bytes(void* dst, const void* src, int64_t bytes) {
 extern "C" {
 
 __attribute__((visibility("default"))) void addax_open() {
+  addax::cuda::use_nvrtc(nullptr);  // the machine's own makes nothing that runs here
   addax::cuda::register_kernels();
   addax::register_runtime(addax::DeviceType::Cuda, &addax::runtime());
 }
@@ -153,4 +184,23 @@ __attribute__((visibility("default"))) int64_t emulation_launches() { return emu
 __attribute__((visibility("default"))) int64_t emulation_waits() { return addax::runtime().waits; }
 /// Launches of captured work so far.
 __attribute__((visibility("default"))) int64_t emulation_captured_launches() { return addax::runtime().launches; }
+/// Launches of kernels that were compiled at run time so far.
+__attribute__((visibility("default"))) int64_t emulation_loaded_launches() { return addax::runtime().loaded; }
+/// Whether fused rows are compiled, by the functions of fake_nvrtc.cc. Forgets what was compiled before.
+__attribute__((visibility("default"))) void emulation_use_nvrtc(int use) {
+  Dl_info here;
+  dladdr(reinterpret_cast<void*>(&emulation_use_nvrtc), &here);
+  // Global, since compiled kernels read emulation::place.
+  addax::cuda::use_nvrtc(use ? dlopen(here.dli_fname, RTLD_NOW | RTLD_GLOBAL) : nullptr);
+}
+/// DiskCache itself.
+__attribute__((visibility("default"))) void emulation_cache_keep(const char* folder, int64_t most, const char* key,
+                                                                 const char* content) {
+  addax::cuda::DiskCache(folder, most).keep(key, content);
+}
+__attribute__((visibility("default"))) const char* emulation_cache_find(const char* folder, const char* key) {
+  thread_local std::string found;
+  found = addax::cuda::DiskCache(folder).find(key);
+  return found.c_str();
+}
 }

@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "addax/api.h"
@@ -49,6 +50,8 @@ ADDAX_API void synchronize(Device device);
 struct DeviceInfo {
   std::string name;
   int64_t memory = 0, free = 0;  // in bytes; 0: not known
+  /// What it computes with besides its own kernels: a library's name, and its version or what is missing.
+  std::vector<std::pair<std::string, std::string>> libraries = {};
 };
 ADDAX_API DeviceInfo device_info(Device device);
 

@@ -89,6 +89,7 @@ def _device_rows() -> list[tuple[str, str]]:
             continue
         info = engine.device_info(name)
         rows.append((name, f"{info['name']}, {info['free'] / 2**30:.1f} of {info['memory'] / 2**30:.1f} GiB free"))
+        rows += info["libraries"].items()
     problem = engine.device_problem()
     return [*rows, ("CUDA", f"missing: {problem}")] if problem else rows
 

@@ -1,5 +1,6 @@
 """The native engine: the names of the extension module that the package uses, and how a graph is planned."""
 
+import sys
 from typing import Any
 
 from addax import _core
@@ -109,6 +110,9 @@ __all__ = [
     "update",
     "winograd",
 ]
+
+# Where the libraries lie that pip brings for CUDA devices. Opening one is the plugin's, when it needs it.
+_core.set_package_folders([folder for folder in sys.path if folder])
 
 name = "native"
 distribution: Any = None
