@@ -91,6 +91,13 @@ const char* text_of(Access access) {
   return kTexts[static_cast<size_t>(access)];
 }
 
+// Those behind the last that is not the first again, which a line has in place of what its row does not read.
+int operands_of(const ProgramLine& line) {
+  int n = kMaxIn;
+  while (n > 1 && line.in[n - 1] == line.in[0]) --n;
+  return n;
+}
+
 // A value has the number of the line that makes it, since cells change their types.
 std::string Kernel::text() const {
   std::vector<int> value(static_cast<size_t>(program.cells), -1);  // of a cell
@@ -122,8 +129,9 @@ std::string Kernel::text() const {
         s << "choose(" << operand(0) << ", " << operand(1) << ", " << operand(2) << ")";
         break;
       default:
-        s << "row<" << name_of(line.row) << "_value, " << text_of(line.rounded) << ">(args.zero, " << operand(0) << ", "
-          << operand(1) << ", " << operand(2) << ")";
+        s << "row<" << name_of(line.row) << "_value, " << text_of(line.rounded) << ">(args.zero";
+        for (int k = 0; k < operands_of(line); ++k) s << ", " << operand(k);
+        s << ")";
     }
     s << ";\n";
     value[line.out] = l;

@@ -136,7 +136,7 @@ __device__ inline auto row(uint64_t zero, const Values<C, kV>& a, const Values<C
   }
   return result;
 }
-/// The same of rows with fewer operands.
+/// The same where the other operands are the first.
 template <class R, class To, class C, int kV>
 __device__ inline auto row(uint64_t zero, const Values<C, kV>& a, const Values<C, kV>& b) {
   return row<R, To>(zero, a, b, a);

@@ -115,7 +115,8 @@ std::string compile(const Library& lib, const Headers& headers, const std::strin
 // What was asked for, of one NVRTC.
 class Compiler {
  public:
-  explicit Compiler(void* opened) : lib_(library_of(opened)) {}
+  template <class Open>
+  explicit Compiler(const Open& open) : lib_(is_off() ? nullptr : library_of(open())) {}
   const Library* library() const { return lib_.get(); }
 
   const void* get(const std::string& signature, const std::function<std::string()>& text) {
@@ -163,22 +164,28 @@ class Compiler {
   std::unordered_map<std::string, std::unique_ptr<Entry>> entries_;
 };
 
-std::shared_ptr<Compiler>& current() {
-  static auto* c = new std::shared_ptr<Compiler>(
-      std::make_shared<Compiler>(is_off() ? nullptr : open_library({"libnvrtc.so.13", "libnvrtc.so.12"})));
+std::unique_ptr<Compiler>& replacement() {
+  static auto* r = new std::unique_ptr<Compiler>;
+  return *r;
+}
+Compiler& compiler() {
+  if (replacement()) return *replacement();
+  static auto* c = new Compiler([] { return open_library({"libnvrtc.so.13", "libnvrtc.so.12"}); });
   return *c;
 }
 
 }  // namespace
 
-bool has_nvrtc() { return current()->library() != nullptr; }
+bool has_nvrtc() { return compiler().library() != nullptr; }
 const void* compiled(const std::string& signature, const std::function<std::string()>& text) {
-  return current()->get(signature, text);
+  return compiler().get(signature, text);
 }
 std::string nvrtc_state() {
-  if (const Library* lib = current()->library()) return lib->version + ", kernels of fused rows in " + cache_folder();
+  if (const Library* lib = compiler().library()) return lib->version + ", kernels of fused rows in " + cache_folder();
   return is_off() ? "off, by ADDAX_NVRTC" : "missing, for kernels of fused rows: pip install \"addax[cuda]\"";
 }
-void use_nvrtc(void* library) { current() = std::make_shared<Compiler>(library); }
+void use_nvrtc(void* library) {
+  replacement() = std::make_unique<Compiler>([=] { return library; });
+}
 
 }  // namespace addax::cuda

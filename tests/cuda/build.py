@@ -41,7 +41,10 @@ def _stamp(compiler: str) -> str:
     digest = hashlib.sha256(compiler.encode())
     folders = ("cuda", "tests/cuda", "cpp/core", "cpp/ops", "cpp/include")
     for path in sorted(
-        p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".cu", ".cc", ".h", ".def", ".py", ".txt", ".cmake")
+        p
+        for f in folders
+        for p in (ROOT / f).rglob("*")
+        if p.suffix in (".cu", ".cc", ".h", ".def", ".py", ".txt", ".cmake")
     ):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
