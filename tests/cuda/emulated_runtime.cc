@@ -1,7 +1,6 @@
 // A device whose memory is the CPU's and whose kernels run under emulation.h: the plugin of the tests. Fresh memory
 // holds what no kernel should read: NaN, -1 or true.
 #include <dlfcn.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -147,13 +146,15 @@ void copy_bytes(void* dst, const void* src, int64_t bytes) {
 int device_index() { return current; }
 int compute_capability() { return capability; }
 
-// What this library's NVRTC makes: a library too.
+// What this library's NVRTC makes: a library too. Each has a path of its own, or it would be taken for the one before.
 const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
-  const int file = memfd_create(name, 0);
+  std::string path = "/tmp/addax_kernel_XXXXXX";
+  const int file = mkstemp(path.data());
   const bool written = write(file, binary.data(), binary.size()) == static_cast<ssize_t>(binary.size());
-  void* library = written ? dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
-  if (!library) problem = dlerror();
+  void* library = written ? dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+  if (!library) problem = written ? dlerror() : "it could not be written";
   close(file);
+  unlink(path.c_str());
   return library ? dlsym(library, name) : nullptr;
 }
 void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t bytes) {
