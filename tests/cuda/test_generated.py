@@ -15,16 +15,13 @@ from addax.compiled import CompiledFunction
 from tests.cuda.build import ROOT
 from tests.cuda.nvrtc import Nvrtc, path_of_nvrtc
 from tests.cuda.test_programs import GELU, check, values
-from tests.samples import samples
-from tests.table.helpers import bits
+from tests.samples import Sample, samples
+from tests.table.helpers import bits, run
 
 pytestmark = [pytest.mark.emulated]
 
-ELEMENTWISE = {r["name"] for r in engine.op_table() if r["family"] == "elementwise"} - {
-    "cast",
-    "where",
-    "stop_gradient",
-}
+OTHERS = {"cast", "where", "stop_gradient"}
+ELEMENTWISE = {row["name"] for row in engine.op_table() if row["family"] == "elementwise"} - OTHERS
 ROWS = {
     dtype: sorted({(s.op, len(s.inputs())) for s in samples() if s.op in ELEMENTWISE and dtype in s.dtypes})
     for dtype in ("float32", "float16", "float64", "int32", "int64", "uint8", "bool")
@@ -63,6 +60,15 @@ def cache(compiler, monkeypatch, tmp_path):
 def test_every_row(dtype: str, rows) -> None:
     tensors = [values((37,), dtype, seed) for seed in range(3)]
     check("fused", tensors, lines_of(rows), tuple(range(3, 3 + len(rows))))
+
+
+@pytest.mark.parametrize("sample", [pytest.param(s, id=str(s)) for s in samples() if s.op == "fused"])
+def test_samples(sample: Sample, compiler) -> None:
+    """The bits of the interpreter."""
+    tensors = [engine.tensor(a).to("cuda:0") for a in sample.inputs()]
+    got = [bits(t) for t in run(sample, tensors)]
+    compiler.emulation_use_nvrtc(0)
+    assert got == [bits(t) for t in run(sample, tensors)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
