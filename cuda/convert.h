@@ -1,42 +1,12 @@
-// Values of any dtype in device code: conversion as the CPU's `cast` has it, loads and stores by a dtype known at run
-// time. All threads of a kernel take the same branch of such a switch.
+// Values of any dtype in device code: loads and stores by a dtype known at run time. All threads of a kernel take the
+// same branch of such a switch.
 #pragma once
 
 #include "core/dispatch.h"
 #include "cuda/launch.h"
-#include "ops/scalar.h"
+#include "cuda/values.h"
 
 namespace addax::cuda {
-
-/// float64 to float32 with the last bit set where inexact ("round to odd"): a second rounding to 16 bits is then right.
-__device__ inline float to_odd(double x) {
-  const float f = static_cast<float>(x);
-  const double back = f;
-  uint32_t bits = detail::float_to_bits(f);
-  if (back != x && back == back) bits = (bits - (scalar::abs(back) > scalar::abs(x))) | 1u;
-  return detail::bits_to_float(bits);
-}
-
-template <class T>
-inline constexpr bool is_half = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
-
-template <class To, class From>
-__device__ inline To convert(From x) {
-  if constexpr (std::is_same_v<To, From>)
-    return x;
-  else if constexpr (is_half<From>)
-    return convert<To>(static_cast<float>(x));
-  else if constexpr (std::is_same_v<To, bool>)
-    return x != From(0);
-  else if constexpr (is_half<To> && std::is_same_v<From, double>)
-    return To(to_odd(x));
-  else if constexpr (is_half<To>)
-    return To(static_cast<float>(x));
-  else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>)
-    return scalar::saturate<To>(x);
-  else
-    return static_cast<To>(x);
-}
 
 // Those of their own arithmetic, then all.
 #define ADDAX_OWN_TYPES(X) \
@@ -114,12 +84,6 @@ __device__ inline void store_float(void* data, Dtype dtype, int64_t i, C value) 
       static_cast<float*>(data)[i] = static_cast<float>(value);
   }
 }
-
-/// What memory is read and written by: up to 16 bytes at a time.
-template <int kBytes>
-struct alignas(kBytes < 16 ? kBytes : 16) Bytes {
-  char bytes[kBytes];
-};
 
 /// float for the dtypes whose arithmetic is done in float, double for float64.
 template <class F>

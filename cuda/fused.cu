@@ -1,4 +1,5 @@
 // The CUDA kernel of fused, and how a program becomes a table of instructions.
+#include "cuda/generate.h"
 #include "cuda/kernels.h"
 #include "cuda/program.h"
 
@@ -114,13 +115,16 @@ ProgramArray::ProgramArray(const View& view, const Shape& shape)
 
 ProgramRun::ProgramRun(const FusedAttrs& attrs, const View* first, Span<const View> in, Span<const View> out,
                        const char* what)
-    : program_(), count_(out[0].numel()), what_(what) {
+    : program_(),
+      sources_(static_cast<int>(in.size()) + (first ? 1 : 0)),
+      results_(static_cast<int>(out.size())),
+      count_(out[0].numel()),
+      what_(what) {
   const FusedProgram& program = attrs.parsed();
   const Shape& shape = out[0].shape;
-  const size_t sources = in.size() + (first ? 1 : 0);
-  if (sources > kMaxSources || out.size() > kMaxResults)
+  if (sources_ > kMaxSources || results_ > kMaxResults)
     fail<ValueError>(what, ": a program on a device reads ", kMaxSources, " arrays and returns ", kMaxResults,
-                     " at most, got ", sources, " and ", out.size());
+                     " at most, got ", sources_, " and ", results_);
   Program& p = program_;
   size_t next = 0;
   if (first) p.source[next++] = ProgramArray(*first, shape);
@@ -161,6 +165,7 @@ Program ProgramRun::with(Grid blocks) const {
 }
 
 void ProgramRun::all() const {
+  if (run_generated(program_, sources_, results_, count_)) return;
   Grid grid = grid_for(ceil_div(count_, kValues));
   grid.x = std::min(grid.x, kMaxBlocks);
   launch(fused_kernel, grid, kThreads, with(grid), count_);

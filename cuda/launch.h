@@ -6,24 +6,15 @@
 // results are combined in a fixed order.
 #pragma once
 
-#ifdef ADDAX_EMULATED
-#include "emulation.h"
-#else
-#include <cuda_runtime.h>
-#endif
-
 #include <algorithm>
-#include <cstdint>
+#include <string>
 #include <tuple>
 
+#include "cuda/device.h"
 #include "ops/kernel.h"
 #include "ops/op.h"
 
 namespace addax::cuda {
-
-inline constexpr int kThreads = 256;
-inline constexpr int kWarp = 32;
-inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 /// An index or a label out of range, as the first kernel that found one left it for the host.
 struct Fault {
@@ -58,6 +49,10 @@ int compute_capability();
 #ifndef ADDAX_EMULATED
 cudaStream_t stream();
 #endif
+
+/// A kernel of a binary that was compiled at run time, for the life of the process. Null where the device does not take
+/// the binary: `problem` says why.
+const void* load_kernel(const std::string& binary, const char* name, std::string& problem);
 
 /// Temporary device memory of an op; kernels that are launched later may reuse it, which is in order.
 template <class T>
@@ -107,14 +102,13 @@ void enqueue(F work) {
 #endif
 }
 
+/// Launches a kernel out of a binary. It has one parameter, of so many bytes.
+void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t bytes);
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// Blocks for n items of one thread each; threads go on by the grid's size.
 inline Grid grid_for(int64_t n, int threads = kThreads) {
   return {std::max<int64_t>(1, std::min<int64_t>(ceil_div(n, threads), 1 << 20))};
 }
-
-__device__ inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-__device__ inline int64_t thread_index() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
-__device__ inline int64_t thread_count() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
 
 }  // namespace addax::cuda

@@ -67,6 +67,7 @@ class ProgramRun {
 
  private:
   Program program_;
+  int sources_, results_;
   int64_t count_;
   const char* what_;
   mutable std::optional<Temporary<char>> scratch_;

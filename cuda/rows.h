@@ -1,10 +1,11 @@
-// The elementwise rows in device code: a number for each, and what it computes in a type. Made from elementwise.def.
+// The elementwise rows by number, and the types that each has. Made from elementwise.def.
 #pragma once
 
 #include <map>
 #include <string_view>
 
 #include "cuda/convert.h"
+#include "cuda/row_values.h"
 #include "ops/elementwise.h"
 
 namespace addax::cuda {
@@ -12,40 +13,16 @@ namespace addax::cuda {
 using elementwise::Rule;
 using elementwise::TypeRule;
 
-inline constexpr int kMaxIn = 3;
-
-#define ADDAX_ROW(kinds, dtype_rule, count)                             \
-  static constexpr TypeRule rule{Rule::dtype_rule, elementwise::kinds}; \
-  static constexpr int inputs = count;
-#define ADDAX_UNARY(name, kinds, rule, keeps, expression, gradient) \
-  struct name##_row {                                               \
-    ADDAX_ROW(kinds, rule, 1)                                       \
-    template <class T>                                              \
-    ADDAX_HD auto value(T x, T, T) {                                \
-      using namespace scalar;                                       \
-      return expression;                                            \
-    }                                                               \
+#define ADDAX_ROW(name, kinds, dtype_rule)                                \
+  struct name##_row : name##_value {                                      \
+    static constexpr TypeRule rule{Rule::dtype_rule, elementwise::kinds}; \
   };
-#define ADDAX_BINARY(name, kinds, rule, keeps, expression, gradient_a, gradient_b) \
-  struct name##_row {                                                              \
-    ADDAX_ROW(kinds, rule, 2)                                                      \
-    template <class T>                                                             \
-    ADDAX_HD auto value(T a, T b, T) {                                             \
-      using namespace scalar;                                                      \
-      return expression;                                                           \
-    }                                                                              \
-  };
+#define ADDAX_UNARY(name, kinds, rule, ...) ADDAX_ROW(name, kinds, rule)
+#define ADDAX_BINARY(name, kinds, rule, ...) ADDAX_ROW(name, kinds, rule)
 #include "addax/ops/elementwise.def"
+ADDAX_ROW(clip, Real, Number)
 #undef ADDAX_UNARY
 #undef ADDAX_BINARY
-
-struct clip_row {
-  ADDAX_ROW(Real, Number, 3)
-  template <class T>
-  ADDAX_HD auto value(T x, T low, T high) {
-    return scalar::clip(x, low, high);
-  }
-};
 #undef ADDAX_ROW
 
 #define ADDAX_UNARY(name, ...) name,
@@ -93,15 +70,21 @@ __device__ inline void apply_row(Row row, const C (&in)[kMaxIn][V], C (&out)[V],
   }
 }
 
-inline Row row_of(std::string_view name) {
-  static const auto* rows = new std::map<std::string_view, Row>{
-#define ADDAX_UNARY(name, ...) {#name, Row::name},
-#define ADDAX_BINARY(name, ...) {#name, Row::name},
+#define ADDAX_UNARY(name, ...) #name,
+#define ADDAX_BINARY(name, ...) #name,
+inline constexpr const char* kRowNames[] = {
 #include "addax/ops/elementwise.def"
+    "clip"};
 #undef ADDAX_UNARY
 #undef ADDAX_BINARY
-      {"clip", Row::clip},
-  };
+
+inline const char* name_of(Row row) { return kRowNames[static_cast<size_t>(row)]; }
+inline Row row_of(std::string_view name) {
+  static const auto* rows = [] {
+    auto* by_name = new std::map<std::string_view, Row>;
+    for (const char* n : kRowNames) by_name->emplace(n, static_cast<Row>(by_name->size()));
+    return by_name;
+  }();
   return rows->at(name);
 }
 

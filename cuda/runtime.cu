@@ -13,6 +13,7 @@
 #include "cuda/captured.h"
 #include "cuda/cublaslt.h"
 #include "cuda/kernels.h"
+#include "cuda/nvrtc.h"
 
 namespace addax {
 namespace {
@@ -123,7 +124,7 @@ class CudaRuntime final : public DeviceRuntime {
     return {std::string(properties.name) + ", compute capability " + capability,
             static_cast<int64_t>(total),
             static_cast<int64_t>(free),
-            {{"cuBLASLt", cuda::lt_state()}}};
+            {{"cuBLASLt", cuda::lt_state()}, {"NVRTC", cuda::nvrtc_state()}}};
   }
 
   void* allocate(int index, int64_t bytes, const char* what) override { return at(index).cache.allocate(bytes, what); }
@@ -268,6 +269,23 @@ void copy_bytes(void* dst, const void* src, int64_t bytes) {
 void check_launch() { check(cudaGetLastError(), "the launch"); }
 int device_index() { return current; }
 int compute_capability() { return runtime().at(current).capability; }
+
+const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
+  cudaLibrary_t library = nullptr;
+  cudaKernel_t kernel = nullptr;
+  cudaError_t status = cudaLibraryLoadData(&library, binary.data(), nullptr, nullptr, 0, nullptr, nullptr, 0);
+  if (status == cudaSuccess) status = cudaLibraryGetKernel(&kernel, library, name);
+  if (status == cudaSuccess) return reinterpret_cast<const void*>(kernel);
+  cudaGetLastError();  // nobody else need hear of it
+  problem = cudaGetErrorString(status);
+  return nullptr;
+}
+void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t) {
+  const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
+  void* parameters[] = {const_cast<void*>(parameter)};
+  cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(threads)), parameters, 0, stream());
+  check_launch();
+}
 
 }  // namespace cuda
 }  // namespace addax

@@ -1,7 +1,10 @@
 // A walk over the elements of several strided arrays of one shape: from an element's number to its offsets.
 #pragma once
 
+#include "cuda/device.h"
+#ifndef __CUDACC_RTC__
 #include "cuda/launch.h"
+#endif
 
 namespace addax::cuda {
 
@@ -14,6 +17,7 @@ struct Walk {
   int64_t step[N][kMaxRank];
 
   Walk() = default;
+#ifndef __CUDACC_RTC__  // made on the host
   Walk(const Shape& shape, const Strides (&strides)[N]) {
     for (int d = shape.rank() - 1; d >= 0; --d) {
       n *= shape[d];
@@ -29,31 +33,6 @@ struct Walk {
       ++rank;
     }
   }
-
-  __device__ void at(int64_t i, int64_t (&offset)[N]) const {
-    for (int k = 0; k < N; ++k) offset[k] = 0;
-    if (n < int64_t{1} << 31) {
-      uint32_t rest = static_cast<uint32_t>(i);
-      for (int d = 0; d < rank; ++d) {
-        const uint32_t size_d = static_cast<uint32_t>(size[d]), next = rest / size_d;
-        const int64_t here = rest - next * size_d;
-        for (int k = 0; k < N; ++k) offset[k] += here * step[k][d];
-        rest = next;
-      }
-    } else {
-      int64_t rest = i;
-      for (int d = 0; d < rank; ++d) {
-        const int64_t next = rest / size[d], here = rest - next * size[d];
-        for (int k = 0; k < N; ++k) offset[k] += here * step[k][d];
-        rest = next;
-      }
-    }
-  }
-  __device__ int64_t at(int64_t i) const {
-    int64_t offset[N];
-    at(i, offset);
-    return offset[0];
-  }
   /// Whether array k is read in order and without gaps, or has one value.
   bool is_dense(int k) const { return rank == 0 || (rank == 1 && step[k][0] == 1); }
   bool is_single(int k) const {
@@ -61,8 +40,32 @@ struct Walk {
       if (step[k][d] != 0) return false;
     return true;
   }
+#endif
+
+  /// Offsets of element i, of an array with so many axes, in the arithmetic of a type that holds n.
+  template <class I>
+  __device__ void at(I i, int axes, int64_t (&offset)[N]) const {
+    for (int k = 0; k < N; ++k) offset[k] = 0;
+    for (int d = 0; d < axes; ++d) {
+      const I next = d + 1 < axes ? i / static_cast<I>(size[d]) : I(0), here = i - next * static_cast<I>(size[d]);
+      for (int k = 0; k < N; ++k) offset[k] += static_cast<int64_t>(here) * step[k][d];
+      i = next;
+    }
+  }
+  __device__ void at(int64_t i, int64_t (&offset)[N]) const {
+    if (n < int64_t{1} << 31)
+      at(static_cast<uint32_t>(i), rank, offset);
+    else
+      at(i, rank, offset);
+  }
+  __device__ int64_t at(int64_t i) const {
+    int64_t offset[N];
+    at(i, offset);
+    return offset[0];
+  }
 };
 
+#ifndef __CUDACC_RTC__
 /// The strides of an array that is broadcast to a shape.
 inline Strides broadcast_strides(const View& x, const Shape& shape) {
   Strides strides = Dims::filled(shape.rank(), 0);
@@ -77,5 +80,7 @@ inline int64_t product(const Shape& shape, int first, int last) {
   for (int d = first; d < last; ++d) n *= shape[d];
   return n;
 }
+
+#endif
 
 }  // namespace addax::cuda

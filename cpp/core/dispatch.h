@@ -7,22 +7,6 @@
 
 namespace addax {
 
-/// The type arithmetic is done in: float for the 16-bit floats, T itself otherwise.
-template <class T>
-struct Compute {
-  using type = T;
-};
-template <>
-struct Compute<Float16> {
-  using type = float;
-};
-template <>
-struct Compute<BFloat16> {
-  using type = float;
-};
-template <class T>
-using compute_t = typename Compute<T>::type;
-
 #define ADDAX_CASE(dtype, type) \
   case Dtype::dtype:            \
     return f(type());

@@ -73,4 +73,20 @@ struct BFloat16 {
   ADDAX_BOTH explicit operator float() const { return detail::bits_to_float(static_cast<uint32_t>(bits) << 16); }
 };
 
+/// The type arithmetic is done in: float for the 16-bit floats, T itself otherwise.
+template <class T>
+struct Compute {
+  using type = T;
+};
+template <>
+struct Compute<Float16> {
+  using type = float;
+};
+template <>
+struct Compute<BFloat16> {
+  using type = float;
+};
+template <class T>
+using compute_t = typename Compute<T>::type;
+
 }  // namespace addax

@@ -26,6 +26,7 @@ FLAGS = (
     "-fvisibility=hidden",
     "-ffp-contract=off",
     "-DADDAX_EMULATED",
+    f'-DADDAX_ROOT="{ROOT}"',
     "-w",
 )
 
@@ -39,9 +40,8 @@ def _stamp(compiler: str) -> str:
     """What the library depends on: sources, headers that they may include, compiler."""
     digest = hashlib.sha256(compiler.encode())
     folders = ("cuda", "tests/cuda", "cpp/core", "cpp/ops", "cpp/include")
-    for path in sorted(
-        p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".cu", ".cc", ".h", ".def", ".py")
-    ):
+    kinds = (".cu", ".cc", ".h", ".def", ".py", ".txt", ".cmake")
+    for path in sorted(p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in kinds):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -60,7 +60,9 @@ def build() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if library.exists():
             return library
-        include = [f"-I{ROOT / p}" for p in (".", "cpp", "cpp/include", "tests/cuda")]
+        include = [f"-I{ROOT / p}" for p in (".", "cpp", "cpp/include", "tests/cuda", "build/emulated")]
+        embed = ["cmake", f"-DTO={folder / 'embedded.inc'}", "-P", ROOT / "cuda/embed.cmake"]
+        subprocess.run(embed, check=True)
 
         def compile_one(source: Path) -> Path:
             target = folder / (source.name + ".o")

@@ -1,6 +1,7 @@
 // A device whose memory is the CPU's and whose kernels run under emulation.h: the plugin of the tests. Fresh memory
 // holds what no kernel should read: NaN, -1 or true.
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -14,8 +15,10 @@
 #include "core/runtime.h"
 #include "cuda/captured.h"
 #include "cuda/cublaslt.h"
+#include "cuda/disk_cache.h"
 #include "cuda/kernels.h"
 #include "cuda/library.h"
+#include "cuda/nvrtc.h"
 
 namespace addax {
 namespace {
@@ -44,7 +47,10 @@ class EmulatedRuntime final : public DeviceRuntime {
   static constexpr int kDevices = 2;
   int count() const override { return kDevices; }
   DeviceInfo info(int) override {
-    return {"emulated device", Memory::kAll, Memory::kAll, {{"cuBLASLt", cuda::lt_state()}}};
+    return {"emulated device",
+            Memory::kAll,
+            Memory::kAll,
+            {{"cuBLASLt", cuda::lt_state()}, {"NVRTC", cuda::nvrtc_state()}}};
   }
 
   void* allocate(int index, int64_t bytes, const char* what) override {
@@ -105,6 +111,7 @@ class EmulatedRuntime final : public DeviceRuntime {
   cuda::Fault fault;
   int64_t launches = 0;  // of captured work
   int64_t waits = 0;     // reads by the host
+  int64_t loaded = 0;    // launches of kernels that were compiled at run time
 
  private:
   // What CUDA does not allow there.
@@ -144,6 +151,26 @@ void copy_bytes(void* dst, const void* src, int64_t bytes) {
 int device_index() { return current; }
 int compute_capability() { return capability; }
 
+// What this library's NVRTC makes: a library too. Each has a path of its own, or it would be taken for the one before.
+const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
+  std::string path = "/tmp/addax_kernel_XXXXXX";
+  const int file = mkstemp(path.data());
+  const bool written = write(file, binary.data(), binary.size()) == static_cast<ssize_t>(binary.size());
+  void* library = written ? dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+  if (!library) problem = written ? dlerror() : "it could not be written";
+  close(file);
+  unlink(path.c_str());
+  return library ? dlsym(library, name) : nullptr;
+}
+void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t bytes) {
+  const auto call = reinterpret_cast<void (*)(const void*)>(const_cast<void*>(kernel));
+  const char* first = static_cast<const char*>(parameter);
+  const std::vector<char> copy(first, first + bytes);  // a captured launch runs later
+  emulation::run({static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)},
+                 static_cast<unsigned>(threads), [=] { call(copy.data()); });
+  ++runtime().loaded;
+}
+
 }  // namespace cuda
 }  // namespace addax
 
@@ -151,6 +178,7 @@ extern "C" {
 
 __attribute__((visibility("default"))) void addax_open() {
   addax::cuda::use_lt(nullptr, 1);  // the machine's own has nothing to run on
+  addax::cuda::use_nvrtc(nullptr);  // the machine's own makes nothing that runs here
   addax::cuda::register_kernels();
   addax::register_runtime(addax::DeviceType::Cuda, &addax::runtime());
 }
@@ -173,4 +201,23 @@ __attribute__((visibility("default"))) int64_t emulation_launches() { return emu
 __attribute__((visibility("default"))) int64_t emulation_waits() { return addax::runtime().waits; }
 /// Launches of captured work so far.
 __attribute__((visibility("default"))) int64_t emulation_captured_launches() { return addax::runtime().launches; }
+/// Launches of kernels that were compiled at run time so far.
+__attribute__((visibility("default"))) int64_t emulation_loaded_launches() { return addax::runtime().loaded; }
+/// Whether fused rows are compiled, by the functions of fake_nvrtc.cc. Forgets what was compiled before.
+__attribute__((visibility("default"))) void emulation_use_nvrtc(int use) {
+  Dl_info here;
+  dladdr(reinterpret_cast<void*>(&emulation_use_nvrtc), &here);
+  // Global, since compiled kernels read emulation::place.
+  addax::cuda::use_nvrtc(use ? dlopen(here.dli_fname, RTLD_NOW | RTLD_GLOBAL) : nullptr);
+}
+/// DiskCache itself.
+__attribute__((visibility("default"))) void emulation_cache_keep(const char* folder, int64_t most, const char* key,
+                                                                 const char* content) {
+  addax::cuda::DiskCache(folder, most).keep(key, content);
+}
+__attribute__((visibility("default"))) const char* emulation_cache_find(const char* folder, const char* key) {
+  thread_local std::string found;
+  found = addax::cuda::DiskCache(folder).find(key);
+  return found.c_str();
+}
 }

@@ -30,7 +30,7 @@ namespace emulation {
 struct Place {
   dim3 thread, block, block_size, grid;
 };
-extern Place place;
+extern __attribute__((visibility("default"))) Place place;  // generated kernels are libraries of their own
 
 /// Runs the body for each thread of each block.
 void run(dim3 grid, unsigned threads, const std::function<void()>& body);

@@ -14,11 +14,11 @@ SUMS = [f"add {i} {2 if i == 3 else 16 + i}" for i in range(3, 2 + len(ROWS))]
 LONG = ";".join([*(f"{op} 0 1" for op in ROWS), *SUMS])
 
 
-@pytest.fixture(autouse=True)
-def device():
-    library = emulation()
-    yield
-    library.emulation_set_reversed(0)
+@pytest.fixture(params=["interpreter", "kernels of their own"])
+def way(request):
+    """How programs run."""
+    if request.param != "interpreter":
+        request.getfixturevalue("compiler")
 
 
 def values(shape, dtype, seed=0):
@@ -49,24 +49,28 @@ def check(op, tensors, program, results, first=None, **attrs):
     dtypes = " ".join(t.dtype for t in operands)
     expected = row_by_row(operands, program)
     for backwards in (0, 1):
-        emulation().emulation_set_reversed(backwards)
+        if engine.device_info("cuda:0")["name"] == "emulated device":
+            emulation().emulation_set_reversed(backwards)
         out = engine.apply(op, *on_device, program=program, dtypes=dtypes, results=results, **attrs)
         out = out if isinstance(out, (list, tuple)) else [out]
         assert [bits(t) for t in out] == [bits(expected[r]) for r in results]
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("shapes", [((7, 12), (12,)), ((7, 13), (1, 1)), ((5, 1, 8), (4, 1)), ((3, 4), (3, 4))])
 def test_floats(dtype: str, shapes) -> None:
     check("fused", [values(s, dtype, i) for i, s in enumerate(shapes)], GELU, (7, 4))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 def test_integers(dtype: str) -> None:
     program = "multiply 0 1;power 2 1;floor_divide 3 0;less 4 1;where 5 3 0;neg 6"
     check("fused", [values((6, 9), dtype), values((9,), dtype, 1)], program, (7, 5))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("dtypes", "program"),
     [
@@ -83,6 +87,7 @@ def test_mixed(dtypes, program: str) -> None:
     check("fused", tensors, program, tuple(range(2, last + 1)))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_more_values_than_cells(dtype: str) -> None:
     last = 1 + len(LONG.split(";"))
