@@ -151,7 +151,7 @@ Kernel kernel_of(const Program& program, int sources, int results, int64_t count
 }  // namespace
 
 bool run_generated(const Program& program, int sources, int results, int64_t count) {
-  if (!has_nvrtc()) return false;
+  if (!compiles(count)) return false;
   const Kernel kernel = kernel_of(program, sources, results, count);
   const void* loaded = compiled(kernel.signature(), [&] { return kernel.text(); });
   if (!loaded) return false;

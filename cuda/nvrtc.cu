@@ -49,10 +49,15 @@ std::unique_ptr<Library> library_of(void* opened) {
   return lib;
 }
 
-bool is_off() {
+constexpr int64_t kLeastValues = 1 << 14;
+
+// ADDAX_NVRTC, or what stands for 0, never.
+int64_t least_values() {
   const char* given = std::getenv("ADDAX_NVRTC");
-  return given && given == std::string("0");
+  const int64_t least = given ? std::strtoll(given, nullptr, 10) : kLeastValues;
+  return least > 0 ? least : std::numeric_limits<int64_t>::max();
 }
+bool is_off() { return least_values() == std::numeric_limits<int64_t>::max(); }
 
 struct Header {
   const char *name, *text;
@@ -118,6 +123,7 @@ class Compiler {
   template <class Open>
   explicit Compiler(const Open& open) : lib_(is_off() ? nullptr : library_of(open())) {}
   const Library* library() const { return lib_.get(); }
+  bool compiles(int64_t values) const { return lib_ && values >= least_; }
 
   const void* get(const std::string& signature, const std::function<std::string()>& text) {
     const int capability = compute_capability();
@@ -158,6 +164,7 @@ class Compiler {
     return kernel;
   }
 
+  const int64_t least_ = least_values();
   const std::unique_ptr<Library> lib_;
   const Headers headers_;
   std::mutex mutex_;
@@ -176,7 +183,7 @@ Compiler& compiler() {
 
 }  // namespace
 
-bool has_nvrtc() { return compiler().library() != nullptr; }
+bool compiles(int64_t values) { return compiler().compiles(values); }
 const void* compiled(const std::string& signature, const std::function<std::string()>& text) {
   return compiler().get(signature, text);
 }

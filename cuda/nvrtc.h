@@ -6,8 +6,9 @@
 
 namespace addax::cuda {
 
-/// Whether there is an NVRTC, and ADDAX_NVRTC is not 0.
-bool has_nvrtc();
+/// Whether a program over so many values gets a kernel: there is an NVRTC, and they are as many as ADDAX_NVRTC says, or
+/// 16384. Of fewer the launch takes longer than the interpreter. 0 switches it off.
+bool compiles(int64_t values);
 /// The kernel `addax_generated` of a text that may include the files of embedded.txt, for the architecture of the
 /// current device: out of memory, out of the cache on disk, or compiled. `text` gives the text of that signature if it
 /// is not in memory. Null: NVRTC does not take the text, which is logged once. Any thread may call it.

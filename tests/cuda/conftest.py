@@ -29,6 +29,7 @@ def compiler(cuda, monkeypatch):
         yield None
         return
     monkeypatch.setenv("ADDAX_CACHE_DIR", str(build().with_suffix("")))
+    monkeypatch.setenv("ADDAX_NVRTC", "1")  # as few values as tests have
     cuda.emulation_use_nvrtc(1)
     before = cuda.emulation_loaded_launches()
     yield cuda

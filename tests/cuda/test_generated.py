@@ -146,6 +146,14 @@ def test_off(cache, compiler, monkeypatch) -> None:
     compiler.emulation_use_nvrtc(1)
     assert bits(sum_of(*operands())) == expected
     assert compiler.emulation_loaded_launches() == launches
+    monkeypatch.setenv("ADDAX_NVRTC", "33")
+    for rows, least in ((4, 0), (6, 1)):
+        compiler.emulation_use_nvrtc(1)
+        x = values((rows, 8), "float32").to("cuda:0")
+        sum_of(x, operands()[1])
+        assert compiler.emulation_loaded_launches() == launches + least
+    monkeypatch.setenv("ADDAX_NVRTC", "0")
+    compiler.emulation_use_nvrtc(1)
     assert engine.device_info("cuda:0")["libraries"]["NVRTC"] == "off, by ADDAX_NVRTC"
     monkeypatch.delenv("ADDAX_NVRTC")
     compiler.emulation_use_nvrtc(0)
@@ -225,7 +233,7 @@ REAL = {
 
 @pytest.mark.skipif(path_of_nvrtc() is None, reason="nvidia-cuda-nvrtc is not installed")
 @pytest.mark.parametrize("case", [*REAL, *(p.id for p in EVERY)])
-def test_nvrtc_takes_the_text(case: str, cuda) -> None:
+def test_nvrtc_takes_the_text(case: str, cuda, monkeypatch) -> None:
     """Without a warning, programs as models have them for every architecture, all rows for one."""
     if case in REAL:
         dtypes, shapes, program, results = REAL[case]
@@ -234,6 +242,7 @@ def test_nvrtc_takes_the_text(case: str, cuda) -> None:
         dtypes, shapes, program = f"{dtype} {dtype} {dtype}", [(64, 48)] * 3, lines_of(rows)
         results = tuple(range(3, 3 + len(rows)))
     tensors = [values(s, d, i).to("cuda:0") for i, (s, d) in enumerate(zip(shapes, dtypes.split(), strict=True))]
+    monkeypatch.setenv("ADDAX_NVRTC", "1")
     cuda.nvrtc_refuse(1)
     cuda.emulation_use_nvrtc(1)
     try:
