@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-MODELS = ("tabular", "LeNet", "LSTM 100", "Transformer", "ResNet")
+MODELS = ("tabular", "MLP 784", "LeNet", "LSTM 100", "Transformer", "ResNet")
 RUNNERS = {
     "C++ Model::run": None,
     "addax model(x)": "addax",
