@@ -5,6 +5,8 @@
 namespace addax {
 namespace {
 
+constexpr int64_t kMostKept = 4;  // times the storage
+
 const void* find(const Storage& storage, const KeptKey& key) {
   for (const Kept* k = storage.kept.load(std::memory_order_acquire); k; k = k->next)
     if (k->key == key) return k->data;
@@ -18,6 +20,9 @@ const void* kept(Storage& storage, const KeptKey& key, int64_t bytes, const char
   static std::mutex mutex;  // of all storages: things are made once and found ever after
   const std::lock_guard<std::mutex> lock(mutex);
   if (const void* found = find(storage, key)) return found;
+  int64_t total = bytes;
+  for (const Kept* k = storage.kept.load(std::memory_order_relaxed); k; k = k->next) total += k->bytes;
+  if (total > kMostKept * storage.bytes) return nullptr;
   Scratch<char> memory(bytes, what);
   make(memory.get());
   auto* const made = new Kept{key, bytes, memory.get(), storage.kept.load(std::memory_order_relaxed)};

@@ -25,29 +25,35 @@ struct Kept {
   Kept* next;
 };
 
-/// The bytes under a key; `make` fills them if there are none. They go with the storage. Safe from several threads.
+/// The bytes under a key; `make` fills them if there are none. They go with the storage. Null if all that is kept would
+/// be more than four times the storage, as of weights that are mostly padding or one element repeated. Safe from
+/// several threads.
 ADDAX_API const void* kept(Storage& storage, const KeptKey& key, int64_t bytes, const char* what,
                            FunctionRef<void(void*)> make);
 void free_kept(Kept* list);
 
-/// `count` elements that `make` fills: kept with `constant`, if that is given, else for as long as this lives.
+/// `count` elements that `make` fills, kept with the storage; null without one, or if it does not keep them.
+template <class T, class Make>
+const T* kept(Storage* storage, const KeptKey& key, int64_t count, const char* what, Make&& make) {
+  if (!storage) return nullptr;
+  return static_cast<const T*>(
+      kept(*storage, key, count * static_cast<int64_t>(sizeof(T)), what, [&](void* to) { make(static_cast<T*>(to)); }));
+}
+
+/// The same, or else for as long as this lives.
 template <class T>
 class Made {
  public:
   template <class Make>
-  Made(Storage* constant, const KeptKey& key, int64_t count, const char* what, Make&& make)
-      : own_(constant ? 0 : count, what), data_(own_.get()) {
-    if (constant)
-      data_ = static_cast<const T*>(kept(*constant, key, count * static_cast<int64_t>(sizeof(T)), what,
-                                         [&](void* to) { make(static_cast<T*>(to)); }));
-    else
-      make(own_.get());
+  Made(Storage* storage, const KeptKey& key, int64_t count, const char* what, Make&& make)
+      : kept_(kept<T>(storage, key, count, what, make)), own_(kept_ ? 0 : count, what) {
+    if (!kept_) make(own_.get());
   }
-  const T* get() const { return data_; }
+  const T* get() const { return kept_ ? kept_ : own_.get(); }
 
  private:
+  const T* kept_;
   Scratch<T> own_;
-  const T* data_;
 };
 
 }  // namespace addax

@@ -176,11 +176,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
-  // Panels that several tasks read are packed before, in blocks of `depth` rows.
-  const bool shared = weights || (shareable && chunks > 1);
-  const KeptKey key = kept_key(weights, KeptForm::MatrixPanels, b.data, {k, n, b.row_step, b.col_step});
-  const Made<T> packed_b(weights, key, shared ? k * all.padded : 0, "matmul", [&](T* to) {
-    parallel_for(shared ? depths * all.count : 0, kSharedPanels, [&](int64_t begin, int64_t end) {
+  // Panels that several tasks read are packed before, in blocks of `depth` rows; those of weights once and for all.
+  const auto pack_all = [&](T* to) {
+    parallel_for(depths * all.count, kSharedPanels, [&](int64_t begin, int64_t end) {
       while (begin < end) {
         const int64_t start = begin / all.count * depth, length = std::min(depth, k - start);
         const int64_t first = begin % all.count, last = std::min(all.count, first + end - begin);
@@ -189,7 +187,15 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
         begin += last - first;
       }
     });
-  });
+  };
+  const KeptKey key = kept_key(weights, KeptForm::MatrixPanels, b.data, {k, n, b.row_step, b.col_step});
+  const T* packed_b = kept<T>(weights, key, k * all.padded, "matmul", pack_all);
+  const bool shared = packed_b || (shareable && chunks > 1);
+  Scratch<T> shared_b(shared && !packed_b ? k * all.padded : 0, "matmul");
+  if (shared && !packed_b) {
+    pack_all(shared_b.get());
+    packed_b = shared_b.get();
+  }
 
   parallel_for(
       groups * chunks * parts, 1,
@@ -207,7 +213,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
             const detail::PackedTiles<T> tiles{across, run.length};
             if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
             const T* const panels =
-                shared ? packed_b.get() + start * all.padded + all.first(first) * run.length : own_b.get();
+                shared ? packed_b + start * all.padded + all.first(first) * run.length : own_b.get();
             for (int64_t row = first_row; row < last_row; row += kRows) {
               const int64_t height = std::min(kRows, last_row - row);
               int64_t tile = 0;
