@@ -141,6 +141,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   constexpr int64_t kLeastColumns = 64;                    // of a group
   constexpr int64_t kTasks = 8, kLeastWork = 1 << 19, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
+  constexpr int64_t kLargeSize = 1 << 19, kLargeReading = 4;
 
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
@@ -155,7 +156,8 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as
   // wanted, and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second
   // caches, where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
-  const bool shareable = k * all.padded <= kSharedSize;
+  // Packed panels that no second cache holds anyway stream from the third one, sooner than rows are packed again.
+  const bool shareable = k * all.padded <= kSharedSize, large = shareable && k * all.padded >= kLargeSize;
   const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
   struct Cut {
     int64_t groups, chunks, parts, tasks, cost;
@@ -165,9 +167,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
     const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
     const int64_t rows = packed ? m + m / 4 : m, readings = shareable && chunks > 1 ? chunks + 1 : chunks;
     const int64_t sums = parts > 1 ? 6 * parts * m * n / k : 0;
-    return Cut{groups, chunks, parts, std::min(groups * chunks * parts, wanted), rows * groups + n * readings + sums};
+    return Cut{groups, chunks, parts, std::min(groups * chunks * parts, wanted),
+               rows * groups + n * readings / (large ? kLargeReading : 1) + sums};
   };
-  Cut best = cut(ceil_div(all.count, kGroup));
+  Cut best = cut(ceil_div(all.count, large ? 2 * kGroup : kGroup));
   for (int64_t g = best.groups + 1; wanted > 1 && g <= all.padded / kLeastColumns; ++g)
     if (const Cut c = cut(g); std::make_pair(c.tasks, -c.cost) > std::make_pair(best.tasks, -best.cost)) best = c;
   const int64_t group = ceil_div(all.count, best.groups), groups = ceil_div(all.count, group);
