@@ -17,8 +17,11 @@ const void* find(const Storage& storage, const KeptKey& key) {
 
 const void* kept(Storage& storage, const KeptKey& key, int64_t bytes, const char* what, FunctionRef<void(void*)> make) {
   if (const void* found = find(storage, key)) return found;
-  static std::mutex mutex;  // of all storages: things are made once and found ever after
-  const std::lock_guard<std::mutex> lock(mutex);
+  // One for all storages: things are made once and found ever after. Nobody waits for it, least of all in a child of
+  // fork whose parent was making something.
+  static std::mutex mutex;
+  const std::unique_lock<std::mutex> lock(mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return nullptr;
   if (const void* found = find(storage, key)) return found;
   int64_t total = bytes;
   for (const Kept* k = storage.kept.load(std::memory_order_relaxed); k; k = k->next) total += k->bytes;
