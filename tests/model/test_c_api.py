@@ -35,6 +35,7 @@ class Options(ctypes.Structure):
         ("memory_limit", ctypes.c_int64),
         ("threads", ctypes.c_int32),
         ("verify", ctypes.c_int32),
+        ("save_memory", ctypes.c_int32),
     ]
 
 
