@@ -11,6 +11,9 @@ from addax import export, layers
 from addax.export.sizes import Samples, Size
 from tests.saving import cases
 
+# `predict` compiled: eagerly, batch normalisation is not in the filters.
+pytestmark = pytest.mark.usefixtures("compiled_steps")
+
 
 def exported(model, tmp_path, **kwargs):
     path = str(tmp_path / "m.addax")

@@ -13,6 +13,9 @@ import addax
 from addax import layers
 from tests.saving import cases
 
+# `predict` compiled: eagerly, batch normalisation is not in the filters.
+pytestmark = pytest.mark.usefixtures("compiled_steps")
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "cpp"
 
 
