@@ -285,10 +285,7 @@ void bind_ops(py::module_& m) {
       [](const std::string& name, const std::vector<Variable*>& state, const Tensors& inputs, const py::kwargs& attrs) {
         const OpDef& op = find_op(name);
         const Attrs parsed = Keywords(attrs).attrs_of(op);
-        int64_t work = 0;
-        for (const Variable* v : state) work = std::max(work, numel(v->shape()));
-        if (work < kReleaseGilAbove) return update(name, state, inputs, parsed);
-        py::gil_scoped_release release;
+        // Under the lock: meanwhile the variables are empty, which neither another thread nor a child of fork may see.
         update(name, state, inputs, parsed);
       },
       py::arg("name"), py::arg("state"), py::arg("inputs"),
