@@ -33,12 +33,14 @@ py::list ports(const std::vector<TensorInfo>& infos) {
   return out;
 }
 
-LoadOptions options_of(const std::string& device, bool verify, const std::string& endpoint, int64_t memory_limit) {
+LoadOptions options_of(const std::string& device, bool verify, const std::string& endpoint = "",
+                       int64_t memory_limit = 0, bool save_memory = false) {
   LoadOptions options;
   if (!device.empty()) options.device = device_from(device);
   options.verify = verify;
   options.endpoint = endpoint;
   options.memory_limit = memory_limit;
+  options.save_memory = save_memory;
   return options;
 }
 
@@ -61,9 +63,7 @@ void bind_model(py::module_& m) {
           "load",
           [](const std::string& path, const std::string& device, bool verify, const std::string& endpoint,
              int64_t memory_limit, bool save_memory) {
-            LoadOptions options = options_of(device, verify, endpoint, memory_limit);
-            options.save_memory = save_memory;
-            return Model::load(path, options);
+            return Model::load(path, options_of(device, verify, endpoint, memory_limit, save_memory));
           },
           py::arg("path"), py::arg("device") = "", py::arg("verify") = false, py::arg("endpoint") = "",
           py::arg("memory_limit") = 0, py::arg("save_memory") = false)
@@ -104,7 +104,7 @@ void bind_model(py::module_& m) {
       .def_static(
           "load",
           [](const std::string& path, const std::string& device, bool verify) {
-            return Trainer::load(path, options_of(device, verify, "", 0));
+            return Trainer::load(path, options_of(device, verify));
           },
           py::arg("path"), py::arg("device") = "", py::arg("verify") = false)
       .def_property_readonly("inputs", [](const Trainer& t) { return ports(t.inputs()); })

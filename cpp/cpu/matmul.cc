@@ -132,10 +132,11 @@ void narrow_vector(int64_t m, int64_t k, const T* a, int64_t col_step, const T* 
   std::copy_n(sum, m, y);
 }
 
+constexpr int64_t kWide = 8, kNarrow = 4;  // vectors; fewer sums would wait for each other
+
 // y = a x for unit row_step: sums of whole vectors of rows.
 template <class T>
 void add_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
-  constexpr int64_t kWide = 8, kNarrow = 4;  // vectors; fewer sums would wait for each other
   constexpr int64_t kL = kLanes<T>;
   const Run run{0, k};
   int64_t i = 0;
@@ -156,7 +157,7 @@ template <class T>
 void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
   const int64_t tasks = ceil_div(m * k, kTaskWork);
   if (a.col_step != 1 && a.row_step == 1) {
-    constexpr int64_t kMost = 2048, kParts = 8, kGroup = 8 * kLanes<T>;
+    constexpr int64_t kMost = 2048, kParts = 8, kGroup = kWide * kLanes<T>;
     if (m <= kMost && tasks > 1) {
       // Cut along the sums: each thread then reads memory from end to end. Parts of the rows would lie in a part of the
       // sets of its cache.
