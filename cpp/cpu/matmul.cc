@@ -152,6 +152,39 @@ void add_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, 
     narrow_vector(m - i, k, a.data + i, a.col_step, x, x_step, y + i);
 }
 
+// The same for many rows, which are read from end to end, column after column; y lies in the first cache.
+template <class T>
+void add_whole_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
+  using S = Simd<T>;
+  constexpr int64_t kL = kLanes<T>, kLine = 64 / int64_t{sizeof(T)};
+  std::fill_n(y, m, T(0));
+  int64_t p = 0;
+  const auto add = [&](auto count) {
+    constexpr int64_t kCount = count;
+    const T* columns = a.data + p * a.col_step;
+    const T* next = p + 2 * kCount <= k ? columns + kCount * a.col_step : columns;
+    T factors[kCount];
+    for (int64_t c = 0; c < kCount; ++c) factors[c] = x[(p + c) * x_step];
+    int64_t i = 0;
+    for (; i + kLine <= m; i += kLine) {
+#pragma GCC unroll 4
+      for (int64_t c = 0; c < kCount; ++c) __builtin_prefetch(next + c * a.col_step + i);
+#pragma GCC unroll 4
+      for (int64_t v = i; v < i + kLine; v += kL) {
+        typename S::Vector sum = S::load(y + v);
+#pragma GCC unroll 4
+        for (int64_t c = 0; c < kCount; ++c) sum += S::load(columns + c * a.col_step + v) * factors[c];
+        S::store(y + v, sum);
+      }
+    }
+    for (; i < m; ++i)
+      for (int64_t c = 0; c < kCount; ++c) y[i] += columns[c * a.col_step + i] * factors[c];
+    p += kCount;
+  };
+  while (p + 4 <= k) add(std::integral_constant<int64_t, 4>());
+  while (p < k) add(std::integral_constant<int64_t, 1>());
+}
+
 // y = a x with a (m, k), for either unit stride of a.
 template <class T>
 void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
@@ -166,7 +199,8 @@ void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step
       parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
         for (int64_t part = begin; part < end; ++part) {
           const int64_t first = part * k / parts, last = (part + 1) * k / parts;
-          add_columns(m, last - first, a.from(0, first), x + first * x_step, x_step, sums.get() + part * m);
+          (m < kGroup ? add_columns<T> : add_whole_columns<T>)(m, last - first, a.from(0, first), x + first * x_step,
+                                                               x_step, sums.get() + part * m);
         }
       });
       for (int64_t i = 0; i < m; ++i) {

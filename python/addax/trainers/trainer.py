@@ -654,8 +654,11 @@ class Trainer:
                [3.]], dtype=float32)
         """
         predict = self.make_predict_function()
-        adapter = data_adapters.get_data_adapter(x, batch_size=batch_size)
-        batch = adapter.single_batch() if not callbacks and steps in (None, 1) else None
+        alone = not callbacks and steps in (None, 1)
+        batch = data_adapters.single_batch(x, batch_size) if alone else None
+        if batch is None:
+            adapter = data_adapters.get_data_adapter(x, batch_size=batch_size)
+            batch = adapter.single_batch() if alone else None
         if batch is not None:
             bar = Progbar(1, verbose=io_utils.resolve_verbose(verbose)) if verbose not in ("auto", 0) else None
             outputs = tree.map_structure(_to_numpy, predict(lay_out_batch(batch)))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from addax import engine
 from addax.trainers.data_adapters import data_adapter_utils as utils
 from addax.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from addax.trainers.data_adapters.data_adapter import DataAdapter, Rows
@@ -21,6 +24,7 @@ __all__ = [
     "Rows",
     "Sequence",
     "get_data_adapter",
+    "single_batch",
 ]
 
 
@@ -68,6 +72,19 @@ def get_data_adapter(
     if isinstance(x, PyDataset):
         return PyDatasetAdapter(x, class_weight, shuffle, seed)
     return IterableDataAdapter(x, class_weight)
+
+
+def single_batch(x: Any, batch_size: int | None = None) -> tuple[engine.Tensor] | None:
+    """An array that is one batch, for which no adapter need be made. `None` for all else, which an adapter looks at.
+
+    Args:
+        x: Any object.
+        batch_size: Samples in a batch; `None` is 32.
+    """
+    most = 32 if batch_size is None else batch_size
+    if type(x) is np.ndarray and type(most) is int and x.ndim > 0 and 0 < x.shape[0] <= most:
+        return (utils.to_tensor(x, "x"),)
+    return None
 
 
 def _unrecognized(name: str, data: Any) -> ValueError:

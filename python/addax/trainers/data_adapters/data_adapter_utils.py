@@ -95,15 +95,17 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
     """
     if not isinstance(x, engine.Tensor):
         array = x if type(x) is np.ndarray else _array(x, what)
-        if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        if array.dtype == config.floatx():
+            array = array.copy() if copy else array
+        elif array.dtype.kind == "f":
+            array = array.astype(config.floatx())
+        elif array.dtype.kind in "iub" or array.dtype.name == "bfloat16":
+            array = array.copy() if copy else array
+        else:
             raise ValueError(
                 f"`{what}` must hold numbers. Received dtype {array.dtype} (values like {_example(array)!r}). "
                 "Convert strings and objects to numbers first, pandas columns with `.astype('float32')`"
             )
-        if array.dtype.kind == "f" and array.dtype != np.dtype(config.floatx()):
-            array = array.astype(config.floatx())
-        elif copy:
-            array = array.copy()
         return engine.host_tensor(array)
     if x.dtype.startswith(("float", "bfloat")) and x.dtype != config.floatx():
         return ops.cast(x, config.floatx())
@@ -131,14 +133,13 @@ def check_data_cardinality(**data: Any) -> int:
     for name, structure in data.items():
         if structure is None:
             continue
-        flat = (structure,) if isinstance(structure, engine.Tensor) else tree.flatten(structure)
-        arrays = [a for a in flat if a is not None]
-        if any(len(a.shape) == 0 for a in arrays):
+        arrays = (structure,) if isinstance(structure, engine.Tensor) else tree.flatten(structure)
+        try:
+            sizes[name] = [a.shape[0] for a in arrays if a is not None]
+        except IndexError:
             raise ValueError(
                 f"`{name}` must have a first axis, the samples. Received a scalar: {name}={shown(structure)}"
-            )
-        if arrays:
-            sizes[name] = [a.shape[0] for a in arrays]
+            ) from None
     numbers = {n for values in sizes.values() for n in values}
     if len(numbers) != 1:
         listed = "\n".join(f"'{name}' sizes: {', '.join(map(str, values))}" for name, values in sizes.items())
