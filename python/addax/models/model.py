@@ -5,6 +5,7 @@ Graphs of layers are in `functional.py`, stacks in `sequential.py`, training in 
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import json
 from collections.abc import Callable
@@ -69,6 +70,14 @@ class Model(Trainer, Layer):
         # The layers inside have passed on the masks that they were given.
         if self.supports_masking:
             super()._pass_mask(inputs, outputs, mask)
+
+    def __reduce__(self) -> tuple:
+        """`pickle` and `copy.deepcopy` make what saving and loading a `.keras` file would, once there are weights."""
+        if not self.built:
+            return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+        from addax.saving.api import reduce_model
+
+        return reduce_model(self)
 
     @property
     def layers(self) -> list[Layer]:

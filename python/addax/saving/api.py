@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import io
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 from addax.saving import archive, files
 from addax.saving.hdf5 import WeightsReader, WeightsWriter
 from addax.saving.registry import custom_object_scope
-from addax.saving.serialization import deserialize_keras_object, object_sharing_scope, serialize_keras_object
+from addax.saving.serialization import (
+    custom_objects_written,
+    deserialize_keras_object,
+    object_sharing_scope,
+    serialize_keras_object,
+)
 from addax.saving.state import load_state, save_state
 from addax.utils.budget import variable_budget
 
@@ -54,17 +60,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         raise ValueError("save_model: only the `.keras` format is written; leave out `save_format`.")
     if kwargs:
         raise ValueError(f"save_model: unsupported arguments {sorted(kwargs)}")
-    with object_sharing_scope():
-        config = serialize_keras_object(model)
-    if not include_optimizer:
-        config.get("compile_config", {}).pop("optimizer", None)
-    metadata = {
-        "keras_version": KERAS_VERSION,
-        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
-    }
-    documents = {archive.METADATA: metadata, archive.CONFIG: config}
-    skip = () if include_optimizer else (getattr(model, "optimizer", None),)
-
+    documents, skip = _documents(model, include_optimizer)
     if not getattr(model, "built", True):
         warnings.warn(
             f"{model.name!r} is not built, so it may have no weights to save yet. Call it on data first.", stacklevel=3
@@ -91,6 +87,39 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     else:
         with files.atomic_file(path) as file:
             _write_model(file, documents, model, skip, os.path.dirname(os.path.realpath(path)))
+
+
+def _documents(model: Any, include_optimizer: bool = True) -> tuple[dict[str, dict], tuple]:
+    """The text of the file, and what of the model's state is not to be in it."""
+    with object_sharing_scope():
+        config = serialize_keras_object(model)
+    if not include_optimizer:
+        config.get("compile_config", {}).pop("optimizer", None)
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+    }
+    skip = () if include_optimizer else (getattr(model, "optimizer", None),)
+    return {archive.METADATA: metadata, archive.CONFIG: config}, skip
+
+
+def reduce_model(model: Any) -> tuple[Callable, tuple]:
+    """What `__reduce__` of a model returns: the bytes of its `.keras` file, and its classes and functions by name.
+
+    Those are pickled as Python does it, by the module they are in, and `copy.deepcopy` keeps them as they are.
+
+    Raises:
+        TypeError: an object of the model has no `get_config` method.
+    """
+    file = io.BytesIO()
+    with custom_objects_written() as custom:
+        documents, skip = _documents(model)
+    _write_model(file, documents, model, skip, None)
+    return _restore_model, (file.getvalue(), custom)
+
+
+def _restore_model(data: bytes, custom_objects: dict[str, Any]) -> Any:
+    return load_model(io.BytesIO(data), custom_objects)
 
 
 def _write_model(file: IO[bytes], documents: dict[str, dict], model: Any, skip: tuple, folder: str | None) -> None:

@@ -6,6 +6,7 @@ A config can only choose from `registry.py`; there is no unsafe mode. Files and 
 from __future__ import annotations
 
 import inspect
+import itertools
 import threading
 import types
 import warnings
@@ -20,7 +21,7 @@ from addax.saving import registry
 
 _MAX_DEPTH = 64  # objects inside objects; real models stay below ten
 
-_sharing = threading.local()  # .writer, .reader: objects seen in the file being written or read
+_sharing = threading.local()  # .writer, .reader: objects seen in the file being written or read; .custom: see below
 _location = threading.local()  # .path: the objects being read, outermost first
 
 
@@ -70,12 +71,14 @@ def serialize_keras_object(obj: Any) -> Any:
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, types.FunctionType):
-        if obj.__name__ == "<lambda>":
+        if obj.__name__ == "<lambda>" and getattr(_sharing, "custom", None) is None:
             raise ValueError(
                 "serialize_keras_object: a lambda has no name that a file could give. Use a named function and "
                 "decorate it with @addax.saving.register_keras_serializable()."
             )
         name = registry.get_registered_name(obj)
+        if registry.builtin_function(name) is not obj:
+            name = _custom_name(obj)
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
     if hasattr(obj, "get_config") and not isinstance(obj, type):
         return _serialize_instance(obj)
@@ -109,7 +112,7 @@ def _serialize_instance(obj: Any) -> dict:
         registered_name = cls.__name__ if module.startswith("keras.src.") else None
     else:
         module = None if cls.__module__ in ("__main__", "builtins") else cls.__module__
-        registered_name = registry.get_registered_name(cls)
+        registered_name = _custom_name(cls)
     config = {
         "module": module,
         "class_name": registry.keras_name(cls),
@@ -126,6 +129,37 @@ def _serialize_instance(obj: Any) -> dict:
     if hasattr(obj, "get_compile_config"):
         config["compile_config"] = serialize_keras_object(obj.get_compile_config() or {})
     return config
+
+
+def _custom_name(obj: Any) -> str:
+    name = registry.get_registered_name(obj)
+    custom = getattr(_sharing, "custom", None)
+    if custom is None:
+        return name
+    unique = next(key for key in _numbered(name) if custom.get(key, obj) is obj)
+    custom[unique] = obj
+    return unique
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for i in itertools.count(1):
+        yield f"{name}#{i}"
+
+
+@contextmanager
+def custom_objects_written() -> Iterator[dict[str, Any]]:
+    """Collects the classes and functions, lambdas too, that are written within it and are not addax's own.
+
+    Yields:
+        Them by the name that stands for each, no two alike: what `custom_objects` must be to read what was written.
+    """
+    outer = getattr(_sharing, "custom", None)
+    _sharing.custom = {}
+    try:
+        yield _sharing.custom
+    finally:
+        _sharing.custom = outer
 
 
 class _SharedWriter:

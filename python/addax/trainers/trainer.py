@@ -56,7 +56,7 @@ class _Compiled:
 
 
 class _Steps:
-    """The compiled steps of a model, made when first used. A copy of the model makes its own."""
+    """The compiled steps of a model, made when first used."""
 
     def __init__(self, model: Trainer):
         self._model = weakref.ref(model)  # a model dies with its last reference
@@ -68,16 +68,6 @@ class _Steps:
         if step is None:
             step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name, self._memory_budget)
         return step
-
-    def __reduce__(self) -> tuple:
-        return _no_steps, ()
-
-    def __deepcopy__(self, memo: dict) -> None:
-        return None
-
-
-def _no_steps() -> None:
-    return None
 
 
 def _traced_step(reference: weakref.ref, name: str) -> Callable:
