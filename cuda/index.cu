@@ -3,7 +3,6 @@
 // the indices: they are sorted by place, and each place adds its own.
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
-#include "cuda/order.h"
 #include "cuda/places.h"
 #include "cuda/walk.h"
 #include "ops/index.h"
@@ -105,18 +104,19 @@ void take_along_axis(const KernelArgs& args) {
 
 // ---- writing
 
-__global__ void place_keys_kernel(const int64_t* places, int64_t updates, int64_t count, uint64_t* keys) {
+template <class Key>
+__global__ void place_keys_kernel(const int64_t* places, int64_t updates, int64_t count, Key* keys) {
   for (int64_t i = thread_index(); i < updates; i += thread_count())
-    keys[i] = static_cast<uint64_t>(places[i] < 0 ? count : places[i]);
+    keys[i] = static_cast<Key>(places[i] < 0 ? count : places[i]);
 }
-// starts[p]: the first update in order whose key is p or more, for p <= count.
-__global__ void starts_kernel(const uint64_t* keys, const uint32_t* order, int64_t updates, int64_t count,
-                              int64_t* starts) {
+// starts[p]: the first of the sorted keys that is p or more, for p <= count.
+template <class Key>
+__global__ void starts_kernel(const Key* keys, int64_t updates, int64_t count, int64_t* starts) {
   for (int64_t p = thread_index(); p <= count; p += thread_count()) {
     int64_t low = 0, high = updates;
     while (low < high) {
       const int64_t middle = (low + high) / 2;
-      if (keys[order[middle]] < static_cast<uint64_t>(p))
+      if (keys[middle] < static_cast<Key>(p))
         low = middle + 1;
       else
         high = middle;
@@ -220,11 +220,14 @@ Positions::Positions(const KernelArgs& args, const View& indices, int first_axis
 
 ByPlace::ByPlace(const int64_t* places, int64_t updates, int64_t count, const char* what)
     : order_(updates, what), starts_(count + 1, what) {
-  const Temporary<uint64_t> keys(updates, what);
-  count_up(order_.get(), updates);
-  if (updates > 0) launch(place_keys_kernel, grid_for(updates), kThreads, places, updates, count, keys.get());
-  stable_order(keys.get(), bytes_for(count + 1), order_.get(), updates, what);
-  launch(starts_kernel, grid_for(count + 1), kThreads, keys.get(), order_.get(), updates, count, starts_.get());
+  const int bits = bits_for(count + 1);
+  with_key(bits, [&](auto tag) {
+    using Key = decltype(tag);
+    DoubleBuffer<Key> keys(updates, what);
+    launch(place_keys_kernel<Key>, grid_for(updates), kThreads, places, updates, count, keys.get());
+    order_.sort_by(keys, bits);
+    launch(starts_kernel<Key>, grid_for(count + 1), kThreads, keys.get(), updates, count, starts_.get());
+  });
 }
 
 void register_index(OpTable& table) {

@@ -42,13 +42,12 @@ void free_scratch(void* data) noexcept;
 /// Where kernels report; device memory or memory that both see.
 Fault* fault();
 void copy_bytes(void* dst, const void* src, int64_t bytes);
-void check_launch();
+/// Throws what went wrong, if something did, and names the op.
+void check(cudaError_t status, const char* doing);
+cudaStream_t stream();
 int device_index();
 /// Of that device: 90 for 9.0.
 int compute_capability();
-#ifndef ADDAX_EMULATED
-cudaStream_t stream();
-#endif
 
 /// A kernel of a binary that was compiled at run time, for the life of the process. Null where the device does not take
 /// the binary: `problem` says why.
@@ -88,7 +87,7 @@ void launch(void (*kernel)(P...), Grid grid, int threads, const A&... args) {
         cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(threads)), pointers, 0, stream());
       },
       values);
-  check_launch();
+  check(cudaGetLastError(), "the launch");
 #endif
 }
 

@@ -3,7 +3,7 @@
 
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
-#include "cuda/launch.h"
+#include "cuda/order.h"
 
 namespace addax::cuda {
 
@@ -48,7 +48,7 @@ class ByPlace {
   const int64_t* starts() const { return starts_.get(); }
 
  private:
-  Temporary<uint32_t> order_;
+  Order order_;
   Temporary<int64_t> starts_;
 };
 

@@ -296,7 +296,8 @@ void arg_kernel(const KernelArgs& args) {
     reduce(ArgFold<int64_t>{kind}, x, args.out[0], axis, args.op.name, stored(x));
 }
 
-// ---- cumulative folds, of a contiguous array seen as (outer, n, inner)
+// ---- cumulative folds, of a contiguous array seen as (outer, n, inner). In an order of our own: CUB's scans promise
+// floats no order, so that bits might differ from run to run.
 
 struct Scan {
   Kind kind;

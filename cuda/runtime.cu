@@ -21,12 +21,7 @@ namespace {
 thread_local int current = 0;
 thread_local const char* running = "copy";  // the op that errors name
 
-void check(cudaError_t status, const char* doing) {
-  if (status == cudaSuccess) return;
-  cudaGetLastError();  // the error has been told
-  fail<Error>(running, ": ", doing, " failed on cuda:", current, ": ", cudaGetErrorString(status), " (",
-              cudaGetErrorName(status), ")");
-}
+using cuda::check;
 
 class Segments final : public SegmentSource {
  public:
@@ -266,7 +261,12 @@ cudaStream_t stream() { return capturing ? capturing->stream : runtime().at(curr
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   check(cudaMemcpyAsync(dst, src, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, stream()), "copying");
 }
-void check_launch() { check(cudaGetLastError(), "the launch"); }
+void check(cudaError_t status, const char* doing) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // the error has been told
+  fail<Error>(running, ": ", doing, " failed on cuda:", current, ": ", cudaGetErrorString(status), " (",
+              cudaGetErrorName(status), ")");
+}
 int device_index() { return current; }
 int compute_capability() { return runtime().at(current).capability; }
 
@@ -284,7 +284,7 @@ void launch_loaded(const void* kernel, Grid grid, int threads, const void* param
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
   void* parameters[] = {const_cast<void*>(parameter)};
   cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(threads)), parameters, 0, stream());
-  check_launch();
+  check(cudaGetLastError(), "the launch");
 }
 
 }  // namespace cuda

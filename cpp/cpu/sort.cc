@@ -3,11 +3,10 @@
 #include "ops/sort.h"
 
 #include <algorithm>
-#include <cstring>
-#include <type_traits>
 
 #include "cpu/kernels.h"
 #include "cpu/packed.h"
+#include "ops/sort_key.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
@@ -15,32 +14,6 @@ namespace {
 __extension__ typedef unsigned __int128 Pair128;
 
 constexpr int64_t kRanked = 40, kRadix = 160;  // up to and from which a row is sorted so; in between std::sort
-
-template <int kBytes>
-using Unsigned =
-    std::conditional_t<kBytes == 1, uint8_t,
-                       std::conditional_t<kBytes == 2, uint16_t, std::conditional_t<kBytes == 4, uint32_t, uint64_t>>>;
-
-// Negative values have their bits inverted, others their sign bit set; zeros are equal, NaNs equal and above infinity.
-template <class T>
-auto key_of(T value) {
-  using U = Unsigned<sizeof(T)>;
-  U bits;
-  std::memcpy(&bits, &value, sizeof(T));
-  constexpr U kSign = static_cast<U>(U(1) << (8 * sizeof(T) - 1));
-  if constexpr (std::is_same_v<T, bool> || std::is_unsigned_v<T>) {
-    return bits;
-  } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<U>(bits ^ kSign);
-  } else {
-    constexpr int kMantissa = sizeof(T) == 8 ? 52 : sizeof(T) == 4 ? 23 : std::is_same_v<T, Float16> ? 10 : 7;
-    constexpr U kInfinity = static_cast<U>((kSign - 1) >> kMantissa << kMantissa);
-    const U magnitude = static_cast<U>(bits & (kSign - 1));
-    if (magnitude > kInfinity) return static_cast<U>(~U(0));
-    if (magnitude == 0) return kSign;
-    return static_cast<U>(bits & kSign ? ~bits : bits | kSign);
-  }
-}
 
 // The `count` smallest of n pairs to the front, in order: a heap of those so far, which few later pairs enter.
 template <class P>
@@ -110,12 +83,12 @@ void order_row(Key&& key_of, int64_t n, int64_t count, int key_bytes, const char
 template <class T, class Emit>
 void order_rows(const T* rows, int64_t num_rows, int64_t n, int64_t count, bool descending, const char* what,
                 Emit&& emit) {
-  using Key = Unsigned<sizeof(T)>;
+  using Key = SortKey<T>;
   const Key invert = descending ? static_cast<Key>(~Key(0)) : Key(0);
   parallel_for(num_rows, std::max<int64_t>(1, 4096 / n), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const T* row = rows + r * n;
-      auto key = [=](int64_t i) { return static_cast<Key>(key_of(row[i]) ^ invert); };
+      auto key = [=](int64_t i) { return static_cast<Key>(sort_key(row[i]) ^ invert); };
       auto emit_row = [&](auto position) { emit(r, position); };
       if constexpr (sizeof(T) < 8) {
         order_row<uint64_t>(key, n, count, sizeof(T), what, emit_row);

@@ -40,7 +40,7 @@ def _stamp(compiler: str) -> str:
     """What the library depends on: sources, headers that they may include, compiler."""
     digest = hashlib.sha256(compiler.encode())
     folders = ("cuda", "tests/cuda", "cpp/core", "cpp/ops", "cpp/include")
-    kinds = (".cu", ".cc", ".h", ".def", ".py", ".txt", ".cmake")
+    kinds = (".cu", ".cc", ".h", ".cuh", ".def", ".py", ".txt", ".cmake")
     for path in sorted(p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in kinds):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())

@@ -39,6 +39,7 @@ struct Captured {
 };
 
 thread_local int current = 0;
+thread_local const char* running = "copy";  // the op that errors name
 int capability = 90;
 thread_local Captured* capturing = nullptr;
 
@@ -88,6 +89,7 @@ class EmulatedRuntime final : public DeviceRuntime {
   }
   void run(int index, void (*kernel)(const KernelArgs&), const KernelArgs& args) override {
     current = index;
+    running = args.op.name;
     kernel(args);
   }
 
@@ -148,6 +150,11 @@ Fault* fault() { return &runtime().fault; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   emulation::perform([=] { std::memcpy(dst, src, static_cast<size_t>(bytes)); });
 }
+void check(cudaError_t status, const char* doing) {
+  if (status != cudaSuccess)
+    fail<Error>(running, ": ", doing, " failed on cuda:", current, ": error ", static_cast<int>(status));
+}
+cudaStream_t stream() { return nullptr; }
 int device_index() { return current; }
 int compute_capability() { return capability; }
 

@@ -25,6 +25,10 @@ struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
 
+// What host functions name of the runtime.
+using cudaStream_t = void*;
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
+
 namespace emulation {
 
 struct Place {

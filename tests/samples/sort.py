@@ -9,7 +9,7 @@ ALL = (*FLOATS, *INTS, "bool")
 SPECIAL = given([[1, np.nan, -np.inf, 0.0, -0.0, np.inf, np.nan, -1, 1, 0]])
 
 
-def _argsort(x, axis, descending=False):
+def argsort(x, axis, descending=False):
     """Stable; the reverse of the stable order of the reversed array is the stable descending order."""
     if not descending:
         return np.argsort(x, axis, kind="stable").astype("int32")
@@ -18,11 +18,11 @@ def _argsort(x, axis, descending=False):
 
 
 def _sort(x, axis, descending=False):
-    return np.take_along_axis(x, _argsort(x, axis, descending), axis)
+    return np.take_along_axis(x, argsort(x, axis, descending), axis)
 
 
 def _top_k(x, k):
-    order = _argsort(x, -1, True)[..., :k]
+    order = argsort(x, -1, True)[..., :k]
     return np.take_along_axis(x, order, -1), order
 
 
@@ -53,7 +53,7 @@ def _top(label, make, k, dtypes=ALL, big=None, gradient=None):
 
 SAMPLES: list[Sample] = [
     *_rows("sort", _sort),
-    *_rows("argsort", _argsort),
+    *_rows("argsort", argsort),
     _top("few", uniform(0, 100, 3, 80), 3, big=inputs(normal(400, 300))),
     _top("many", uniform(0, 100, 2, 9), 7),
     _top("all", uniform(0, 100, 200), 200),
