@@ -1,5 +1,5 @@
-// Temporary memory of captured work. It lives as long as the work, whose every launch uses it again; within the work,
-// which is in order, what one kernel gives back the next may take.
+// Memory of captured work. It lives as long as the work, whose every launch uses it again; within the work, which is in
+// order, what one kernel gives back the next may take.
 #pragma once
 
 #include <algorithm>
@@ -26,9 +26,14 @@ class CapturedMemory {
     best->taken = true;
     return best->data;
   }
-  void give_back(void* data) {
+  /// False for what was not taken here.
+  bool give_back(void* data) {
     for (Block& b : blocks_)
-      if (b.data == data) b.taken = false;
+      if (b.data == data) {
+        b.taken = false;
+        return true;
+      }
+    return false;
   }
 
  private:

@@ -77,27 +77,129 @@ struct OneDevice {
   cudaStream_t stream = nullptr;
   cuda::Fault* fault = nullptr;
   std::mutex copying;
+  std::mutex one_captures;  // nor does anybody wait for the whole device meanwhile, which would end the capture
   char* staging[kParts] = {};
   cudaEvent_t sent[kParts] = {};
   int part = 0;
 };
 
-// Work that is written down on a stream of its own, so that other threads' work does not get into it.
 struct Captured {
   explicit Captured(BlockCache& cache) : memory(cache) {}
   Captured(const Captured&) = delete;
   Captured& operator=(const Captured&) = delete;
   ~Captured() {
-    if (graph) cudaGraphExecDestroy(graph);
-    if (stream) cudaStreamDestroy(stream);
+    if (executable) cudaGraphExecDestroy(executable);
+    if (graph) cudaGraphDestroy(graph);
   }
 
-  cudaStream_t stream = nullptr;
-  cudaGraphExec_t graph = nullptr;
+  cudaStream_t stream = nullptr;  // whose work is being written down
+  cudaGraph_t graph = nullptr;    // conditional nodes are its own
+  cudaGraphExec_t executable = nullptr;
+  bool refused = false;  // by a driver that has no such nodes
   cuda::CapturedMemory memory;
 };
 
 thread_local Captured* capturing = nullptr;
+
+// Writes down what this thread puts on a stream, which is one of its own, so that other threads' work does not get in.
+class Recording {
+ public:
+  // Into the body of a conditional node, else into a new graph.
+  explicit Recording(cudaGraph_t body = nullptr) : outer_(capturing->stream) {
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+    // Relaxed: meanwhile memory may come from the driver, and kernels be loaded that have not run before, as those of
+    // a branch that is taken later.
+    const cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+    const cudaError_t status = body ? cudaStreamBeginCaptureToGraph(stream_, body, nullptr, nullptr, 0, mode)
+                                    : cudaStreamBeginCapture(stream_, mode);
+    if (status != cudaSuccess) cudaStreamDestroy(stream_);
+    check(status, "the capture");
+    capturing->stream = stream_;
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  ~Recording() {
+    if (stream_ && end() != cudaSuccess) cudaGetLastError();  // what stopped the steps is told
+  }
+
+  cudaError_t end() {
+    cudaGraph_t graph = nullptr;
+    const cudaError_t status = cudaStreamEndCapture(stream_, &graph);
+    cudaStreamDestroy(std::exchange(stream_, nullptr));
+    capturing->stream = outer_;
+    if (!outer_) capturing->graph = graph;
+    return status;
+  }
+
+ private:
+  const cudaStream_t outer_;
+  cudaStream_t stream_ = nullptr;
+};
+
+// False where the driver has nothing of the kind: no more of it is asked then.
+bool takes(cudaError_t status, const char* doing) {
+  if (status == cudaErrorNotSupported) {
+    cudaGetLastError();
+    capturing->refused = true;
+  } else {
+    check(status, doing);
+  }
+  return !capturing->refused;
+}
+
+// A node of a graph whose bodies run, behind what was captured before, as kernels set its handle.
+class Conditional {
+ public:
+  Conditional() {
+    cudaStreamCaptureStatus state;
+    check(cudaStreamGetCaptureInfo(capturing->stream, &state, nullptr, &graph_), "the capture");
+    taken_ = takes(cudaGraphConditionalHandleCreate(&handle_, graph_), "making a conditional node");
+  }
+
+  bool taken() const { return taken_; }
+  cudaGraphConditionalHandle handle() const { return handle_; }
+
+  // Behind the kernel that first sets the handle.
+  void add(cudaGraphConditionalNodeType type, int count, FunctionRef<void(int)> body) const {
+    cudaStreamCaptureStatus state;
+    const cudaGraphNode_t* before = nullptr;
+    size_t befores = 0;
+    check(cudaStreamGetCaptureInfo(capturing->stream, &state, nullptr, nullptr, &before, nullptr, &befores),
+          "the capture");
+    cudaGraphNodeParams node{};
+    node.type = cudaGraphNodeTypeConditional;
+    node.conditional.handle = handle_;
+    node.conditional.type = type;
+    node.conditional.size = static_cast<unsigned>(count);
+    cudaGraphNode_t added = nullptr;
+    if (!takes(cudaGraphAddNode(&added, graph_, before, nullptr, befores, &node), "making a conditional node")) return;
+    check(cudaStreamUpdateCaptureDependencies(capturing->stream, &added, nullptr, 1, cudaStreamSetCaptureDependencies),
+          "the capture");
+    for (int i = 0; i < count; ++i) {
+      Recording recording(node.conditional.phGraph_out[i]);
+      body(i);
+      check(recording.end(), "the capture");
+    }
+  }
+
+ private:
+  cudaGraph_t graph_ = nullptr;
+  cudaGraphConditionalHandle handle_ = 0;
+  bool taken_ = false;
+};
+
+__global__ void choose(cudaGraphConditionalHandle handle, const int32_t* which, int count) {
+  const int32_t chosen = *which < 0 ? 0 : *which;
+  cudaGraphSetConditional(handle, static_cast<unsigned>(chosen < count ? chosen : count - 1));
+}
+
+// Before the first pass of a loop, then at the end of each.
+__global__ void go_on(cudaGraphConditionalHandle handle, const bool* condition, int64_t* passes, int64_t maximum,
+                      bool first) {
+  const int64_t done = first ? 0 : *passes + 1;
+  *passes = done;
+  cudaGraphSetConditional(handle, *condition && done != maximum);
+}
 
 class CudaRuntime final : public DeviceRuntime {
  public:
@@ -122,8 +224,12 @@ class CudaRuntime final : public DeviceRuntime {
             {{"cuBLASLt", cuda::lt_state()}, {"NVRTC", cuda::nvrtc_state()}}};
   }
 
-  void* allocate(int index, int64_t bytes, const char* what) override { return at(index).cache.allocate(bytes, what); }
-  void free(int index, void* data, int64_t) noexcept override { at(index).cache.free(data); }
+  void* allocate(int index, int64_t bytes, const char* what) override {
+    return capturing ? capturing->memory.take(bytes, what) : at(index).cache.allocate(bytes, what);
+  }
+  void free(int index, void* data, int64_t) noexcept override {
+    if (!capturing || !capturing->memory.give_back(data)) at(index).cache.free(data);
+  }
   MemoryStats memory_stats(int index) override { return at(index).cache.stats(); }
   void reset_peak_memory(int index) override { at(index).cache.reset_peak(); }
   void empty_cache(int index) override {
@@ -177,6 +283,7 @@ class CudaRuntime final : public DeviceRuntime {
   }
   void synchronize(int index) override {
     OneDevice& d = enter(index, "synchronize");
+    const std::lock_guard<std::mutex> lock(d.one_captures);
     check(cudaDeviceSynchronize(), "waiting for kernels");  // others' too, whose memory may have come in by DLPack
     report(d);
   }
@@ -185,27 +292,47 @@ class CudaRuntime final : public DeviceRuntime {
     kernel(args);
   }
 
-  void begin_capture(int index) override {
-    OneDevice& d = enter(index, "capture");
-    auto captured = std::make_unique<Captured>(d.cache);
-    check(cudaStreamCreateWithFlags(&captured->stream, cudaStreamNonBlocking), "making a stream");
-    // Relaxed: temporary memory may come from the driver meanwhile.
-    check(cudaStreamBeginCapture(captured->stream, cudaStreamCaptureModeRelaxed), "the capture");
-    capturing = captured.release();
+  void branch(int index, const int32_t* which, int count, FunctionRef<void(int)> body) override {
+    if (!capturing) return DeviceRuntime::branch(index, which, count, body);
+    const Conditional node;
+    if (!node.taken()) return;
+    cuda::launch(choose, {1}, 1, node.handle(), which, count);
+    node.add(cudaGraphCondTypeSwitch, count, body);
   }
-  void* end_capture(int index) override {
-    enter(index, "capture");
-    std::unique_ptr<Captured> captured(std::exchange(capturing, nullptr));
-    cudaGraph_t graph = nullptr;
-    check(cudaStreamEndCapture(captured->stream, &graph), "the capture");
-    const cudaError_t status = cudaGraphInstantiate(&captured->graph, graph, 0);
-    cudaGraphDestroy(graph);
-    check(status, "making a graph");
+  void loop(int index, const bool* condition, int64_t maximum, FunctionRef<void()> body) override {
+    if (!capturing) return DeviceRuntime::loop(index, condition, maximum, body);
+    const Conditional node;
+    if (!node.taken()) return;
+    const char* const op = running;
+    const cuda::Temporary<int64_t> passes(1, op);
+    cuda::launch(go_on, {1}, 1, node.handle(), condition, passes.get(), maximum, true);
+    node.add(cudaGraphCondTypeWhile, 1, [&](int) {
+      body();
+      running = op;
+      cuda::launch(go_on, {1}, 1, node.handle(), condition, passes.get(), maximum, false);
+    });
+  }
+
+  void* capture(int index, FunctionRef<void()> steps) override {
+    OneDevice& d = enter(index, "capture");
+    const std::lock_guard<std::mutex> lock(d.one_captures);
+    auto captured = std::make_unique<Captured>(d.cache);
+    struct Scope {
+      explicit Scope(Captured* c) { capturing = c; }
+      ~Scope() { capturing = nullptr; }
+    } const scope(captured.get());
+    Recording recording;
+    steps();
+    check(recording.end(), "the capture");
+    running = "capture";
+    if (captured->refused || !takes(cudaGraphInstantiate(&captured->executable, captured->graph, 0), "making a graph"))
+      return nullptr;
     return captured.release();
   }
+  bool is_capturing() const override { return capturing; }
   void launch(int index, void* captured) override {
     OneDevice& d = enter(index, "compiled function");
-    check(cudaGraphLaunch(static_cast<Captured*>(captured)->graph, d.stream), "the launch");
+    check(cudaGraphLaunch(static_cast<Captured*>(captured)->executable, d.stream), "the launch");
   }
   void destroy(int index, void* captured) noexcept override {
     cudaSetDevice(index);
@@ -250,12 +377,8 @@ CudaRuntime& runtime() {
 
 namespace cuda {
 
-void* scratch(int64_t bytes, const char* what) {
-  return capturing ? capturing->memory.take(bytes, what) : runtime().allocate(current, bytes, what);
-}
-void free_scratch(void* data) noexcept {
-  capturing ? capturing->memory.give_back(data) : runtime().free(current, data, 0);
-}
+void* scratch(int64_t bytes, const char* what) { return runtime().allocate(current, bytes, what); }
+void free_scratch(void* data) noexcept { runtime().free(current, data, 0); }
 Fault* fault() { return runtime().at(current).fault; }
 cudaStream_t stream() { return capturing ? capturing->stream : runtime().at(current).stream; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {

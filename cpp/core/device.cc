@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -105,6 +106,21 @@ std::optional<Device> set_current_device(std::optional<Device> device) { return 
 
 Device default_device() { return starting_device().load(std::memory_order_relaxed); }
 void set_default_device(Device device) { starting_device().store(device, std::memory_order_relaxed); }
+
+void DeviceRuntime::branch(int index, const int32_t* which, int count, FunctionRef<void(int)> body) {
+  int32_t chosen = 0;
+  to_host(index, &chosen, which, sizeof chosen);
+  body(std::clamp(chosen, 0, count - 1));
+}
+
+void DeviceRuntime::loop(int index, const bool* condition, int64_t maximum, FunctionRef<void()> body) {
+  for (int64_t pass = 0; pass != maximum; ++pass) {
+    bool again = false;
+    to_host(index, &again, condition, sizeof again);
+    if (!again) return;
+    body();
+  }
+}
 
 DeviceRuntime* find_runtime(DeviceType type) {
   std::atomic<DeviceRuntime*>& runtime = runtimes[static_cast<size_t>(type)];

@@ -8,6 +8,7 @@
 #include "addax/device.h"
 #include "addax/dtype.h"
 #include "addax/shape.h"
+#include "core/parallel.h"
 
 namespace addax {
 
@@ -40,12 +41,21 @@ class ADDAX_API DeviceRuntime {
   /// Calls the kernel with this device as the thread's current one. Throws errors that name the op.
   virtual void run(int index, void (*kernel)(const KernelArgs&), const KernelArgs& args) = 0;
 
-  /// From here to end_capture, what this thread asks of the device by `run` and `copy_strided` is written down and not
-  /// done. Nothing else may be asked.
-  virtual void begin_capture(int index) = 0;
-  /// What was written down, with the temporary memory that it uses. Never null.
-  virtual void* end_capture(int index) = 0;
-  /// Does all of it, in order with the kernels of the device.
+  /// Calls body(i) for the int32 at `which`, taken as the closest of 0 to count - 1. Waits for that value.
+  virtual void branch(int index, const int32_t* which, int count, FunctionRef<void(int)> body);
+  /// Calls the body while the bool at `condition` is true, `maximum` times at most; -1: any number of times. Waits for
+  /// each of these values.
+  virtual void loop(int index, const bool* condition, int64_t maximum, FunctionRef<void()> body);
+
+  /// Calls `steps`. What this thread asks of the device meanwhile, by `run`, `copy_strided`, `branch` and `loop`, is
+  /// written down and not done; of branches every body is called, and that of a loop once, and a launch does what the
+  /// values then say. What is allocated meanwhile lives as long as what is written down: it must be freed before the
+  /// end, and later steps may use it again. Nothing else may be asked.
+  /// Null where the device does not take what was written down.
+  virtual void* capture(int index, FunctionRef<void()> steps) = 0;
+  /// Whether this thread's steps are being written down.
+  virtual bool is_capturing() const = 0;
+  /// Does all that was written down, in order with the kernels of the device.
   virtual void launch(int index, void* captured) = 0;
   virtual void destroy(int index, void* captured) noexcept = 0;
 };

@@ -8,6 +8,7 @@
 
 #include "graph/body.h"
 #include "graph/run.h"
+#include "ops/control.h"
 #include "ops/count.h"
 #include "ops/elsewhere.h"
 
@@ -340,14 +341,18 @@ class Planner {
       stats.result_bytes = sum_of(stats.result_bytes, bytes_of(at(l).layout.shape, at(l).dtype));
     for (const Tensor& c : plan_.consts_) stats.const_bytes += c.nbytes();
     stats.steps = static_cast<int>(plan_.steps_.size());
+    stats.captured_steps = stats.steps;
     std::set<const Body*> bodies;
-    const auto count = [&](const BodyRef& body) {
-      if (!body || !bodies.insert(body.body.get()).second) return;
-      stats.has_bodies = true;
-      const PlanStats& inner = plan_of(body, plan_.device_).stats();
-      stats.body_bytes = sum_of(stats.body_bytes, sum_of(inner.arena_bytes, inner.body_bytes));
-    };
     for (const Step& s : plan_.steps_) {
+      const int64_t times = s.kernel == run_scan ? s.attrs.as<LoopAttrs>().length : 1;
+      const auto count = [&](const BodyRef& body) {
+        if (!body) return;
+        const PlanStats& inner = plan_of(body, plan_.device_).stats();
+        stats.captured_steps = sum_of(stats.captured_steps, product_of({times, inner.captured_steps}));
+        if (!bodies.insert(body.body.get()).second) return;
+        stats.has_bodies = true;
+        stats.body_bytes = sum_of(stats.body_bytes, sum_of(inner.arena_bytes, inner.body_bytes));
+      };
       for (const auto& [name, value] : s.attrs.fields()) {
         if (const auto* body = std::get_if<BodyRef>(&value)) count(*body);
         if (const auto* list = std::get_if<Bodies>(&value)) std::for_each(list->begin(), list->end(), count);

@@ -40,6 +40,8 @@ struct PlanStats {
   int64_t flops = 0;
   int steps = 0;
   bool has_bodies = false;  // of loops and branches; how long they run is not known
+  // With those of bodies, which stand once for each step of a scan: what a capture writes down.
+  int64_t captured_steps = 0;
 };
 
 class PlanRun;

@@ -13,11 +13,17 @@
 #include "ops/elsewhere.h"
 
 namespace addax {
+namespace {
+
+// Steps that are captured at most, since each takes the host's time to make the graph and memory while it lives.
+constexpr int64_t kMostCaptured = int64_t{1} << 14;
+
+}  // namespace
 
 PlanRun::PlanRun(const Plan& plan)
     : plan_(plan),
       runtime_(plan.device_.has_runtime() ? &runtime_of(plan.device_) : nullptr),
-      captures_(runtime_ && !plan.stats_.has_bodies && !plan.steps_.empty()) {
+      captures_(runtime_ && !plan.steps_.empty() && plan.stats_.captured_steps <= kMostCaptured) {
   arena_ = Tensor::empty({plan.stats_.arena_bytes}, Dtype::UInt8, plan.device_, "compiled function");
   arguments_.resize(static_cast<size_t>(plan.graph_.arguments()));
   states_.resize(static_cast<size_t>(plan.graph_.states));
@@ -136,8 +142,8 @@ void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
   // Kernels that a changed setting chooses run once before they are captured, as at first: libraries may load them.
   const bool changed = captured_ && captured_tf32_ != tf32();
   if (changed) forget_captured();
-  if (captures_ && settled_ && !changed && !seconds) {
-    if (!captured_) capture();
+  if (captures_ && settled_ && !changed && !refused_ && !seconds && !captured_) capture();
+  if (captured_ && !seconds) {
     runtime_->launch(plan_.device_.index, captured_);
   } else {
     walk(seconds);
@@ -147,16 +153,9 @@ void PlanRun::run_steps(const Bound& bound, std::vector<double>* seconds) {
 }
 
 void PlanRun::capture() {
-  const int index = plan_.device_.index;
   captured_tf32_ = tf32();
-  runtime_->begin_capture(index);
-  try {
-    walk(nullptr);
-  } catch (...) {
-    runtime_->destroy(index, runtime_->end_capture(index));
-    throw;
-  }
-  captured_ = runtime_->end_capture(index);
+  captured_ = runtime_->capture(plan_.device_.index, [&] { walk(nullptr); });
+  refused_ = !captured_;
 }
 
 void PlanRun::forget_captured() {
@@ -182,7 +181,8 @@ void PlanRun::walk(std::vector<double>* seconds) {
   }
 }
 
-PlanLease::PlanLease(const Plan& plan) : plan_(plan) {
+PlanLease::PlanLease(const Plan& plan)
+    : plan_(plan), captured_(plan.device_.has_runtime() && runtime_of(plan.device_).is_capturing()) {
   {
     const std::lock_guard<std::mutex> lock(plan.mutex_);
     if (!plan.idle_.empty()) {
@@ -190,10 +190,12 @@ PlanLease::PlanLease(const Plan& plan) : plan_(plan) {
       plan.idle_.pop_back();
     }
   }
+  if (captured_) run_.reset();  // the capture may be given its memory
   if (!run_) run_ = std::make_unique<PlanRun>(plan);
 }
 
 PlanLease::~PlanLease() {
+  if (captured_) return;
   const std::lock_guard<std::mutex> lock(plan_.mutex_);
   plan_.idle_.push_back(std::move(run_));
 }

@@ -57,16 +57,21 @@ class PlanRun {
   std::vector<View> views_;
   std::vector<KernelArgs> calls_;
   std::vector<Base> arguments_, states_, results_;
-  // On a device, steps that need no host are captured when they run a second time with the same addresses, and then
-  // launched as one. So arguments and results have places of their own, from and to which values are copied.
+  // On a device, steps are captured when they run a second time with the same addresses, and then launched as one. So
+  // arguments and results have places of their own, from and to which values are copied. What captured steps mention
+  // lives as long as this run: these places, its arena, the states, consts of the plan and its bodies, and what the
+  // steps allocated.
   const bool captures_;
   Tensors own_arguments_, own_results_;
   bool settled_ = false;  // the states lie where they did in the run before
+  bool refused_ = false;  // the device does not take these steps as one
   void* captured_ = nullptr;
   bool captured_tf32_ = false;  // the setting that captured kernels have read
 };
 
-/// An idle run of a plan, or a new one; goes back to the plan.
+/// An idle run of a plan, or a new one; goes back to the plan. A body's is new while steps are captured, and ends with
+/// the lease: its arena lives with the captured steps and is theirs alone, since a launch of them may come between the
+/// kernels of another thread's run.
 class PlanLease {
  public:
   explicit PlanLease(const Plan& plan);
@@ -77,6 +82,7 @@ class PlanLease {
 
  private:
   const Plan& plan_;
+  const bool captured_;
   std::unique_ptr<PlanRun> run_;
 };
 

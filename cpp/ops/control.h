@@ -45,7 +45,7 @@ struct WhileAttrs {
 };
 
 /// The kernels of any device: the host calls the bodies. On a device `cond` and `while_loop` wait for the value that
-/// says what comes next.
+/// says what comes next, unless they are captured (core/runtime.h).
 void run_scan(const KernelArgs& k);
 void run_cond(const KernelArgs& k);
 void run_while(const KernelArgs& k);

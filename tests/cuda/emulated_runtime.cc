@@ -3,9 +3,9 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -32,16 +32,32 @@ struct Memory final : SegmentSource {
   int64_t free_bytes() override { return kAll; }
 };
 
+using emulation::Calls;
+
+void perform_all(const Calls& calls) {
+  for (const auto& call : calls) call();
+}
+
 struct Captured {
   explicit Captured(BlockCache& cache) : memory(cache) {}
-  std::vector<std::function<void()>> calls;
+  Calls calls;
+  bool refused = false;
   cuda::CapturedMemory memory;
 };
 
 thread_local int current = 0;
 thread_local const char* running = "copy";  // the op that errors name
 int capability = 90;
+bool conditional = true;  // whether graphs may hold branches and loops
 thread_local Captured* capturing = nullptr;
+
+void record(Calls& calls, FunctionRef<void()> steps) {
+  struct Scope {
+    Calls* before;
+    ~Scope() { emulation::set_recorder(before); }
+  } const scope{emulation::set_recorder(&calls)};
+  steps();
+}
 
 class EmulatedRuntime final : public DeviceRuntime {
  public:
@@ -55,11 +71,13 @@ class EmulatedRuntime final : public DeviceRuntime {
   }
 
   void* allocate(int index, int64_t bytes, const char* what) override {
-    void* data = cache(index).allocate(bytes, what);
-    std::memset(data, 0xff, static_cast<size_t>(bytes));
+    void* data = capturing ? capturing->memory.take(bytes, what) : cache(index).allocate(bytes, what);
+    emulation::perform([=] { std::memset(data, 0xff, static_cast<size_t>(bytes)); });
     return data;
   }
-  void free(int index, void* data, int64_t) noexcept override { cache(index).free(data); }
+  void free(int index, void* data, int64_t) noexcept override {
+    if (!capturing || !capturing->memory.give_back(data)) cache(index).free(data);
+  }
   MemoryStats memory_stats(int index) override { return cache(index).stats(); }
   void reset_peak_memory(int index) override { cache(index).reset_peak(); }
   void empty_cache(int index) override { cache(index).empty(); }
@@ -74,7 +92,10 @@ class EmulatedRuntime final : public DeviceRuntime {
     copy(dst, src, bytes);
     synchronize(index);
   }
-  void between(int, void* dst, int, const void* src, int64_t bytes) override { copy(dst, src, bytes); }
+  void between(int, void* dst, int, const void* src, int64_t bytes) override {
+    refuse_capture("a copy between devices");
+    copy(dst, src, bytes);
+  }
   void copy_strided(int index, void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,
                     const Shape& shape, int64_t item) override {
     current = index;
@@ -93,19 +114,40 @@ class EmulatedRuntime final : public DeviceRuntime {
     kernel(args);
   }
 
-  void begin_capture(int index) override {
+  void branch(int index, const int32_t* which, int count, FunctionRef<void(int)> body) override {
+    if (!capturing) return DeviceRuntime::branch(index, which, count, body);
+    std::vector<Calls> bodies(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) record(bodies[static_cast<size_t>(i)], [&] { body(i); });
+    capturing->refused = !conditional;
+    emulation::perform([=, bodies = std::move(bodies)] {
+      perform_all(bodies[static_cast<size_t>(std::clamp(*which, 0, count - 1))]);
+    });
+  }
+  void loop(int index, const bool* condition, int64_t maximum, FunctionRef<void()> body) override {
+    if (!capturing) return DeviceRuntime::loop(index, condition, maximum, body);
+    Calls pass;
+    record(pass, body);
+    capturing->refused = !conditional;
+    emulation::perform([=, pass = std::move(pass)] {
+      for (int64_t done = 0; done != maximum && *condition; ++done) perform_all(pass);
+    });
+  }
+
+  void* capture(int index, FunctionRef<void()> steps) override {
     refuse_capture("a capture");
-    capturing = new Captured(cache(index));
-    emulation::set_recorder(&capturing->calls);
+    auto captured = std::make_unique<Captured>(cache(index));
+    struct Scope {
+      explicit Scope(Captured* c) { capturing = c; }
+      ~Scope() { capturing = nullptr; }
+    } const scope(captured.get());
+    record(captured->calls, steps);
+    return captured->refused ? nullptr : captured.release();
   }
-  void* end_capture(int) override {
-    emulation::set_recorder(nullptr);
-    return std::exchange(capturing, nullptr);
-  }
+  bool is_capturing() const override { return capturing; }
   void launch(int, void* captured) override {
     refuse_capture("a launch");
     ++launches;
-    for (const auto& call : static_cast<Captured*>(captured)->calls) call();
+    perform_all(static_cast<Captured*>(captured)->calls);
   }
   void destroy(int, void* captured) noexcept override { delete static_cast<Captured*>(captured); }
 
@@ -137,15 +179,8 @@ EmulatedRuntime& runtime() {
 
 namespace cuda {
 
-void* scratch(int64_t bytes, const char* what) {
-  if (!capturing) return runtime().allocate(current, bytes, what);
-  void* data = capturing->memory.take(bytes, what);
-  emulation::perform([=] { std::memset(data, 0xff, static_cast<size_t>(bytes)); });
-  return data;
-}
-void free_scratch(void* data) noexcept {
-  capturing ? capturing->memory.give_back(data) : runtime().free(current, data, 0);
-}
+void* scratch(int64_t bytes, const char* what) { return runtime().allocate(current, bytes, what); }
+void free_scratch(void* data) noexcept { runtime().free(current, data, 0); }
 Fault* fault() { return &runtime().fault; }
 void copy_bytes(void* dst, const void* src, int64_t bytes) {
   emulation::perform([=] { std::memcpy(dst, src, static_cast<size_t>(bytes)); });
@@ -196,6 +231,8 @@ __attribute__((visibility("default"))) void emulation_use_cublaslt(int use, int6
   addax::cuda::use_lt(use ? dlopen(here.dli_fname, RTLD_NOW) : nullptr, least_work);
 }
 __attribute__((visibility("default"))) void emulation_set_capability(int value) { addax::capability = value; }
+/// Whether branches and loops can be captured.
+__attribute__((visibility("default"))) void emulation_set_conditional(int value) { addax::conditional = value != 0; }
 __attribute__((visibility("default"))) int emulation_finds(const char* library) {
   return addax::cuda::open_library({library}) != nullptr;
 }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace emulation {
@@ -38,7 +39,7 @@ unsigned running_index = 0, thread_count = 0;
 const std::function<void()>* work = nullptr;
 bool reversed = false;
 int64_t launch_count = 0;
-thread_local std::vector<std::function<void()>>* recorder = nullptr;
+thread_local Calls* recorder = nullptr;
 
 [[noreturn]] void stop(const char* what) {
   std::fprintf(stderr, "emulation: %s (block %u, %u, thread %u)\n", what, place.block.x, place.block.y, running_index);
@@ -129,7 +130,7 @@ void run(dim3 grid, unsigned threads, const std::function<void()>& body) {
       }
 }
 
-void set_recorder(std::vector<std::function<void()>>* calls) { recorder = calls; }
+Calls* set_recorder(Calls* calls) { return std::exchange(recorder, calls); }
 void perform(std::function<void()> call) {
   if (recorder)
     recorder->push_back(std::move(call));

@@ -40,8 +40,10 @@ extern __attribute__((visibility("default"))) Place place;  // generated kernels
 void run(dim3 grid, unsigned threads, const std::function<void()>& body);
 /// Whether later runs go through the threads of a block from the last to the first.
 void set_reversed(bool reversed);
-/// From here on the calls of this thread are put there instead of being done; null: they are done.
-void set_recorder(std::vector<std::function<void()>>* calls);
+using Calls = std::vector<std::function<void()>>;
+/// From here on the calls of this thread are put there instead of being done; null: they are done. Returns where they
+/// were put before.
+Calls* set_recorder(Calls* calls);
 /// Does or records a call.
 void perform(std::function<void()> call);
 /// Kernels run so far.
