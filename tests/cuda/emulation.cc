@@ -13,6 +13,7 @@
 namespace emulation {
 
 Place place;
+double reported_milliseconds = -1;
 
 namespace {
 
