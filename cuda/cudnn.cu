@@ -27,7 +27,7 @@ constexpr int64_t kLeastWork = 1 << 22;  // multiply-adds: with fewer, launches 
 constexpr int64_t kMostWorkspace = int64_t{256} << 20;
 constexpr int64_t kMostElements = INT32_MAX;  // of an array
 constexpr size_t kMostCandidates = 4;
-constexpr int kRounds = 5;
+constexpr int kRounds = 3;
 constexpr int64_t kAlignment = 16;  // of addresses, in bytes
 
 // All that a choice depends on, beside the device and the libraries.

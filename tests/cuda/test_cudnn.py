@@ -27,7 +27,7 @@ from tests.table.helpers import as_float64, bits
 
 pytestmark = pytest.mark.emulated
 TYPES = ("float32", "float16", "bfloat16")
-SAMPLES = [p for p in test_kernels.CASES if p.values[0].op.startswith("conv") and p.values[1] in TYPES]
+SAMPLES = [p for p in test_kernels.CASES if p.values[0].op.startswith("conv") and p.values[1] in TYPES[:2]]
 # fake_cudnn.cc's engines. Those that addax does not want are the fast ones, the slices of sums show in the bits.
 PLAIN, TENSOR_CORES, VARIES, HUGE, FAILS, WINOGRAD, ROUNDS, SLICED, SHORT_SUMS, FFT = range(10)
 
