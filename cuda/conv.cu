@@ -1,6 +1,7 @@
-// CUDA kernels of the conv family, channels last: implicit products, whose matrices are read out of the images as the
-// tiles are filled. A product per group.
+// CUDA kernels of the conv family, channels last: cuDNN, where it is and is faster, else implicit products, whose
+// matrices are read out of the images as the tiles are filled. A product per group.
 #include "cuda/convert.h"
+#include "cuda/cudnn.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
 #include "cuda/walk.h"
@@ -9,13 +10,10 @@
 namespace addax::cuda {
 namespace {
 
-struct Geometry {
-  int64_t images, channels, filters, groups;  // of x and of y, all groups together
-  int64_t in[3], out[3], filter[3], stride[3], low[3], dilation[3];
-
+struct Geometry : ConvSizes {
   /// x: the image's shape, y: the result's, filter: its spatial sizes.
   Geometry(const Shape& x, const Shape& y, const Dims& taps, const ConvAttrs& attrs)
-      : images(x[0]), channels(x.back()), filters(y.back()), groups(attrs.groups) {
+      : ConvSizes{x[0], x.back(), y.back(), attrs.groups, {}, {}, {}, {}, {}, {}} {
     const int rank = x.rank() - 2;
     for (int i = 0; i < 3; ++i) {
       const int d = i - (3 - rank);
@@ -27,11 +25,6 @@ struct Geometry {
       dilation[i] = d < 0 ? 1 : attrs.dilation[d];
     }
   }
-  int64_t taps() const { return filter[0] * filter[1] * filter[2]; }
-  int64_t outputs() const { return images * out[0] * out[1] * out[2]; }
-  int64_t inputs() const { return images * in[0] * in[1] * in[2]; }
-  ADDAX_BOTH int64_t channels_of_group() const { return channels / groups; }
-  ADDAX_BOTH int64_t filters_of_group() const { return filters / groups; }
 
   /// The pixel of x that a pixel of y reads through a tap; -1 outside.
   __device__ int64_t input_of(int64_t output, int64_t tap) const {
@@ -151,13 +144,31 @@ struct FilterGrad : Images<S> {
 
 Dims spatial_of(const Shape& w) { return Dims(w.begin(), w.end() - 2); }
 
-void forward(const KernelArgs& k, const ConvAttrs& attrs, const View& out, const ProgramRun* epilogue) {
+void forward(const KernelArgs& k, const ConvAttrs& attrs, const View& out, const ProgramRun* program = nullptr) {
   const Geometry s(k.in[0].shape, out.shape, spatial_of(k.in[1].shape), attrs);
   const auto cut = cut_product(s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups);
-  with_float(out.dtype, [&](auto c) { run_product(Forward<decltype(c)>(s, k, out), cut, k.op.name, epilogue); });
+  with_float(out.dtype, [&](auto c) {
+    const Forward<decltype(c)> own(s, k, out);
+    const DnnConv conv{ConvProduct::Forward, out.dtype, s, k.in[0].data, k.in[1].data, out.data};
+    if (!dnn_conv(conv, [&] { run_product(own, cut, k.op.name); }, k.op.name))
+      run_product(own, cut, k.op.name, program);
+    else if (program)
+      program->all();
+  });
 }
 
-void conv(const KernelArgs& k) { forward(k, k.attrs.as<ConvAttrs>(), k.out[0], nullptr); }
+// By addax's product P, cut so, or by cuDNN.
+template <template <class> class P>
+void gradient(ConvProduct product, const Geometry& s, const ProductShape& cut, const KernelArgs& k) {
+  const View& out = k.out[0];
+  with_float(out.dtype, [&](auto c) {
+    const P<decltype(c)> own(s, k, out);
+    const auto ours = [&] { run_product(own, cut, k.op.name); };
+    if (!dnn_conv({product, out.dtype, s, k.in[0].data, k.in[1].data, out.data}, ours, k.op.name)) ours();
+  });
+}
+
+void conv(const KernelArgs& k) { forward(k, k.attrs.as<ConvAttrs>(), k.out[0]); }
 
 void conv_fused(const KernelArgs& k) {
   const auto& attrs = k.attrs.as<EpilogueAttrs<ConvAttrs>>();
@@ -166,18 +177,16 @@ void conv_fused(const KernelArgs& k) {
 }
 
 void conv_input_grad(const KernelArgs& k) {
-  const View& out = k.out[0];
-  const Geometry s(out.shape, k.in[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvInputGradAttrs>());
+  const Geometry s(k.out[0].shape, k.in[0].shape, spatial_of(k.in[1].shape), k.attrs.as<ConvInputGradAttrs>());
   const auto cut = cut_product(s.inputs(), s.channels_of_group(), s.taps() * s.filters_of_group(), s.groups);
-  with_float(out.dtype, [&](auto c) { run_product(InputGrad<decltype(c)>(s, k, out), cut, k.op.name); });
+  gradient<InputGrad>(ConvProduct::InputGrad, s, cut, k);
 }
 
 void conv_filter_grad(const KernelArgs& k) {
-  const View& out = k.out[0];
   const auto& attrs = k.attrs.as<ConvFilterGradAttrs>();
   const Geometry s(k.in[0].shape, k.in[1].shape, attrs.filter_spatial, attrs);
   const auto cut = cut_product(s.taps() * s.channels_of_group(), s.filters_of_group(), s.outputs(), s.groups);
-  with_float(out.dtype, [&](auto c) { run_product(FilterGrad<decltype(c)>(s, k, out), cut, k.op.name); });
+  gradient<FilterGrad>(ConvProduct::FilterGrad, s, cut, k);
 }
 
 }  // namespace

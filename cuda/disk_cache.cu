@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSuffix = ".kernel";
+constexpr const char* kSuffix = ".kept";
 
 /// FNV-1a.
 uint64_t hash(const std::string& text, uint64_t start = 0xcbf29ce484222325u) {
@@ -99,28 +100,47 @@ std::string DiskCache::find(const std::string& key) const {
   return content;
 }
 
-void DiskCache::keep(const std::string& key, const std::string& content) const {
-  if (folder_.empty()) return;
+bool DiskCache::is_writable() const {
   std::error_code error;
-  fs::create_directories(folder_, error);
+  if (!folder_.empty()) fs::create_directories(folder_, error);
+  return !folder_.empty() && ::access(folder_.c_str(), W_OK | X_OK) == 0;
+}
+
+// Under another name first: who finds the file finds it whole.
+void DiskCache::keep(const std::string& key, const std::string& content) const {
+  if (!is_writable()) return;
   const Head head(key, content);
   const std::string path = folder_ + "/" + head.file_name();
   std::string unfinished = path;
-  // Under another name first: who finds the file finds it whole.
   if (!write_file(unfinished, head.bytes() + content) || ::rename(unfinished.c_str(), path.c_str()) != 0)
     ::unlink(unfinished.c_str());
   remove_oldest(folder_, most_);
 }
 
-std::string cache_folder() {
-  const auto given = [](const char* name) {
-    const char* value = std::getenv(name);
+std::string DiskCache::keep_first(const std::string& key, const std::string& content) const {
+  if (!is_writable()) return "";
+  const int lock = ::open((folder_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  std::string kept;
+  if (lock >= 0 && ::flock(lock, LOCK_EX) == 0) {
+    kept = find(key);
+    if (kept.empty()) {
+      keep(key, content);
+      kept = find(key);
+    }
+  }
+  if (lock >= 0) ::close(lock);
+  return kept;
+}
+
+std::string cache_folder(const std::string& name) {
+  const auto given = [](const char* variable) {
+    const char* value = std::getenv(variable);
     return std::string(value ? value : "");
   };
-  if (const std::string folder = given("ADDAX_CACHE_DIR"); !folder.empty()) return folder + "/kernels";
-  if (const std::string caches = given("XDG_CACHE_HOME"); !caches.empty()) return caches + "/addax/kernels";
+  if (const std::string folder = given("ADDAX_CACHE_DIR"); !folder.empty()) return folder + "/" + name;
+  if (const std::string caches = given("XDG_CACHE_HOME"); !caches.empty()) return caches + "/addax/" + name;
   const std::string home = given("HOME");
-  return home.empty() ? "" : home + "/.cache/addax/kernels";
+  return home.empty() ? "" : home + "/.cache/addax/" + name;
 }
 
 }  // namespace addax::cuda

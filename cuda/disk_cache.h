@@ -16,13 +16,17 @@ class DiskCache {
   std::string find(const std::string& key) const;
   /// Does nothing where the folder cannot be written to.
   void keep(const std::string& key, const std::string& content) const;
+  /// Keeps it unless something is kept under the key, by another process too. What is kept then; empty if nothing is.
+  std::string keep_first(const std::string& key, const std::string& content) const;
+  /// Whether anything can be kept.
+  bool is_writable() const;
 
  private:
   std::string folder_;
   int64_t most_;
 };
 
-/// ADDAX_CACHE_DIR, else addax in XDG_CACHE_HOME, else in ~/.cache; the part of it for kernels. Empty: nowhere.
-std::string cache_folder();
+/// ADDAX_CACHE_DIR, else addax in XDG_CACHE_HOME, else in ~/.cache; that folder in it. Empty: nowhere.
+std::string cache_folder(const std::string& name);
 
 }  // namespace addax::cuda

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <tuple>
 
@@ -48,6 +49,12 @@ cudaStream_t stream();
 int device_index();
 /// Of that device: 90 for 9.0.
 int compute_capability();
+/// With its compute capability.
+std::string device_name();
+/// Whether work is written down and not done.
+bool is_captured();
+/// Does the work, and waits for it; how many milliseconds the device took. Not for work that is captured.
+double milliseconds_of(const std::function<void()>& work);
 
 /// A kernel of a binary that was compiled at run time, for the life of the process. Null where the device does not take
 /// the binary: `problem` says why.
@@ -103,6 +110,9 @@ void enqueue(F work) {
 
 /// Launches a kernel out of a binary. It has one parameter, of so many bytes.
 void launch_loaded(const void* kernel, Grid grid, int threads, const void* parameter, size_t bytes);
+
+/// Whether the widest access to memory may begin there.
+inline bool is_vector(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// Blocks for n items of one thread each; threads go on by the grid's size.

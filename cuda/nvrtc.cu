@@ -1,8 +1,6 @@
 #include <dlfcn.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -52,13 +50,8 @@ std::unique_ptr<Library> library_of(void* opened) {
 
 constexpr int64_t kLeastValues = 1 << 14;
 
-// ADDAX_NVRTC, or what stands for 0, never.
-int64_t least_values() {
-  const char* given = std::getenv("ADDAX_NVRTC");
-  const int64_t least = given ? std::strtoll(given, nullptr, 10) : kLeastValues;
-  return least > 0 ? least : std::numeric_limits<int64_t>::max();
-}
-bool is_off() { return least_values() == std::numeric_limits<int64_t>::max(); }
+int64_t least_values() { return least_work("ADDAX_NVRTC", kLeastValues); }
+bool is_off() { return least_values() == kNever; }
 
 struct Header {
   const char *name, *text;
@@ -150,7 +143,7 @@ class Compiler {
     std::string key = lib_->version + '\n';
     for (const std::string& option : options) key += option + '\n';
     key += headers_.all + text;
-    const DiskCache cache(cache_folder());
+    const DiskCache cache(cache_folder("kernels"));
     std::string problem;
     if (const std::string kept = cache.find(key); !kept.empty())
       if (const void* kernel = load_kernel(kept, kKernel, problem)) return kernel;
@@ -189,7 +182,8 @@ const void* compiled(const std::string& signature, const std::function<std::stri
   return compiler().get(signature, text);
 }
 std::string nvrtc_state() {
-  if (const Library* lib = compiler().library()) return lib->version + ", kernels of fused rows in " + cache_folder();
+  if (const Library* lib = compiler().library())
+    return lib->version + ", kernels of fused rows in " + cache_folder("kernels");
   return is_off() ? "off, by ADDAX_NVRTC" : "missing, for kernels of fused rows: pip install \"addax[cuda]\"";
 }
 void use_nvrtc(void* library) {

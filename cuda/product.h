@@ -35,8 +35,6 @@ enum class Along : uint8_t { None, Terms, Lines };
 template <class S>
 using sum_t = std::conditional_t<std::is_integral_v<S>, int64_t, compute_t<S>>;
 
-inline bool is_vector(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }
-
 // ---- tiles
 
 /// A thread has 4 x 4 values.

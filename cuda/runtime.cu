@@ -12,6 +12,7 @@
 #include "core/runtime.h"
 #include "cuda/captured.h"
 #include "cuda/cublaslt.h"
+#include "cuda/cudnn.h"
 #include "cuda/kernels.h"
 #include "cuda/nvrtc.h"
 
@@ -201,6 +202,24 @@ __global__ void go_on(cudaGraphConditionalHandle handle, const bool* condition, 
   cudaGraphSetConditional(handle, *condition && done != maximum);
 }
 
+class Event {
+ public:
+  Event() { check(cudaEventCreate(&at_), "making an event"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { cudaEventDestroy(at_); }
+  void record(cudaStream_t stream) const { check(cudaEventRecord(at_, stream), "recording an event"); }
+  double milliseconds_since(const Event& before) const {
+    float found = 0;
+    check(cudaEventSynchronize(at_), "waiting for kernels");
+    check(cudaEventElapsedTime(&found, before.at_, at_), "reading the time");
+    return found;
+  }
+
+ private:
+  cudaEvent_t at_ = nullptr;
+};
+
 class CudaRuntime final : public DeviceRuntime {
  public:
   CudaRuntime() {
@@ -211,17 +230,20 @@ class CudaRuntime final : public DeviceRuntime {
     devices_.resize(static_cast<size_t>(count_));
   }
   int count() const override { return count_; }
-  DeviceInfo info(int index) override {
+  static std::string name(int index) {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, index), "reading properties");
+    return std::string(properties.name) + ", compute capability " + std::to_string(properties.major) + "." +
+           std::to_string(properties.minor);
+  }
+  DeviceInfo info(int index) override {
     size_t free = 0, total = 0;
     cudaSetDevice(index);
     check(cudaMemGetInfo(&free, &total), "reading memory");
-    const std::string capability = std::to_string(properties.major) + "." + std::to_string(properties.minor);
-    return {std::string(properties.name) + ", compute capability " + capability,
+    return {name(index),
             static_cast<int64_t>(total),
             static_cast<int64_t>(free),
-            {{"cuBLASLt", cuda::lt_state()}, {"NVRTC", cuda::nvrtc_state()}}};
+            {{"cuBLASLt", cuda::lt_state()}, {"cuDNN", cuda::dnn_state()}, {"NVRTC", cuda::nvrtc_state()}}};
   }
 
   void* allocate(int index, int64_t bytes, const char* what) override {
@@ -392,6 +414,15 @@ void check(cudaError_t status, const char* doing) {
 }
 int device_index() { return current; }
 int compute_capability() { return runtime().at(current).capability; }
+std::string device_name() { return CudaRuntime::name(current); }
+bool is_captured() { return capturing != nullptr; }
+double milliseconds_of(const std::function<void()>& work) {
+  const Event before, after;
+  before.record(stream());
+  work();
+  after.record(stream());
+  return after.milliseconds_since(before);
+}
 
 const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
   cudaLibrary_t library = nullptr;

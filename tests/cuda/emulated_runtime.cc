@@ -15,6 +15,7 @@
 #include "core/runtime.h"
 #include "cuda/captured.h"
 #include "cuda/cublaslt.h"
+#include "cuda/cudnn.h"
 #include "cuda/disk_cache.h"
 #include "cuda/kernels.h"
 #include "cuda/library.h"
@@ -49,6 +50,7 @@ thread_local int current = 0;
 thread_local const char* running = "copy";  // the op that errors name
 int capability = 90;
 bool conditional = true;  // whether graphs may hold branches and loops
+double own_milliseconds = 1;  // what work takes that no library does
 thread_local Captured* capturing = nullptr;
 
 void record(Calls& calls, FunctionRef<void()> steps) {
@@ -64,10 +66,10 @@ class EmulatedRuntime final : public DeviceRuntime {
   static constexpr int kDevices = 2;
   int count() const override { return kDevices; }
   DeviceInfo info(int) override {
-    return {"emulated device",
+    return {cuda::device_name(),
             Memory::kAll,
             Memory::kAll,
-            {{"cuBLASLt", cuda::lt_state()}, {"NVRTC", cuda::nvrtc_state()}}};
+            {{"cuBLASLt", cuda::lt_state()}, {"cuDNN", cuda::dnn_state()}, {"NVRTC", cuda::nvrtc_state()}}};
   }
 
   void* allocate(int index, int64_t bytes, const char* what) override {
@@ -192,6 +194,13 @@ void check(cudaError_t status, const char* doing) {
 cudaStream_t stream() { return nullptr; }
 int device_index() { return current; }
 int compute_capability() { return capability; }
+std::string device_name() { return "emulated device"; }
+bool is_captured() { return capturing != nullptr; }
+double milliseconds_of(const std::function<void()>& work) {
+  emulation::reported_milliseconds = -1;
+  work();
+  return emulation::reported_milliseconds < 0 ? own_milliseconds : emulation::reported_milliseconds;
+}
 
 // What this library's NVRTC makes: a library too. Each has a path of its own, or it would be taken for the one before.
 const void* load_kernel(const std::string& binary, const char* name, std::string& problem) {
@@ -220,6 +229,7 @@ extern "C" {
 
 __attribute__((visibility("default"))) void addax_open() {
   addax::cuda::use_lt(nullptr, 1);  // the machine's own has nothing to run on
+  addax::cuda::use_dnn(nullptr);    // nor has this one
   addax::cuda::use_nvrtc(nullptr);  // the machine's own makes nothing that runs here
   addax::cuda::register_kernels();
   addax::register_runtime(addax::DeviceType::Cuda, &addax::runtime());
@@ -229,6 +239,16 @@ __attribute__((visibility("default"))) void emulation_use_cublaslt(int use, int6
   Dl_info here;
   dladdr(reinterpret_cast<void*>(&emulation_use_cublaslt), &here);
   addax::cuda::use_lt(use ? dlopen(here.dli_fname, RTLD_NOW) : nullptr, least_work);
+}
+/// Whether convolutions may be those of fake_cudnn.cc. Forgets which were chosen.
+__attribute__((visibility("default"))) void emulation_use_cudnn(int use) {
+  Dl_info here;
+  dladdr(reinterpret_cast<void*>(&emulation_use_cudnn), &here);
+  addax::cuda::use_dnn(use ? dlopen(here.dli_fname, RTLD_NOW) : nullptr);
+}
+/// What addax's own kernels are said to take.
+__attribute__((visibility("default"))) void emulation_set_own_time(double milliseconds) {
+  addax::own_milliseconds = milliseconds;
 }
 __attribute__((visibility("default"))) void emulation_set_capability(int value) { addax::capability = value; }
 /// Whether branches and loops can be captured.
@@ -258,6 +278,12 @@ __attribute__((visibility("default"))) void emulation_use_nvrtc(int use) {
 __attribute__((visibility("default"))) void emulation_cache_keep(const char* folder, int64_t most, const char* key,
                                                                  const char* content) {
   addax::cuda::DiskCache(folder, most).keep(key, content);
+}
+__attribute__((visibility("default"))) const char* emulation_cache_keep_first(const char* folder, const char* key,
+                                                                              const char* content) {
+  thread_local std::string kept;
+  kept = addax::cuda::DiskCache(folder).keep_first(key, content);
+  return kept.c_str();
 }
 __attribute__((visibility("default"))) const char* emulation_cache_find(const char* folder, const char* key) {
   thread_local std::string found;

@@ -14,6 +14,7 @@
 namespace emulation {
 
 Place place;
+double reported_milliseconds = -1;
 
 namespace {
 

@@ -48,6 +48,8 @@ Calls* set_recorder(Calls* calls);
 void perform(std::function<void()> call);
 /// Kernels run so far.
 int64_t launches();
+/// What a library says that its work took on a device; negative: none has said so.
+extern double reported_milliseconds;
 
 void block_barrier();
 /// Hands a value of up to 16 bytes to the lane's warp and reads that of lane `from`.
