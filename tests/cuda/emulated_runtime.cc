@@ -49,7 +49,7 @@ struct Captured {
 thread_local int current = 0;
 thread_local const char* running = "copy";  // the op that errors name
 int capability = 90;
-bool conditional = true;  // whether graphs may hold branches and loops
+bool conditional = true;      // whether graphs may hold branches and loops
 double own_milliseconds = 1;  // what work takes that no library does
 thread_local Captured* capturing = nullptr;
 
