@@ -76,6 +76,7 @@ Status create_status = 0;  // of handles
 int64_t convolutions = 0, searches = 0;
 std::map<int64_t, int64_t> runs;  // of engines
 Config last{-1, 0};
+void (*visitor)() = nullptr;  // of convolutions that begin
 std::recursive_mutex mutex;
 
 // ---- descriptors
@@ -439,6 +440,7 @@ Status execute(const Descriptor& plan, const Descriptor& pack) {
   void* workspace = pack.one<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   if (engine.workspace && !workspace) return NULL_POINTER;
   if (reinterpret_cast<uintptr_t>(workspace) % 16) return MISALIGNED_POINTER;
+  if (visitor) visitor();
   if (engine.runs) return engine.runs;
   if (next_status) return std::exchange(next_status, 0);
   std::memset(workspace, 0xff, static_cast<size_t>(engine.workspace));
@@ -618,6 +620,7 @@ extern "C" {
 __attribute__((visibility("default"))) void fake_cudnn_reset() {
   addax::cuda::dnn::engines = addax::cuda::dnn::kEngines;
   addax::cuda::dnn::next_status = addax::cuda::dnn::create_status = 0;
+  addax::cuda::dnn::visitor = nullptr;
 }
 __attribute__((visibility("default"))) void fake_cudnn_set_time(int engine, double milliseconds) {
   addax::cuda::dnn::engines[static_cast<size_t>(engine)].milliseconds = milliseconds;
@@ -631,6 +634,8 @@ __attribute__((visibility("default"))) void fake_cudnn_fail(int status) { addax:
 __attribute__((visibility("default"))) void fake_cudnn_fail_to_create(int status) {
   addax::cuda::dnn::create_status = status;
 }
+/// What is called as each convolution begins.
+__attribute__((visibility("default"))) void fake_cudnn_visit(void (*visitor)()) { addax::cuda::dnn::visitor = visitor; }
 /// Convolutions so far, those of one engine, and searches for engines; the last one's engine, and what its knob said.
 __attribute__((visibility("default"))) int64_t fake_cudnn_convolutions() { return addax::cuda::dnn::convolutions; }
 __attribute__((visibility("default"))) int64_t fake_cudnn_runs(int64_t engine) {
