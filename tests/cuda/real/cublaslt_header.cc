@@ -1,15 +1,11 @@
 // Compiles where cuda/cublaslt_abi.h says what NVIDIA's header says.
 #include <cublasLt.h>
 
-#include <type_traits>
-
 #include "cuda/cublaslt_abi.h"
+#include "tests/cuda/real/same.h"
 
 namespace ours = addax::cuda::lt;
 
-#define SAME(name)                                                                                                  \
-  static_assert(static_cast<long>(ours::name) == static_cast<long>(::name) && sizeof(ours::name) == sizeof(::name), \
-                #name)
 SAME(CUBLAS_STATUS_SUCCESS);
 SAME(CUBLAS_STATUS_INVALID_VALUE);
 SAME(CUBLAS_STATUS_NOT_SUPPORTED);
@@ -46,16 +42,5 @@ static_assert(offsetof(ours::HeuristicResult, workspaceSize) ==
               offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize));
 static_assert(offsetof(ours::HeuristicResult, state) == offsetof(cublasLtMatmulHeuristicResult_t, state));
 
-// Arguments are passed alike: as pointers, or as integers of one size.
-template <class A, class B>
-constexpr bool alike = std::is_pointer_v<A> == std::is_pointer_v<B> && sizeof(A) == sizeof(B);
-template <class A, class B>
-constexpr bool same_call = false;
-template <class R, class... A, class S, class... B>
-constexpr bool same_call<R (*)(A...), S (*)(B...)> =
-    sizeof...(A) == sizeof...(B) && alike<R, S> && (alike<A, B> && ...);
-
-#define SAME_CALL(result, name, arguments) \
-  static_assert(same_call<decltype(ours::Functions::name), decltype(&::name)>, #name);
 using ours::Status;
 ADDAX_CUBLASLT(SAME_CALL)

@@ -1,15 +1,11 @@
 // Compiles where cuda/cudnn_abi.h says what NVIDIA's header says.
 #include <cudnn.h>
 
-#include <type_traits>
-
 #include "cuda/cudnn_abi.h"
+#include "tests/cuda/real/same.h"
 
 namespace ours = addax::cuda::dnn;
 
-#define SAME(name)                                                                                                  \
-  static_assert(static_cast<long>(ours::name) == static_cast<long>(::name) && sizeof(ours::name) == sizeof(::name), \
-                #name)
 SAME(CUDNN_STATUS_SUCCESS);
 SAME(CUDNN_DATA_FLOAT);
 SAME(CUDNN_DATA_HALF);
@@ -90,16 +86,5 @@ SAME(CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
 SAME(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
 SAME(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
 
-// Arguments are passed alike: as pointers, or as integers of one size.
-template <class A, class B>
-constexpr bool alike = std::is_pointer_v<A> == std::is_pointer_v<B> && sizeof(A) == sizeof(B);
-template <class A, class B>
-constexpr bool same_call = false;
-template <class R, class... A, class S, class... B>
-constexpr bool same_call<R (*)(A...), S (*)(B...)> =
-    sizeof...(A) == sizeof...(B) && alike<R, S> && (alike<A, B> && ...);
-
-#define SAME_CALL(result, name, arguments) \
-  static_assert(same_call<decltype(ours::Functions::name), decltype(&::name)>, #name);
 using ours::Status;
 ADDAX_CUDNN(SAME_CALL)
