@@ -1,6 +1,13 @@
 // CUDA kernels of the conv family, channels last: cuDNN, where it is and is faster, else implicit products, whose
-// matrices are read out of the images as the tiles are filled. A product per group.
+// matrices are read out of the images as the tiles are filled. A product per group. Where the images are the matrix,
+// the product is cuBLASLt's.
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
 #include "cuda/convert.h"
+#include "cuda/cublaslt.h"
 #include "cuda/cudnn.h"
 #include "cuda/kernels.h"
 #include "cuda/product.h"
@@ -142,29 +149,101 @@ struct FilterGrad : Images<S> {
   }
 };
 
+// ---- products of matrices, by cuBLASLt
+
+std::atomic<bool>& patches_setting() {
+  static std::atomic<bool> value = [] {
+    const char* given = std::getenv("ADDAX_CONV_PATCHES");
+    return given && std::string_view(given) == "1";
+  }();
+  return value;
+}
+
+// Every pixel meets one filter, as it lies.
+bool is_pointwise(const ConvSizes& s) {
+  bool is = s.taps() == 1;
+  for (int d = 0; d < 3; ++d) is = is && s.stride[d] == 1 && s.low[d] == 0 && s.in[d] == s.out[d];
+  return is;
+}
+
+// patches (pixels, taps, channels): what each pixel of y reads of x through each tap or, `back`, each of x of y.
+template <class S>
+__global__ void patches_kernel(Geometry s, bool back, int64_t taps, int64_t channels, int64_t n, const S* images,
+                               S* patches) {
+  for (int64_t i = thread_index(); i < n; i += thread_count()) {
+    const int64_t line = i / channels, pixel = line / taps, tap = line % taps;
+    const int64_t from = back ? s.output_of(pixel, tap) : s.input_of(pixel, tap);
+    patches[i] = from < 0 ? S(0) : images[from * channels + i % channels];
+  }
+}
+
+// Whether cuBLASLt has been given the convolution.
+template <class S>
+bool matrix_product(const ConvCall& c, const Geometry& s, const char* what) {
+  const bool pointwise = is_pointwise(s), back = c.product == ConvProduct::InputGrad;
+  const int64_t pixels = back ? s.inputs() : s.outputs(), channels = back ? s.filters : s.channels;
+  const int64_t terms = s.taps() * channels, elements = pointwise ? 1 : pixels * terms;
+  if (s.groups != 1 || elements == 0 || !(pointwise || writes_patches())) return false;
+  const auto *images = static_cast<const S*>(c.first), *second = static_cast<const S*>(c.second);
+  const Temporary<S> patches(elements, what), turned(back && !pointwise ? terms * s.channels : 1, what);
+  if (!pointwise) {
+    launch(patches_kernel<S>, grid_for(elements), kThreads, s, back, s.taps(), channels, elements, images,
+           patches.get());
+    images = patches.get();
+  }
+  LtProduct p{c.dtype, 1, pixels, s.filters, terms, {images, terms, 1, 0}, {second, s.filters, 1, 0}, c.out};
+  if (back) {
+    p.n = s.channels;
+    p.b = {second, 1, s.filters, 0};
+    if (!pointwise) {  // the filters of all taps below each other
+      const Shape shape{s.taps(), s.filters, s.channels};
+      copy_strided(turned.get(), contiguous_strides(shape), second, {s.channels * s.filters, 1, s.filters}, shape,
+                   sizeof(S));
+      p.b = {turned.get(), s.channels, 1, 0};
+    }
+  } else if (c.product == ConvProduct::FilterGrad) {
+    std::swap(p.m, p.k);
+    std::swap(p.a.row_step, p.a.column_step);
+  }
+  return lt_product(p, what);
+}
+
+// Whether a library has been given the convolution, which `own` does else.
+template <class S, class F>
+bool by_library(const ConvCall& c, const Geometry& s, const char* what, F&& own) {
+  const auto ours = [&] {
+    if (!matrix_product<S>(c, s, what)) own();
+  };
+  return (!writes_patches() && dnn_conv(c, ours, what)) || matrix_product<S>(c, s, what);
+}
+
+// ---- rows
+
 Dims spatial_of(const Shape& w) { return Dims(w.begin(), w.end() - 2); }
 
 void forward(const KernelArgs& k, const ConvAttrs& attrs, const View& out, const ProgramRun* program = nullptr) {
   const Geometry s(k.in[0].shape, out.shape, spatial_of(k.in[1].shape), attrs);
   const auto cut = cut_product(s.outputs(), s.filters_of_group(), s.taps() * s.channels_of_group(), s.groups);
   with_float(out.dtype, [&](auto c) {
-    const Forward<decltype(c)> own(s, k, out);
-    const DnnConv conv{ConvProduct::Forward, out.dtype, s, k.in[0].data, k.in[1].data, out.data};
-    if (!dnn_conv(conv, [&] { run_product(own, cut, k.op.name); }, k.op.name))
+    using S = decltype(c);
+    const Forward<S> own(s, k, out);
+    const ConvCall call{ConvProduct::Forward, out.dtype, s, k.in[0].data, k.in[1].data, out.data};
+    if (!by_library<S>(call, s, k.op.name, [&] { run_product(own, cut, k.op.name); }))
       run_product(own, cut, k.op.name, program);
     else if (program)
       program->all();
   });
 }
 
-// By addax's product P, cut so, or by cuDNN.
+// By addax's product P, cut so, or by a library.
 template <template <class> class P>
 void gradient(ConvProduct product, const Geometry& s, const ProductShape& cut, const KernelArgs& k) {
   const View& out = k.out[0];
   with_float(out.dtype, [&](auto c) {
-    const P<decltype(c)> own(s, k, out);
-    const auto ours = [&] { run_product(own, cut, k.op.name); };
-    if (!dnn_conv({product, out.dtype, s, k.in[0].data, k.in[1].data, out.data}, ours, k.op.name)) ours();
+    using S = decltype(c);
+    const P<S> p(s, k, out);
+    const auto own = [&] { run_product(p, cut, k.op.name); };
+    if (!by_library<S>({product, out.dtype, s, k.in[0].data, k.in[1].data, out.data}, s, k.op.name, own)) own();
   });
 }
 
@@ -190,6 +269,9 @@ void conv_filter_grad(const KernelArgs& k) {
 }
 
 }  // namespace
+
+bool writes_patches() { return patches_setting().load(std::memory_order_relaxed); }
+void write_patches(bool value) { patches_setting().store(value, std::memory_order_relaxed); }
 
 void register_conv(OpTable& table) {
   set(table, "conv", conv);

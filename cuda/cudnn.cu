@@ -44,7 +44,7 @@ Key key_of(const Problem& s) {
   return key;
 }
 
-std::optional<Problem> problem_of(const DnnConv& c) {
+std::optional<Problem> problem_of(const ConvCall& c) {
   const ConvSizes& s = c.sizes;
   Problem p{static_cast<int64_t>(c.product), 0, 1, s, {}};
   switch (c.dtype) {
@@ -411,7 +411,7 @@ std::vector<std::shared_ptr<const Plan>> candidates(const std::shared_ptr<const 
 // ---- running and choosing
 
 // Filters lie in cuDNN's order only meanwhile.
-void run(const std::shared_ptr<const Plan>& plan, const DnnConv& c, const char* what) {
+void run(const std::shared_ptr<const Plan>& plan, const ConvCall& c, const char* what) {
   const ConvSizes& s = c.sizes;
   const int64_t item = size_of(c.dtype);
   const Shape shape{s.filters, s.taps(), s.channels_of_group()};
@@ -430,7 +430,7 @@ void run(const std::shared_ptr<const Plan>& plan, const DnnConv& c, const char* 
 }
 
 // Null: ours is.
-std::shared_ptr<const Plan> fastest(const std::vector<std::shared_ptr<const Plan>>& plans, const DnnConv& c,
+std::shared_ptr<const Plan> fastest(const std::vector<std::shared_ptr<const Plan>>& plans, const ConvCall& c,
                                     const std::function<void()>& ours, const char* what) {
   constexpr double kNone = std::numeric_limits<double>::infinity();
   std::vector<double> best(plans.size(), kNone);
@@ -477,7 +477,7 @@ struct State {
   }
 
   // Null: the convolution is ours.
-  std::shared_ptr<const Plan> plan(const DnnConv& c, const std::function<void()>& ours, const char* what) {
+  std::shared_ptr<const Plan> plan(const ConvCall& c, const std::function<void()>& ours, const char* what) {
     const ConvSizes& s = c.sizes;
     if (is_off() || s.outputs() * s.filters * s.taps() * s.channels_of_group() < least) return nullptr;
     const std::optional<Problem> problem = problem_of(c);
@@ -494,7 +494,7 @@ struct State {
     return handle.plans[key] = choose(handle.at, *problem, c, ours, what);
   }
 
-  std::shared_ptr<const Plan> choose(void* handle, const Problem& problem, const DnnConv& c,
+  std::shared_ptr<const Plan> choose(void* handle, const Problem& problem, const ConvCall& c,
                                      const std::function<void()>& ours, const char* what) {
     const dnn::Functions& call = opened().call;
     const auto graph = std::make_shared<const Graph>(call, handle, problem);
@@ -521,7 +521,7 @@ State& state() {
 
 }  // namespace
 
-bool dnn_conv(const DnnConv& conv, const std::function<void()>& ours, const char* what) {
+bool dnn_conv(const ConvCall& conv, const std::function<void()>& ours, const char* what) {
   State& s = state();
   std::unique_lock<std::mutex> lock(s.mutex);
   const std::shared_ptr<const Plan> plan = s.plan(conv, ours, what);

@@ -41,6 +41,9 @@ python -m pytest tests --device cuda -n 1
 step "convolutions of any size, by cuDNN where it is faster"
 ADDAX_CUDNN=1 ADDAX_CACHE_DIR=$(mktemp -d) python -m pytest tests/cuda/test_kernels.py --device cuda -n 1 -k conv
 
+step "convolutions as products of patches"
+ADDAX_CONV_PATCHES=1 python -m pytest tests/cuda/test_kernels.py --device cuda -n 1 -k conv
+
 step "compute-sanitizer"
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null || true)
 if [ "$sanitizer" ]; then

@@ -14,6 +14,7 @@
 #include "core/block_cache.h"
 #include "core/runtime.h"
 #include "cuda/captured.h"
+#include "cuda/conv.h"
 #include "cuda/cublaslt.h"
 #include "cuda/cudnn.h"
 #include "cuda/disk_cache.h"
@@ -239,6 +240,10 @@ __attribute__((visibility("default"))) void emulation_use_cublaslt(int use, int6
   Dl_info here;
   dladdr(reinterpret_cast<void*>(&emulation_use_cublaslt), &here);
   addax::cuda::use_lt(use ? dlopen(here.dli_fname, RTLD_NOW) : nullptr, least_work);
+}
+/// Whether convolutions are products over patches that are written out.
+__attribute__((visibility("default"))) void emulation_write_patches(int value) {
+  addax::cuda::write_patches(value != 0);
 }
 /// Whether convolutions may be those of fake_cudnn.cc. Forgets which were chosen.
 __attribute__((visibility("default"))) void emulation_use_cudnn(int use) {
