@@ -485,7 +485,7 @@ struct State {
     Handle& handle = handles[device_index()];
     const Key key = key_of(*problem);
     if (const auto known = handle.plans.find(key); known != handle.plans.end()) return known->second;
-    if (is_captured()) return nullptr;  // not reached: what is captured ran just so before
+    if (is_captured()) return nullptr;  // in a branch that was not taken before
     if (!handle.at)
       if (const dnn::Status status = opened().call.cudnnCreate(&handle.at)) {
         opened().missing = std::string("unusable: cudnnCreate: ") + opened().call.cudnnGetErrorString(status);

@@ -49,11 +49,16 @@ def pair(dtype="float32", m=20, k=30, n=40):
     return values((m, k), dtype).to("cuda:0"), values((k, n), dtype, 1).to("cuda:0")
 
 
+def counted(count, call):
+    """What the call returns, and by how much it raises the count."""
+    before = count()
+    result = call()
+    return result, count() - before
+
+
 def taken(library, call):
     """What the call returns, and how many products it left to cuBLASLt."""
-    before = library.fake_cublaslt_products()
-    result = call()
-    return result, library.fake_cublaslt_products() - before
+    return counted(library.fake_cublaslt_products, call)
 
 
 # ---- the samples

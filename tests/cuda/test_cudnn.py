@@ -20,7 +20,7 @@ from addax import engine
 from addax.compiled import CompiledFunction
 from tests.cuda import test_kernels, test_programs
 from tests.cuda.build import ROOT, emulation
-from tests.cuda.test_cublaslt import rounded
+from tests.cuda.test_cublaslt import counted, rounded
 from tests.cuda.test_programs import values
 from tests.samples import Sample
 from tests.table.helpers import as_float64, bits
@@ -81,9 +81,7 @@ def own(library, call):
 
 def taken(library, call):
     """What the call returns, and how many convolutions it left to cuDNN."""
-    before = library.fake_cudnn_convolutions()
-    result = call()
-    return result, library.fake_cudnn_convolutions() - before
+    return counted(library.fake_cudnn_convolutions, call)
 
 
 # ---- the samples

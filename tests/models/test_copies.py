@@ -90,6 +90,15 @@ def test_without_weights(duplicate):
     assert not other.built and other(X).shape == (6, 1) and other.units == 5
 
 
+@DUPLICATES
+def test_steps_are_the_copy_s_own(duplicate):
+    model = TwoLayers(5)
+    model.make_predict_function()
+    other = duplicate(model)
+    assert other.predict(X, verbose=0).shape == (6, 1)
+    assert other.built and not model.built
+
+
 def test_code_is_pickled_by_name_and_copied_as_it_is():
     model = addax.Sequential([layers.Input((4,)), layers.Lambda(lambda x: 3 * x), layers.Lambda(lambda x: x - 1)])
     np.testing.assert_array_equal(copy.deepcopy(model).predict(X, verbose=0), model.predict(X, verbose=0))

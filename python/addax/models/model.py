@@ -74,7 +74,8 @@ class Model(Trainer, Layer):
     def __reduce__(self) -> tuple:
         """`pickle` and `copy.deepcopy` make what saving and loading a `.keras` file would, once there are weights."""
         if not self.built:
-            return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+            state = {**self.__getstate__(), "_steps": None}  # they are this model's
+            return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
         from addax.saving.api import reduce_model
 
         return reduce_model(self)

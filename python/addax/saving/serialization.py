@@ -76,9 +76,7 @@ def serialize_keras_object(obj: Any) -> Any:
                 "serialize_keras_object: a lambda has no name that a file could give. Use a named function and "
                 "decorate it with @addax.saving.register_keras_serializable()."
             )
-        name = registry.get_registered_name(obj)
-        if registry.builtin_function(name) is not obj:
-            name = _custom_name(obj)
+        name = _name_in_file(obj)
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
     if hasattr(obj, "get_config") and not isinstance(obj, type):
         return _serialize_instance(obj)
@@ -112,7 +110,7 @@ def _serialize_instance(obj: Any) -> dict:
         registered_name = cls.__name__ if module.startswith("keras.src.") else None
     else:
         module = None if cls.__module__ in ("__main__", "builtins") else cls.__module__
-        registered_name = _custom_name(cls)
+        registered_name = _name_in_file(cls)
     config = {
         "module": module,
         "class_name": registry.keras_name(cls),
@@ -131,10 +129,10 @@ def _serialize_instance(obj: Any) -> dict:
     return config
 
 
-def _custom_name(obj: Any) -> str:
+def _name_in_file(obj: Any) -> str:
     name = registry.get_registered_name(obj)
     custom = getattr(_sharing, "custom", None)
-    if custom is None:
+    if custom is None or registry.builtin_function(name) is obj:
         return name
     unique = next(key for key in _numbered(name) if custom.get(key, obj) is obj)
     custom[unique] = obj

@@ -120,14 +120,7 @@ class ArrayDataAdapter(DataAdapter):
 
 def _tensors(data: Any, name: str) -> Any:
     """On the host, where batches are cut."""
-
-    def tensor(a: Any) -> engine.Tensor | None:
-        if a is None:
-            return None
-        made = utils.to_tensor(a, name)
-        return made.to("cpu:0") if isinstance(a, engine.Tensor) else made
-
-    return tensor(data) if data is None or type(data) is np.ndarray else tree.map_structure(tensor, data)
+    return tree.map_structure(lambda a: None if a is None else utils.to_tensor(a, name).to("cpu:0"), data)
 
 
 def permutation(seed: int, epoch: int, size: int) -> engine.Tensor:

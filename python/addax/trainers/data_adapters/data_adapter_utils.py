@@ -95,18 +95,15 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
     """
     if not isinstance(x, engine.Tensor):
         array = x if type(x) is np.ndarray else _array(x, what)
-        if array.dtype == config.floatx():
-            array = array.copy() if copy else array
-        elif array.dtype.kind == "f":
-            array = array.astype(config.floatx())
-        elif array.dtype.kind in "iub" or array.dtype.name == "bfloat16":
-            array = array.copy() if copy else array
-        else:
-            raise ValueError(
-                f"`{what}` must hold numbers. Received dtype {array.dtype} (values like {_example(array)!r}). "
-                "Convert strings and objects to numbers first, pandas columns with `.astype('float32')`"
-            )
-        return engine.host_tensor(array)
+        if array.dtype != config.floatx():
+            if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+                raise ValueError(
+                    f"`{what}` must hold numbers. Received dtype {array.dtype} (values like {_example(array)!r}). "
+                    "Convert strings and objects to numbers first, pandas columns with `.astype('float32')`"
+                )
+            if array.dtype.kind == "f":
+                return engine.host_tensor(array.astype(config.floatx()))
+        return engine.host_tensor(array.copy() if copy else array)
     if x.dtype.startswith(("float", "bfloat")) and x.dtype != config.floatx():
         return ops.cast(x, config.floatx())
     return x.owned() if copy else x
