@@ -127,9 +127,9 @@ struct PackedTiles {
 
 }  // namespace detail
 
-/// c = a b, for c (m, n) of unit column step and k >= 1. The work is cut by sizes alone: a task makes a chunk of rows
-/// of a group of panels from a part of k. The epilogue, if there is one, runs over each block of c as soon as that is
-/// complete. `weights`: the storage of b, which may keep its panels.
+/// c = a b, for c (m, n) of unit column step and k >= 1. A task makes a chunk of rows of a group of panels from a part
+/// of k; parts, which sums depend on, are cut by sizes alone. The epilogue, if there is one, runs over each block of c
+/// as soon as that is complete. `weights`: the storage of b, which may keep its panels.
 template <class S>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
           const Epilogue* epilogue = nullptr, Storage* weights = nullptr) {
@@ -140,6 +140,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   constexpr int64_t kGroup = kVectorBytes == 64 ? 8 : 16;  // panels of a block of b, which stays there too
   constexpr int64_t kLeastColumns = 64;                    // of a group
   constexpr int64_t kTasks = 8, kLeastWork = 1 << 19, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
+  constexpr int64_t kTasksPerThread = 4;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
   constexpr int64_t kLargeSize = 1 << 19, kLargeReading = 4;
 
@@ -156,26 +157,32 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as
   // wanted, and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second
   // caches, where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
-  // Packed panels that no second cache holds anyway stream from the third one, sooner than rows are packed again.
-  const bool shareable = k * all.padded <= kSharedSize, large = shareable && k * all.padded >= kLargeSize;
+  // Panels that no second cache holds anyway stream from the third one, in large groups, sooner than many rows are
+  // packed again.
+  const bool large = k * all.padded >= kLargeSize, shareable = k * all.padded <= kSharedSize;
   const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
   struct Cut {
     int64_t groups, chunks, parts, tasks, cost;
   };
-  const auto cut = [&](int64_t groups) {
-    const int64_t chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
-    const int64_t parts = std::clamp<int64_t>(wanted / (groups * chunks), 1, depths);
-    const int64_t rows = packed ? m + m / 4 : m, readings = shareable && chunks > 1 ? chunks + 1 : chunks;
-    const int64_t sums = parts > 1 ? 6 * parts * m * n / k : 0;
-    return Cut{groups, chunks, parts, std::min(groups * chunks * parts, wanted),
-               rows * groups + n * readings / (large ? kLargeReading : 1) + sums};
+  const auto best_cut = [&](int64_t tasks, int64_t most_parts) {
+    const auto cut = [&](int64_t groups) {
+      const int64_t chunks = std::clamp<int64_t>(tasks / groups, 1, most_chunks);
+      const int64_t parts = std::clamp<int64_t>(tasks / (groups * chunks), 1, most_parts);
+      const int64_t rows = packed ? m + m / 4 : m, readings = shareable && chunks > 1 ? chunks + 1 : chunks;
+      const int64_t sums = parts > 1 ? 6 * parts * m * n / k : 0;
+      return Cut{groups, chunks, parts, std::min(groups * chunks * parts, tasks),
+                 rows * groups + n * readings / (large && shareable ? kLargeReading : 1) + sums};
+    };
+    Cut best = cut(ceil_div(all.count, large && m >= 4 * kRows ? 4 * kGroup : kGroup));
+    for (int64_t g = best.groups + 1; tasks > 1 && g <= all.padded / kLeastColumns; ++g)
+      if (const Cut c = cut(g); std::make_pair(c.tasks, -c.cost) > std::make_pair(best.tasks, -best.cost)) best = c;
+    return best;
   };
-  Cut best = cut(ceil_div(all.count, large ? 2 * kGroup : kGroup));
-  for (int64_t g = best.groups + 1; wanted > 1 && g <= all.padded / kLeastColumns; ++g)
-    if (const Cut c = cut(g); std::make_pair(c.tasks, -c.cost) > std::make_pair(best.tasks, -best.cost)) best = c;
+  // More groups and chunks than keep all threads busy cost time.
+  Cut best = best_cut(wanted, depths);
+  if (best.parts == 1) best = best_cut(std::min(wanted, std::max(kTasks, kTasksPerThread * num_threads())), 1);
   const int64_t group = ceil_div(all.count, best.groups), groups = ceil_div(all.count, group);
-  const int64_t chunk = ceil_div(ceil_div(m, best.chunks), kTileRows) * kTileRows, chunks = ceil_div(m, chunk);
-  const int64_t parts = best.parts;
+  const int64_t chunks = best.chunks, parts = best.parts;
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
@@ -206,7 +213,8 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
         Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
             rows(packed ? kRows / kTileRows * detail::PackedTiles<T>{across, depth}.size : 0, "matmul");
         for (int64_t task = begin; task < end; ++task) {
-          const int64_t first_row = task % chunks * chunk, last_row = std::min(first_row + chunk, m);
+          const int64_t chunk = task % chunks, first_row = chunk * m / chunks, last_row = (chunk + 1) * m / chunks;
+          const int64_t blocks = ceil_div(last_row - first_row, kRows);
           const int64_t part = task / chunks % parts;
           const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
           const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
@@ -217,8 +225,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
             if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
             const T* const panels =
                 shared ? packed_b + start * all.padded + all.first(first) * run.length : own_b.get();
-            for (int64_t row = first_row; row < last_row; row += kRows) {
-              const int64_t height = std::min(kRows, last_row - row);
+            for (int64_t block = 0; block < blocks; ++block) {
+              const int64_t row = first_row + block * (last_row - first_row) / blocks;
+              const int64_t height = first_row + (block + 1) * (last_row - first_row) / blocks - row;
               int64_t tile = 0;
               if (packed)
                 cover_rows(height, [&](int64_t r, int count) {
