@@ -99,38 +99,41 @@ void transpose_registers(V (&v)[L]) {
   }
 }
 
-// A tile of up to kSide items each way: `wide` along the source (the row axis), `high` along the destination (the
-// column). While a group of source rows is read, the next one is fetched, at last that of the tile at `then`. Where
-// the lines of the destination share few cache sets, or go past the caches, the tile is put together elsewhere first.
+// A tile of up to kWide items along the source (the row axis) and kHigh along the destination (the column): two lines
+// of as many source rows as the second cache holds at any distance, of the next tile too, which lies at `then` and is
+// fetched meanwhile. Where the lines of the destination share few cache sets, or go past the caches, the tile is put
+// together elsewhere first.
 template <int N>
-inline constexpr int kSide = N > 4 ? 256 / N : 64;
+inline constexpr int kWide = 128 / N;
+template <int N>
+inline constexpr int kHigh = N > 4 ? 256 / N : 64;
 
 template <int N>
 void transpose_tile(char* dst, int64_t dst_step, const char* src, int64_t src_step, const char* then, int wide,
                     int high, bool past) {
-  constexpr int L = 16 / N, kGroup = L > 8 ? L : 8, kLine = kSide<N> * N;
-  alignas(64) char tile[kSide<N> * kLine];
+  constexpr int L = 16 / N, kLine = kHigh<N> * N;
+  alignas(64) char tile[kWide<N> * kLine];
   const bool direct = !past && dst_step % 512 != 0;
   char* rows = direct ? dst : tile;
   const int64_t step = direct ? dst_step : kLine;
-  for (int first = 0; first < high; first += kGroup) {
-    const int next = first + kGroup;
-    const char* ahead = next < high ? src + next * src_step : then;
-    for (int i = 0; i < kGroup; ++i)
-      for (int at = 0; at < wide * N; at += 64) __builtin_prefetch(ahead + i * src_step + at);
-    for (int c = first; c < std::min(next, high); c += L)
-      for (int r = 0; r < wide; r += L) {
-        const char* from = src + c * src_step + r * N;
-        char* to = rows + r * step + c * N;
-        if constexpr (L == 1) {
-          std::memcpy(to, from, N);
-        } else {
-          typename Lanes<N>::type v[L];
-          for (int i = 0; i < L; ++i) std::memcpy(&v[i], from + i * src_step, 16);
-          transpose_registers<L>(v);
-          for (int i = 0; i < L; ++i) std::memcpy(to + i * step, &v[i], 16);
-        }
+  for (int c = 0; c < high; c += L) {
+    for (int i = 0; i < L; ++i) {
+      const char* ahead = then + (c + i) * src_step;
+      for (int at = 0; at < wide * N; at += 64) __builtin_prefetch(ahead + at, 0, 2);
+      __builtin_prefetch(ahead + wide * N - 1, 0, 2);
+    }
+    for (int r = 0; r < wide; r += L) {
+      const char* from = src + c * src_step + r * N;
+      char* to = rows + r * step + c * N;
+      if constexpr (L == 1) {
+        std::memcpy(to, from, N);
+      } else {
+        typename Lanes<N>::type v[L];
+        for (int i = 0; i < L; ++i) std::memcpy(&v[i], from + i * src_step, 16);
+        transpose_registers<L>(v);
+        for (int i = 0; i < L; ++i) std::memcpy(to + i * step, &v[i], 16);
       }
+    }
   }
   if (past) return stream_rows(dst, dst_step, tile, kLine, wide, high * N);
   if (direct) return;
@@ -142,13 +145,16 @@ void transpose_plane(char* dst, const char* src, const Axis& row, const Axis& co
   constexpr int64_t L = 16 / N;
   const int64_t rows = row.n / L * L, columns = column.n / L * L;
   past = past && row.dst % 64 == 0;  // whole lines
-  for (int64_t c = 0; c < columns; c += kSide<N>)
-    for (int64_t r = 0; r < rows; r += kSide<N>) {
-      const char *from = src + r * N + c * column.src,
-                 *then = r + kSide<N> < rows ? from + kSide<N> * N : src + (c + kSide<N>)*column.src;
+  for (int64_t c = 0; c < columns; c += kHigh<N>)
+    for (int64_t r = 0; r < rows; r += kWide<N>) {
+      const char *from = src + r * N + c * column.src, *then = from;
+      if (r + kWide<N> < rows)
+        then += kWide<N> * N;
+      else if (c + kHigh<N> < columns)
+        then = src + (c + kHigh<N>)*column.src;
       transpose_tile<N>(dst + r * row.dst + c * N, row.dst, from, column.src, then,
-                        static_cast<int>(std::min<int64_t>(kSide<N>, rows - r)),
-                        static_cast<int>(std::min<int64_t>(kSide<N>, columns - c)), past);
+                        static_cast<int>(std::min<int64_t>(kWide<N>, rows - r)),
+                        static_cast<int>(std::min<int64_t>(kHigh<N>, columns - c)), past);
     }
   if (columns < column.n)
     copy_plane<N>(dst + columns * N, src + columns * column.src, {rows, row.dst, N},

@@ -280,9 +280,11 @@ struct Input {
     }
   }
 
-  // The raw values of `count` boxes from `position` on, each n of them from `row` on.
-  void bring_band(int64_t row, int64_t position, int64_t count, int64_t n, const Dimensions& d, const int64_t* stride,
-                  char* to) const {
+  // The raw values of `count` boxes from `position` on, each n of them from `row` on. Returns where those of the next
+  // band lie, if it is the next one along the second dimension.
+  const char* bring_band(int64_t row, int64_t position, int64_t count, int64_t n, const Dimensions& d,
+                         const int64_t* stride, char* to) const {
+    const char* next = data;
     for (const int64_t last = position + count; position < last;) {
       const int64_t run = std::min(last - position, d.size[1] - position % d.size[1]);
       int64_t offset = row * stride[0], rest = position;
@@ -293,7 +295,9 @@ struct Input {
       copy_strided(to, {n + kApart / bytes, 1}, data + offset * bytes, {stride[1], stride[0]}, {run, n}, bytes);
       to += run * (n * bytes + kApart);
       position += run;
+      next = data + (offset + run * stride[1]) * bytes;
     }
+    return next;
   }
 
   // The values of one box at `source` into `values`, by way of `raw`.
@@ -318,6 +322,12 @@ void fetch(const char* data, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i);
 }
 
+// The same into the second cache.
+void fetch_far(const char* data, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i, 0, 2);
+  __builtin_prefetch(data + bytes - 1, 0, 2);
+}
+
 // Brings the inputs of each box into contiguous values of the wanted dtype and calls the tile function.
 __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& call, const Dimensions& d) {
   const int inputs = static_cast<int>(args.in.size());
@@ -337,6 +347,7 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
     int64_t held_count[kMaxIn] = {};
     const Scratch<char> bands(boxes.across ? inputs * kBandBytes : 0, "elementwise");
     int64_t band = begin, band_end = begin;  // the boxes that lie there
+    const char* next_band[kMaxIn];           // where the values of those behind them come from
     int64_t size[kMaxRank + 1];
     std::copy_n(d.size, boxes.inner, size);
     for (int64_t box = begin; box < end; ++box) {
@@ -351,10 +362,14 @@ __attribute__((noinline)) void run_tiled(const KernelArgs& args, const Call& cal
         band_end = box + std::min({kBand, boxes.outer - position, end - box});
         for (int k = 0; k < inputs; ++k)
           if (input[k].across) {
-            input[k].bring_band(row, position, band_end - box, n, d, d.stride[k], band_of(k));
+            next_band[k] = input[k].bring_band(row, position, band_end - box, n, d, d.stride[k], band_of(k));
             held[k] = nullptr;
           }
       }
+      // Each box fetches a row of what the next band is copied from first.
+      for (int k = 0; k < inputs && past; ++k)
+        if (input[k].across && box - band < n)
+          fetch_far(next_band[k] + (box - band) * d.stride[k][0] * input[k].bytes, kBand * input[k].bytes);
       for (int k = 0; k < inputs; ++k) offset[k] = row * d.stride[k][boxes.inner];
       for (int i = boxes.inner + 1; i < d.rank; ++i) {
         const int64_t index = position % d.size[i];
