@@ -162,13 +162,10 @@ void add_whole_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_
   const auto add = [&](auto count) {
     constexpr int64_t kCount = count;
     const T* columns = a.data + p * a.col_step;
-    const T* next = p + 2 * kCount <= k ? columns + kCount * a.col_step : columns;
     T factors[kCount];
     for (int64_t c = 0; c < kCount; ++c) factors[c] = x[(p + c) * x_step];
     int64_t i = 0;
     for (; i + kLine <= m; i += kLine) {
-#pragma GCC unroll 4
-      for (int64_t c = 0; c < kCount; ++c) __builtin_prefetch(next + c * a.col_step + i);
 #pragma GCC unroll 4
       for (int64_t v = i; v < i + kLine; v += kL) {
         typename S::Vector sum = S::load(y + v);
