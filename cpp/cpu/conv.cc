@@ -209,8 +209,8 @@ void correlate(const Correlation<S>& c) {
             const int64_t column = panels.first(p), width = panels.width(p), used = panels.used(p);
             const auto run = [&](auto&& tile, int64_t row, int64_t rows) {
               emit(tile, rows, width, used, box.data + src + row * grid.src[2] + (c.lanes ? column : 0), grid.src[2],
-                   k_step, runs, filters + step.k * column, result + dst + row * grid.dst[2] + column, grid.dst[2],
-                   false);
+                   k_step, runs, filters + step.k * column, width, result + dst + row * grid.dst[2] + column,
+                   grid.dst[2], false);
             };
             if (!c.lanes) {
               cover_rows(grid.count[2],

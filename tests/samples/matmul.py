@@ -59,6 +59,11 @@ SAMPLES: list[Sample] = [
     _row("vector by matrix", (1, 40), (40, 70), big=((1, 700), (700, 1500))),
     _row("vector by matrix, transposed", (1, 40), (70, 40), tb=True, big=((1, 700), (1500, 700))),
     _row("outer", (9, 1), (1, 21)),
+    # Columns that fill whole vectors: a right matrix that few rows read where it lies, and that more rows do.
+    _row("whole vectors", (5, 16), (16, 32), big=((32, 700), (700, 1024))),
+    _row("whole vectors, many rows", (25, 16), (16, 32), big=((300, 700), (700, 256))),
+    # So large that fewer tasks are made where there are few threads.
+    _row("more work than threads", (30, 30), (30, 30), big=((1500, 600), (600, 1100))),
     # Wider than a vector and not a multiple of one; higher than a tile.
     _row("tails", (25, 19), (19, 45)),
     _row("few rows", (3, 30), (30, 90), big=((3, 700), (700, 1500))),

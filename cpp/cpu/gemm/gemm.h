@@ -143,6 +143,8 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   constexpr int64_t kTasksPerThread = 4;
   constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
   constexpr int64_t kLargeSize = 1 << 19, kLargeReading = 4;
+  constexpr int64_t kFewRows = kVectorBytes == 64 ? 48 : 0, kRowsInPlace = kVectorBytes == 64 ? 512 : 36;
+  constexpr int64_t kSecondCache = (kVectorBytes == 64 ? 1024 : 512) * 1024;  // bytes
 
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
@@ -200,9 +202,13 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   };
   const KeptKey key = kept_key(weights, KeptForm::MatrixPanels, b.data, {k, n, b.row_step, b.col_step});
   const T* packed_b = kept<T>(weights, key, k * all.padded, "matmul", pack_all);
-  const bool shared = packed_b || (shareable && chunks > 1);
-  Scratch<T> shared_b(shared && !packed_b ? k * all.padded : 0, "matmul");
-  if (shared && !packed_b) {
+  // Panels of few enough rows of a are read where they lie, if these do not drive each other out of the second cache.
+  const bool in_place =
+      !packed_b && std::is_same_v<S, T> && b.col_step == 1 && all.padded == n && shareable &&
+      (m <= kFewRows || (m <= kRowsInPlace && depth * b.row_step * static_cast<int64_t>(sizeof(S)) <= kSecondCache));
+  const bool shared = packed_b || (shareable && chunks > 1) || in_place;
+  Scratch<T> shared_b(shared && !packed_b && !in_place ? k * all.padded : 0, "matmul");
+  if (shared && !packed_b && !in_place) {
     pack_all(shared_b.get());
     packed_b = shared_b.get();
   }
@@ -234,7 +240,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                   tiles.pack(a.from(row + r, start), count, last_row - row - r, rows.get() + tile++ * tiles.size);
                 });
               for (int64_t p = first; p < last; ++p) {
-                const T* const panel = panels + all.first(p - first) * run.length;
+                const T* panel = panels + all.first(p - first) * run.length;
+                int64_t panel_step = all.width(p);
+                if constexpr (std::is_same_v<S, T>)
+                  if (in_place) panel = &b.at(start, all.first(p)), panel_step = b.row_step;
                 tile = 0;
                 cover_rows(height, [&](int64_t r, int count) {
                   Matrix<T> from = tiles.at(rows.get(), tile++);
@@ -242,7 +251,8 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                     if (!packed) from = a.from(row + r, start);
                   const auto product = [&](auto* to, int64_t ld) {
                     emit(tile_of<T>(count, all.vectors(p)), count, all.width(p), all.used(p), from.data, from.row_step,
-                         from.col_step, {&run, 1}, panel, to + (row + r) * ld + all.first(p), ld, d > first_depth);
+                         from.col_step, {&run, 1}, panel, panel_step, to + (row + r) * ld + all.first(p), ld,
+                         d > first_depth);
                   };
                   if (direct)
                     product(c, ldc);

@@ -22,7 +22,7 @@ class PackedMatrix {
     for (int64_t p = 0; p < panels_.count; ++p)
       cover_rows(rows, [&](int64_t r, int height) {
         emit(tile_of<T>(height, panels_.vectors(p)), height, panels_.width(p), panels_.used(p), a + r * a_step, a_step,
-             int64_t(1), {&run, 1}, panel(p), c + r * c_step + panels_.first(p), c_step, accumulate);
+             int64_t(1), {&run, 1}, panel(p), panels_.width(p), c + r * c_step + panels_.first(p), c_step, accumulate);
       });
   }
 

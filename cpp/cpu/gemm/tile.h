@@ -119,11 +119,11 @@ struct ColumnPanels {
 /// holds kTileRows rows.
 template <class F, class S, class T>
 void emit(F&& tile, int64_t rows, int64_t width, int64_t used, const T* a, int64_t row_step, int64_t k_step,
-          Span<const Run> runs, const T* b, S* to, int64_t to_step, bool accumulate) {
+          Span<const Run> runs, const T* b, int64_t ldb, S* to, int64_t to_step, bool accumulate) {
   if constexpr (std::is_same_v<S, T>)
-    if (used == width) return tile(a, row_step, k_step, runs, b, width, to, to_step, accumulate);
+    if (used == width) return tile(a, row_step, k_step, runs, b, ldb, to, to_step, accumulate);
   T sum[kTileRows * ColumnPanels<T>::kWidth];
-  tile(a, row_step, k_step, runs, b, width, sum, width, false);
+  tile(a, row_step, k_step, runs, b, ldb, sum, width, false);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t j = 0; j < used; ++j) {
       const T value = sum[r * width + j];
