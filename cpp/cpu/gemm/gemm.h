@@ -127,64 +127,89 @@ struct PackedTiles {
 
 }  // namespace detail
 
-/// c = a b, for c (m, n) of unit column step and k >= 1. A task makes a chunk of rows of a group of panels from a part
-/// of k; parts, which sums depend on, are cut by sizes alone. The epilogue, if there is one, runs over each block of c
-/// as soon as that is complete. `weights`: the storage of b, which may keep its panels.
+namespace detail {
+
+// Of a block: a panel of b so many rows deep stays in the first cache, or comes from the second one as fast as it is
+// used.
+constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 320;
+constexpr int64_t kRows = 8 * kTileRows;                 // of a block of a, which stays in the second cache
+constexpr int64_t kGroup = kVectorBytes == 64 ? 8 : 16;  // panels of a block of b, which stays there too
+constexpr int64_t kTaskWork = 1 << 22;                   // multiply-adds
+constexpr int64_t kSharedSize = 1 << 20;                 // values of a matrix that is packed once for all tasks
+
+// How a product is cut into tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in
+// order. Parts, which sums depend on, follow from sizes alone.
+struct Cut {
+  int64_t groups, chunks, parts;
+
+  // packed: whether rows of a are packed, block by block, once for each group.
+  template <class T>
+  static Cut of(int64_t m, int64_t k, const ColumnPanels<T>& panels, bool packed) {
+    constexpr int64_t kTasks = 8, kTasksPerThread = 4, kLeastWork = 1 << 19, kLargeTaskWork = 1 << 26;
+    const int64_t work = m * panels.columns * k;
+    const int64_t wanted =
+        std::max({int64_t(work < kLeastWork ? 1 : 2), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
+    const Cut cut = best(m, k, panels, packed, wanted, ceil_div(k, kDepth));
+    if (cut.parts > 1) return cut;
+    // More groups and chunks than keep all threads busy cost time.
+    return best(m, k, panels, packed, std::min(wanted, std::max(kTasks, kTasksPerThread * num_threads())), 1);
+  }
+
+ private:
+  // As many tasks as wanted, and among those cuts the one by which the fewest values travel, in rows of a and columns
+  // of b: to second caches, where packing counts as a quarter of a row, and as a column that several tasks read; and as
+  // partial sums. Panels that no second cache holds anyway stream from the third one, in large groups, sooner than many
+  // rows are packed again.
+  template <class T>
+  static Cut best(int64_t m, int64_t k, const ColumnPanels<T>& panels, bool packed, int64_t wanted,
+                  int64_t most_parts) {
+    constexpr int64_t kLeastColumns = 64, kLargeSize = 1 << 19, kLargeReading = 4;
+    const int64_t n = panels.columns, size = k * panels.padded;
+    const bool large = size >= kLargeSize, shareable = size <= kSharedSize;
+    const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
+    const auto at = [&](int64_t groups) {
+      const int64_t chunks = std::clamp<int64_t>(wanted / groups, 1, most_chunks);
+      return Cut{groups, chunks, std::clamp<int64_t>(wanted / (groups * chunks), 1, most_parts)};
+    };
+    const auto cost = [&](const Cut& c) {
+      const int64_t rows = packed ? m + m / 4 : m, readings = shareable && c.chunks > 1 ? c.chunks + 1 : c.chunks;
+      const int64_t sums = c.parts > 1 ? 6 * c.parts * m * n / k : 0;
+      return rows * c.groups + n * readings / (large && shareable ? kLargeReading : 1) + sums;
+    };
+    const auto rank = [&](const Cut& c) {
+      return std::make_pair(std::min(c.groups * c.chunks * c.parts, wanted), -cost(c));
+    };
+    Cut best = at(ceil_div(panels.count, large && m >= 4 * kRows ? 4 * kGroup : kGroup));
+    for (int64_t g = best.groups + 1; wanted > 1 && g <= panels.padded / kLeastColumns; ++g)
+      if (const Cut c = at(g); rank(c) > rank(best)) best = c;
+    return best;
+  }
+};
+
+}  // namespace detail
+
+/// c = a b, for c (m, n) of unit column step and k >= 1. The epilogue, if there is one, runs over each block of c as
+/// soon as that is complete. `weights`: the storage of b, which may keep its panels.
 template <class S>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64_t ldc,
           const Epilogue* epilogue = nullptr, Storage* weights = nullptr) {
   using T = compute_t<S>;
-  // Of a block: a panel of b this deep stays in the first cache, or comes from the second one as fast as it is used.
-  constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 320;
-  constexpr int64_t kRows = 8 * kTileRows;                 // of a block of a, which stays in the second cache
-  constexpr int64_t kGroup = kVectorBytes == 64 ? 8 : 16;  // panels of a block of b, which stays there too
-  constexpr int64_t kLeastColumns = 64;                    // of a group
-  constexpr int64_t kTasks = 8, kLeastWork = 1 << 19, kTaskWork = 1 << 22, kLargeTaskWork = 1 << 26, kAddWork = 1 << 16;
-  constexpr int64_t kTasksPerThread = 4;
-  constexpr int64_t kSharedSize = 1 << 20, kSharedPanels = 8;
-  constexpr int64_t kLargeSize = 1 << 19, kLargeReading = 4;
+  using detail::kRows;
+  constexpr int64_t kAddWork = 1 << 16, kSharedPanels = 8;
   constexpr int64_t kFewRows = kVectorBytes == 64 ? 48 : 0, kRowsInPlace = kVectorBytes == 64 ? 512 : 36;
   constexpr int64_t kSecondCache = (kVectorBytes == 64 ? 1024 : 512) * 1024;  // bytes
 
   const ColumnPanels<T> all(n);
-  const int64_t depths = ceil_div(k, kDepth), depth = ceil_div(k, depths);
-  // Rows of a that share few sets of the first cache, or that lie across lines, are packed block by block, once for
-  // each group.
+  const int64_t depths = ceil_div(k, detail::kDepth), depth = ceil_div(k, depths);
+  // Rows of a that share few sets of the first cache, or that lie across lines, are packed.
   const bool packed =
       !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
   const bool across = a.row_step == 1;
-  const int64_t work = m * n * k;
-  const int64_t wanted =
-      std::max({int64_t(work < kLeastWork ? 1 : 2), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
-  // Tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in order. As many as
-  // wanted, and among those cuts the one by which the fewest values travel, in rows of a and columns of b: to second
-  // caches, where packing counts as a quarter of a row, and as a column that several tasks read; and as partial sums.
-  // Panels that no second cache holds anyway stream from the third one, in large groups, sooner than many rows are
-  // packed again.
-  const bool large = k * all.padded >= kLargeSize, shareable = k * all.padded <= kSharedSize;
-  const int64_t most_chunks = ceil_div(m, shareable ? kRows : 4 * kRows);
-  struct Cut {
-    int64_t groups, chunks, parts, tasks, cost;
-  };
-  const auto best_cut = [&](int64_t tasks, int64_t most_parts) {
-    const auto cut = [&](int64_t groups) {
-      const int64_t chunks = std::clamp<int64_t>(tasks / groups, 1, most_chunks);
-      const int64_t parts = std::clamp<int64_t>(tasks / (groups * chunks), 1, most_parts);
-      const int64_t rows = packed ? m + m / 4 : m, readings = shareable && chunks > 1 ? chunks + 1 : chunks;
-      const int64_t sums = parts > 1 ? 6 * parts * m * n / k : 0;
-      return Cut{groups, chunks, parts, std::min(groups * chunks * parts, tasks),
-                 rows * groups + n * readings / (large && shareable ? kLargeReading : 1) + sums};
-    };
-    Cut best = cut(ceil_div(all.count, large && m >= 4 * kRows ? 4 * kGroup : kGroup));
-    for (int64_t g = best.groups + 1; tasks > 1 && g <= all.padded / kLeastColumns; ++g)
-      if (const Cut c = cut(g); std::make_pair(c.tasks, -c.cost) > std::make_pair(best.tasks, -best.cost)) best = c;
-    return best;
-  };
-  // More groups and chunks than keep all threads busy cost time.
-  Cut best = best_cut(wanted, depths);
-  if (best.parts == 1) best = best_cut(std::min(wanted, std::max(kTasks, kTasksPerThread * num_threads())), 1);
-  const int64_t group = ceil_div(all.count, best.groups), groups = ceil_div(all.count, group);
-  const int64_t chunks = best.chunks, parts = best.parts;
+  const detail::Cut cut = detail::Cut::of<T>(m, k, all, packed);
+  const int64_t group = ceil_div(all.count, cut.groups), groups = ceil_div(all.count, group);
+  const int64_t chunks = cut.chunks, parts = cut.parts;
+  // Chunks and blocks end where tiles do, if that leaves them nearly equal.
+  const int64_t unit = m / chunks >= kRows ? kTileRows : 1, units = ceil_div(m, unit);
   const bool direct = parts == 1 && (std::is_same_v<S, T> || depths == 1);
   Scratch<T> sums(direct ? 0 : parts * m * n, "matmul");
 
@@ -203,24 +228,26 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const KeptKey key = kept_key(weights, KeptForm::MatrixPanels, b.data, {k, n, b.row_step, b.col_step});
   const T* packed_b = kept<T>(weights, key, k * all.padded, "matmul", pack_all);
   // Panels of few enough rows of a are read where they lie, if these do not drive each other out of the second cache.
+  const bool shareable = k * all.padded <= detail::kSharedSize;
   const bool in_place =
       !packed_b && std::is_same_v<S, T> && b.col_step == 1 && all.padded == n && shareable &&
       (m <= kFewRows || (m <= kRowsInPlace && depth * b.row_step * static_cast<int64_t>(sizeof(S)) <= kSecondCache));
-  const bool shared = packed_b || (shareable && chunks > 1) || in_place;
-  Scratch<T> shared_b(shared && !packed_b && !in_place ? k * all.padded : 0, "matmul");
-  if (shared && !packed_b && !in_place) {
+  const bool shared = !packed_b && !in_place && shareable && chunks > 1;
+  Scratch<T> shared_b(shared ? k * all.padded : 0, "matmul");
+  if (shared) {
     pack_all(shared_b.get());
     packed_b = shared_b.get();
   }
+  const bool own = !packed_b && !in_place;
 
   parallel_for(
       groups * chunks * parts, 1,
       [&](int64_t begin, int64_t end) {
-        Scratch<T> own_b(shared ? 0 : group * ColumnPanels<T>::kWidth * depth, "matmul"),
+        Scratch<T> own_b(own ? group * ColumnPanels<T>::kWidth * depth : 0, "matmul"),
             rows(packed ? kRows / kTileRows * detail::PackedTiles<T>{across, depth}.size : 0, "matmul");
         for (int64_t task = begin; task < end; ++task) {
-          const int64_t chunk = task % chunks, first_row = chunk * m / chunks, last_row = (chunk + 1) * m / chunks;
-          const int64_t blocks = ceil_div(last_row - first_row, kRows);
+          const int64_t chunk = task % chunks, first_unit = chunk * units / chunks;
+          const int64_t taken = (chunk + 1) * units / chunks - first_unit, blocks = ceil_div(taken * unit, kRows);
           const int64_t part = task / chunks % parts;
           const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
           const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
@@ -228,22 +255,24 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
             const int64_t start = d * depth;
             const Run run{0, std::min(depth, k - start)};
             const detail::PackedTiles<T> tiles{across, run.length};
-            if (!shared) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
-            const T* const panels =
-                shared ? packed_b + start * all.padded + all.first(first) * run.length : own_b.get();
+            if (own) detail::pack_panels(b.from(start, 0), run.length, all, first, last, own_b.get());
+            const auto panel_of = [&](int64_t p) -> Matrix<T> {
+              if constexpr (std::is_same_v<S, T>)
+                if (in_place) return b.from(start, all.first(p));
+              const T* at = own ? own_b.get() + all.first(p - first) * run.length
+                                : packed_b + start * all.padded + all.first(p) * run.length;
+              return {at, all.width(p), 1};
+            };
             for (int64_t block = 0; block < blocks; ++block) {
-              const int64_t row = first_row + block * (last_row - first_row) / blocks;
-              const int64_t height = first_row + (block + 1) * (last_row - first_row) / blocks - row;
+              const int64_t row = (first_unit + block * taken / blocks) * unit;
+              const int64_t height = std::min((first_unit + (block + 1) * taken / blocks) * unit, m) - row;
               int64_t tile = 0;
               if (packed)
                 cover_rows(height, [&](int64_t r, int count) {
-                  tiles.pack(a.from(row + r, start), count, last_row - row - r, rows.get() + tile++ * tiles.size);
+                  tiles.pack(a.from(row + r, start), count, m - row - r, rows.get() + tile++ * tiles.size);
                 });
               for (int64_t p = first; p < last; ++p) {
-                const T* panel = panels + all.first(p - first) * run.length;
-                int64_t panel_step = all.width(p);
-                if constexpr (std::is_same_v<S, T>)
-                  if (in_place) panel = &b.at(start, all.first(p)), panel_step = b.row_step;
+                const Matrix<T> panel = panel_of(p);
                 tile = 0;
                 cover_rows(height, [&](int64_t r, int count) {
                   Matrix<T> from = tiles.at(rows.get(), tile++);
@@ -251,7 +280,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                     if (!packed) from = a.from(row + r, start);
                   const auto product = [&](auto* to, int64_t ld) {
                     emit(tile_of<T>(count, all.vectors(p)), count, all.width(p), all.used(p), from.data, from.row_step,
-                         from.col_step, {&run, 1}, panel, panel_step, to + (row + r) * ld + all.first(p), ld,
+                         from.col_step, {&run, 1}, panel.data, panel.row_step, to + (row + r) * ld + all.first(p), ld,
                          d > first_depth);
                   };
                   if (direct)
@@ -268,7 +297,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
           }
         }
       },
-      work >= kTaskWork);
+      m * n * k >= detail::kTaskWork);
   if (direct) return;
   parallel_for(m, ceil_div(kAddWork, n * parts), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
