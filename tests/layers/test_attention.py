@@ -215,6 +215,40 @@ def test_masks_come_with_the_inputs():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("scores", [False, True])
+@pytest.mark.parametrize(
+    "layer, listed",
+    [
+        (lambda: addax.layers.MultiHeadAttention(2, 4), False),
+        (lambda: addax.layers.GroupQueryAttention(4, 4, 2), False),
+        (lambda: addax.layers.Attention(use_scale=True), True),
+        (lambda: addax.layers.AdditiveAttention(), True),
+    ],
+    ids=["multi-head", "grouped", "dot", "additive"],
+)
+@pytest.mark.parametrize("masked", [(True, True), (True, False), (False, True), (False, False)])
+def test_functional_models_of_masked_inputs(layer, listed, scores, masked):
+    """The model gives what the layer gives for the same tensors and masks, in the shapes that it promised."""
+    tokens = np.array([[1, 2, 0, 0], [3, 0, 0, 0]])
+    tables = [addax.layers.Embedding(5, 8, mask_zero=mask) for mask in masked]
+    attend = layer()
+
+    def call(x):
+        query, value = (table(x) for table in tables)
+        inputs = ([query, value],) if listed else (query, value)
+        return attend(*inputs, return_attention_scores=scores)
+
+    inputs = addax.Input((4,), dtype="int32")
+    outputs = call(inputs)
+    model = addax.Model(inputs, outputs)
+    found, expected = addax.tree.flatten(model.predict(tokens, verbose=0)), addax.tree.flatten(call(tokens))
+    promised = addax.tree.flatten(outputs)
+    assert len(found) == len(promised) == 1 + scores
+    for one, other, spec in zip(found, expected, promised, strict=True):
+        assert spec.shape == (None, *one.shape[1:])
+        np.testing.assert_allclose(one, other.numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_dropout_drops_weights():
     layer = addax.layers.MultiHeadAttention(1, 4, dropout=0.5, seed=1)
     q, k = _inputs([Q, K])

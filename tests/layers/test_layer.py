@@ -594,6 +594,44 @@ def test_symbolic_call_keeps_unknown_dims():
     assert layers.Flatten()(y).shape == (None, None)
 
 
+def test_masks_are_no_inputs_of_compute_output_shape():
+    class Mean(addax.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+
+        def call(self, inputs, mask=None):
+            return ops.mean(inputs, axis=1)
+
+        def compute_output_shape(self, input_shape):
+            return input_shape[0], input_shape[-1]
+
+        def compute_mask(self, inputs, mask=None):
+            return None
+
+    assert Mean()(addax.layers.Masking()(addax.Input((7, 8)))).shape == (None, 8)
+
+
+@pytest.mark.parametrize(
+    "output_shape",
+    [
+        lambda self, input_shape: input_shape,
+        lambda self, inputs_shape, condition_shape: inputs_shape,
+        lambda self, condition_shape, inputs_shape: inputs_shape,  # by name, in any order
+        lambda self, first, second: first,  # in order, where no names agree
+        lambda self, first, second=None, third=None: first,
+    ],
+)
+def test_compute_output_shape_takes_the_shapes_it_names(output_shape):
+    class Scale(addax.layers.Layer):
+        compute_output_shape = output_shape
+
+        def call(self, inputs, condition=None):
+            return inputs * ops.mean(condition)
+
+    assert Scale()(addax.Input((3,)), addax.Input((5,))).shape == (None, 3)
+
+
 def test_compute_output_shape_of_an_unbuilt_layer_leaves_it_so():
     class Own(layers.Layer):
         def build(self, shape):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from addax import tree
@@ -39,14 +40,41 @@ class CallSignature:
         self.masks = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in keywords}
         self.mask_names = frozenset({"mask", *self.masks.values()})
         self.makes_mask = cls.compute_mask is not base.compute_mask
-        self.build_names: tuple[str, ...] | None = None
-        if cls.build is not base.build:
-            build = list(inspect.signature(cls.build).parameters.values())[1:]
-            self.build_names = tuple(p.name for p in build if p.kind is p.POSITIONAL_OR_KEYWORD)
+        # The parameters of methods that take the shapes of a call; None: not written by the class.
+        self.build_names = None if cls.build is base.build else _parameters(cls.build)
+        self.output_names = (
+            None if cls.compute_output_shape is base.compute_output_shape else _parameters(cls.compute_output_shape)
+        )
 
     def arguments(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         """The arguments of a call by name."""
         return {**dict(zip(self.names, args, strict=False)), **kwargs}
+
+    def shapes(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+        """The shapes of a call's tensors by the name of the argument; masks are no inputs."""
+        shapes = {
+            name: shape
+            for name, x in self.arguments(args, kwargs).items()
+            if name != "mask" and not name.endswith("_mask") and (shape := shape_of(x)) is not None
+        }
+        if not shapes and args:  # call(self, *args)
+            shapes = {"input": shape_of(args[0])}
+        return shapes
+
+
+def call_with_shapes(method: Callable, names: tuple[str, ...], shapes: dict[str, Any]) -> Any:
+    """Calls a method that takes shapes: a parameter `x_shape` gets that of the argument `x`; where no names agree they
+    go to parameters in order."""
+    given = {name: shapes[argument] for name in names if (argument := name.removesuffix("_shape")) in shapes}
+    if given:
+        return method(**given)
+    values = list(shapes.values()) or [None]
+    return method(*(values[: len(names)] if names else values))
+
+
+def _parameters(method: Callable) -> tuple[str, ...]:
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
 
 
 def shape_of(x: Any) -> Any:

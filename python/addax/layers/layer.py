@@ -19,7 +19,7 @@ from addax import constraints, dtype_policies, initializers, regularizers, tree
 from addax.distribution.placement import lay_out_outputs
 from addax.dtypes import FLOAT_DTYPES
 from addax.engine import Tensor, tensor
-from addax.layers.calls import CallSignature, calls, explain, mask_of, set_mask, shape_of
+from addax.layers.calls import CallSignature, call_with_shapes, calls, explain, mask_of, set_mask
 from addax.layers.input_spec import check_inputs
 from addax.layers.state import LayerState
 from addax.ops import convert, symbolic
@@ -214,24 +214,13 @@ class Layer(LayerState, Operation):
     def _build_for(self, args: tuple, kwargs: dict) -> None:
         """Builds for the arguments of a call."""
         signature = self._signature()
-        shapes = {
-            name: shape
-            for name, x in signature.arguments(args, kwargs).items()
-            if (shape := shape_of(x)) is not None and name not in signature.mask_names
-        }
-        if not shapes and args:  # call(self, *args)
-            shapes = {"input": shape_of(args[0])}
+        shapes = signature.shapes(args, kwargs)
         if symbolic.is_active():
             shapes = tree.map_shape_structure(symbolic.declared_shape, shapes)
-        first = next(iter(shapes.values()), None)
-        names = signature.build_names
-        if names is None:
-            self._mark_built(first)
-        elif len(names) == 1 and names[0].removesuffix("_shape") not in shapes:
-            self.build(first)
+        if signature.build_names is None:
+            self._mark_built(next(iter(shapes.values()), None))
         else:
-            given = {name: shapes.get(name.removesuffix("_shape")) for name in names}
-            self.build(**{name: shape for name, shape in given.items() if shape is not None})
+            call_with_shapes(self.build, signature.build_names, shapes)
 
     def get_build_config(self) -> dict | None:
         """Returns the shapes that the layer was built with, for `build_from_config`; `None` if it was not."""
@@ -541,13 +530,15 @@ class Layer(LayerState, Operation):
             *args: The arguments of `call`, with KerasTensors for tensors.
             **kwargs: The same.
         """
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
-            shapes = {
-                name: shape
-                for name, x in self._signature().arguments(args, kwargs).items()
-                if (shape := shape_of(x)) is not None
-            }
-            return _specs_of(self.compute_output_shape(*shapes.values()), self.compute_dtype)
+        signature = self._signature()
+        if signature.output_names is not None:
+            shapes = signature.shapes(args, kwargs)
+            names = signature.output_names
+            return _specs_of(call_with_shapes(self.compute_output_shape, names, shapes), self.compute_dtype)
+        return self._spec_of_call(args, kwargs)
+
+    def _spec_of_call(self, args: tuple, kwargs: dict) -> Any:
+        """The same, found by calling."""
         if self.built:
             return symbolic.compute_output_spec(self.call, *args, **kwargs)
         # Building has effects; a copy with weights that have no values does not.

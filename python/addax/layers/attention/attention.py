@@ -114,6 +114,12 @@ class Attention(Layer):
         """Returns the shape of the output."""
         return (*input_shape[0][:-1], input_shape[1][-1])
 
+    def compute_output_spec(self, *args, **kwargs):
+        # The shape alone does not tell whether the weights are wanted too.
+        if self._signature().arguments(args, kwargs).get("return_attention_scores"):
+            return self._spec_of_call(args, kwargs)
+        return super().compute_output_spec(*args, **kwargs)
+
     def _check(self, inputs: Any, mask: Any = None) -> None:
         name = type(self).__name__
         if not isinstance(inputs, list):

@@ -103,6 +103,12 @@ class ProjectedAttention(Layer):
     def _make_dropout(self) -> None:
         self._dropout_layer = Dropout(self._dropout, dtype=self.dtype_policy, seed=self.seed, name="dropout")
 
+    def compute_output_spec(self, *args, **kwargs):
+        # The shape alone does not tell whether the weights are wanted too.
+        if self._signature().arguments(args, kwargs).get("return_attention_scores"):
+            return self._spec_of_call(args, kwargs)
+        return super().compute_output_spec(*args, **kwargs)
+
     def _fuses(self, return_attention_scores: bool) -> bool:
         """Whether nobody needs the weights themselves."""
         return not return_attention_scores and self._dropout == 0
