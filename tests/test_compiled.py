@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import re
 import signal
 import threading
 import weakref
@@ -199,6 +200,59 @@ def test_reading_a_value_names_the_line():
         RuntimeError, match=r"(?s)step cannot be compiled.*test_compiled.py.*if ops.sum\(x\) > 0:.*addax.ops.cond"
     ):
         addax.compile(step)(X)
+
+
+def _by_numpy(x):
+    return np.sum(x)
+
+
+def _while(x):
+    while ops.sum(x) > 0:
+        x = x - 1
+    return x
+
+
+def _range(x):
+    for _ in range(ops.cast(ops.sum(x), "int32")):
+        x = x + 1
+    return x
+
+
+def _mask(x):
+    return x[x > 0]
+
+
+@pytest.mark.parametrize(
+    ("function", "line", "instead"),
+    [
+        (_by_numpy, "return np.sum(x)", "addax.ops.cond, switch, where, while_loop, fori_loop, scan or map"),
+        (_while, "while ops.sum(x) > 0:", "addax.ops.while_loop for a loop"),
+        (_range, 'for _ in range(ops.cast(ops.sum(x), "int32")):', "addax.ops.fori_loop, scan or map for a loop"),
+        (_mask, "return x[x > 0]", "addax.ops.switch to choose a function, take to choose elements"),
+    ],
+)
+def test_errors_name_the_users_line_and_what_to_use(function, line, instead):
+    with pytest.raises((RuntimeError, ValueError), match=re.escape(f"{function.__name__} cannot be compiled")) as error:
+        addax.compile(function)(X)
+    assert f'File "{__file__}", line ' in str(error.value)
+    assert f": {line}\n" in str(error.value)
+    assert f"Use {instead}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("budget", "error"), [("1MB", TypeError), (True, TypeError), (1.5, ValueError), (0, ValueError), (-5, ValueError)]
+)
+def test_a_memory_budget_is_a_number_of_bytes(budget, error):
+    model = addax.Sequential([addax.layers.Dense(1)])
+    for take in (lambda b: addax.compile(np.sin, memory_budget=b), lambda b: model.compile("sgd", memory_budget=b)):
+        with pytest.raises(error, match=f"memory_budget: expected .* bytes.* got {re.escape(repr(budget))}"):
+            take(budget)
+        take(1e9)  # a whole number all the same
+
+
+def test_what_is_compiled_is_a_function():
+    with pytest.raises(TypeError, match="compile: expected a function, got 3"):
+        addax.compile(3)
 
 
 def test_a_tensor_of_another_trace_is_refused():

@@ -38,7 +38,8 @@ struct Setting {
     size_t at = 0;
     while (at < text.size()) {
       const size_t end = std::min(text.find(',', at), text.size());
-      const std::string word = text.substr(at, end - at);
+      const size_t first = std::min(text.find_first_not_of(' ', at), end), last = text.find_last_not_of(' ', end - 1);
+      const std::string word = text.substr(first, first < end ? last + 1 - first : 0);
       at = end + 1;
       if (word == "none") {
         for (const Pass& p : kPasses) off.insert(p.name);

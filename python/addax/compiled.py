@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import numbers
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
@@ -80,9 +81,11 @@ class CompiledFunction:
     """
 
     def __init__(self, fn: Callable, name: str | None = None, memory_budget: int | None = None):
+        if not callable(fn):
+            raise TypeError(f"compile: expected a function, got {fn!r}")
         self._fn = fn
         self.name = name or getattr(fn, "__qualname__", type(fn).__name__)
-        self._memory_budget = memory_budget
+        self._memory_budget = check_memory_budget(memory_budget)
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
         self._last_traced: Any = None
         functools.update_wrapper(self, fn, updated=())
@@ -236,6 +239,25 @@ def compile(fn: Callable | None = None, *, name: str | None = None, memory_budge
     return CompiledFunction(fn, name, memory_budget)
 
 
+def check_memory_budget(budget: Any) -> int | None:
+    """A memory budget as an int.
+
+    Args:
+        budget: A whole number of bytes, or `None`.
+
+    Raises:
+        TypeError: If it is no number.
+        ValueError: If it is no whole number of at least one byte.
+    """
+    if budget is None:
+        return None
+    if isinstance(budget, (bool, np.bool_)) or not isinstance(budget, numbers.Real):
+        raise TypeError(f"memory_budget: expected a number of bytes, as in 500_000_000, or None, got {budget!r}")
+    if budget < 1 or int(budget) != budget:
+        raise ValueError(f"memory_budget: expected a whole number of bytes, at least 1, got {budget!r}")
+    return int(budget)
+
+
 def make_graph(fn: Callable) -> Callable:
     """Makes a function that returns the graph of `fn` instead of its result.
 
@@ -344,15 +366,30 @@ def _trace(fn: Callable, name: str, args: tuple, kwargs: dict) -> tuple[engine.T
 def _explained(error: Exception, name: str) -> Exception:
     """The error that a reading of a value met, with the line of the user's code that asked for it."""
     text = str(error)
-    if not isinstance(error, (RuntimeError, ValueError, TypeError)) or "symbolic tensor" not in text:
+    if not isinstance(error, (RuntimeError, ValueError, TypeError)) or "has no value" not in text:
         return error
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_PACKAGE)]
-    where = f' File "{frames[-1].filename}", line {frames[-1].lineno}: {frames[-1].line}' if frames else ""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_NOT_THE_USERS)]
+    line = frames[-1].line or "" if frames else ""
+    where = f' File "{frames[-1].filename}", line {frames[-1].lineno}: {line}' if frames else ""
     return type(error)(
         f"{name} cannot be compiled: {text}.{where}\nA compiled function runs its Python once, without values. Use "
-        "addax.ops.cond, where or while_loop for what depends on a value, or run it eagerly: "
-        "compile(run_eagerly=True) for a model."
+        f"{_instead_of(line)}, or run it eagerly: compile(run_eagerly=True) for a model."
     ).with_traceback(error.__traceback__)
 
 
-_PACKAGE = __file__.rsplit("/", 1)[0]
+def _instead_of(line: str) -> str:
+    """The ops for what a line of Python does with a value."""
+    words = line.split()
+    first = words[0] if words else ""
+    if first == "while":
+        return "addax.ops.while_loop for a loop that depends on a value"
+    if first == "for" or " for " in line:
+        return "addax.ops.fori_loop, scan or map for a loop over values"
+    if first in ("if", "elif", "assert") or " if " in line:
+        return "addax.ops.cond or where for a choice that depends on a value"
+    if "[" in line:
+        return "addax.ops.switch to choose a function, take to choose elements, or where to leave elements out"
+    return "addax.ops.cond, switch, where, while_loop, fori_loop, scan or map for what depends on a value"
+
+
+_NOT_THE_USERS = (__file__.rsplit("/", 1)[0], np.__file__.rsplit("/", 1)[0])

@@ -153,6 +153,17 @@ def test_map_and_fori_loop():
     assert scans(same(lambda x: ops.scan(lambda c, r: (c + ops.sum(r), c), 0, x), X)) == 1
 
 
+def test_fori_loop_between_numbers_that_are_known_when_it_runs():
+    def function(first, last, x):
+        return ops.fori_loop(first, last, lambda i, t: t + ops.cast(i, "float32") * x, x)
+
+    compiled = addax.compile(function)
+    for first, last in ((0, 3), (2, 30), (5, 5), (7, 2)):
+        bounds = np.array(first, "int32"), np.array(last, "int32")
+        np.testing.assert_array_equal(compiled(*bounds, X).numpy(), ops.convert_to_tensor(function(*bounds, X)).numpy())
+    assert len(compiled.plans) == 1
+
+
 def test_loops_in_loops():
     def function(x):
         return ops.scan(

@@ -600,6 +600,11 @@ def test_unknown_passes():
         engine.set_passes("-fast")
 
 
+def test_spaces_between_passes():
+    engine.set_passes(" -fuse , -cse ")
+    engine.set_passes("")
+
+
 def model_bits(setting: str) -> list[bytes]:
     engine.set_passes(setting)
     try:

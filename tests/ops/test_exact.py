@@ -92,6 +92,8 @@ class TestControlFlow:
         assert ops.scan(lambda c, _: (c + 1, c * 2), 0, length=3)[1].tolist() == [0, 2, 4]
         with pytest.raises(ValueError, match="length"):
             ops.scan(lambda c, _: (c, c), 0)
+        with pytest.raises(TypeError, match=r"scan: expected `f` to return a pair.* Received: float32\(2,\)"):
+            ops.scan(lambda c, r: c + r, ops.zeros((2,)), x)
 
     @pytest.mark.parametrize("n", [1, 2, 5, 8])
     @pytest.mark.parametrize("reverse", [False, True])

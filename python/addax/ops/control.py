@@ -313,8 +313,8 @@ def fori_loop(lower, upper, body_fun, init_val):
     """Calls a function for each int of a range.
 
     Args:
-        lower: The first int.
-        upper: The end, not included.
+        lower: The first int, or a tensor; in a compiled function it may be known only when that runs.
+        upper: The end, not included; the same.
         body_fun: Called with the int and the value; returns the new value.
         init_val: The first value.
 
@@ -326,6 +326,11 @@ def fori_loop(lower, upper, body_fun, init_val):
     >>> addax.ops.fori_loop(0, 5, lambda i, total: total + i, 0)
     10
     """
+    if engine.is_tracing() and any(is_symbolic(bound) for bound in (lower, upper)):
+        # As a `while_loop`: a gradient needs to know the most steps, and says so.
+        return while_loop.__wrapped__(
+            lambda i, value: i < upper, lambda i, value: (i + 1, body_fun(i, value)), (_tensors(lower), init_val)
+        )[1]
     lower, n = int(lower), int(upper) - int(lower)
     if n <= 0:
         return init_val
@@ -538,10 +543,20 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
         raise ValueError(f"scan: length={length}, but xs have size {n} along the first axis")
     if n == 0:
         return init, None
+
+    def step(carry: Any, x: Any) -> tuple[Any, Any]:
+        result = f(carry, x)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise TypeError(
+                "scan: expected `f` to return a pair, the next carry and an output (which may be None). "
+                f"Received: {_text(result) if isinstance(result, Tensor) else repr(result)}"
+            )
+        return tuple(result)
+
     if _one_row_tells((xs, init)):
-        carry, y = f(init, _row(xs, 0))
+        carry, y = step(init, _row(xs, 0))
         return carry, _stacked([_tensors(y)] * n)
-    return run_steps(f, init, n, *_rows_of(xs), reverse)
+    return run_steps(step, init, n, *_rows_of(xs), reverse)
 
 
 @op("core.AssociativeScan", inputs="f elems")

@@ -17,7 +17,7 @@ import numpy as np
 from addax import config, engine, ops, optimizers, tree
 from addax.autograd import GradientTape
 from addax.callbacks.callback_list import CallbackList, pythonify_logs
-from addax.compiled import CompiledFunction
+from addax.compiled import CompiledFunction, check_memory_budget
 from addax.distribution import distribution
 from addax.distribution.placement import lay_out_batch
 from addax.metrics.reduction_metrics import Mean
@@ -146,6 +146,7 @@ class Trainer:
                 f"`steps_per_execution` must be an integer of at least 1. "
                 f"Received: steps_per_execution={steps_per_execution}"
             )
+        memory_budget = check_memory_budget(memory_budget)
         if memory_budget is not None and (run_eagerly or jit_compile is False):
             raise ValueError(
                 "`memory_budget` is kept by compiled steps; leave out `run_eagerly` and `jit_compile=False`."

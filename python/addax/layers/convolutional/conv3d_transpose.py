@@ -15,9 +15,9 @@ class Conv3DTranspose(BaseConvTranspose):
         kernel_size: Extent of the filters: an int or a tuple of three.
         strides: By how much the output is larger: an int or a tuple of three.
         padding: `"valid"`: none; `"same"`: so that the output is as large as the input times the strides.
+        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
         output_padding: What to add to the size of the output: an int or a tuple of three; found from the other
             arguments if not given.
-        data_format: `"channels_last"` or `"channels_first"`; that of `addax.config` if not given.
         dilation_rate: Distance of neighbouring taps: an int or a tuple of three.
         activation: Function of the output, or its name; none if not given.
         use_bias: Whether to add a bias.
@@ -49,8 +49,8 @@ class Conv3DTranspose(BaseConvTranspose):
         kernel_size: Any,
         strides: Any = (1, 1, 1),
         padding: str = "valid",
-        output_padding: Any = None,
         data_format: str | None = None,
+        output_padding: Any = None,
         dilation_rate: Any = (1, 1, 1),
         activation: Any = None,
         use_bias: bool = True,
