@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/fetch.h"
 #include "core/parallel.h"
 #include "core/runtime.h"
 #include "core/stream.h"
@@ -117,11 +118,7 @@ void transpose_tile(char* dst, int64_t dst_step, const char* src, int64_t src_st
   char* rows = direct ? dst : tile;
   const int64_t step = direct ? dst_step : kLine;
   for (int c = 0; c < high; c += L) {
-    for (int i = 0; i < L; ++i) {
-      const char* ahead = then + (c + i) * src_step;
-      for (int at = 0; at < wide * N; at += 64) __builtin_prefetch(ahead + at, 0, 2);
-      __builtin_prefetch(ahead + wide * N - 1, 0, 2);
-    }
+    for (int i = 0; i < L; ++i) fetch_far(then + (c + i) * src_step, wide * N);
     for (int r = 0; r < wide; r += L) {
       const char* from = src + c * src_step + r * N;
       char* to = rows + r * step + c * N;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/copy.h"
+#include "core/fetch.h"
 #include "core/stream.h"
 #include "cpu/kernels.h"
 #include "cpu/simd/half.h"
@@ -320,12 +321,6 @@ struct Input {
 
 void fetch(const char* data, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i);
-}
-
-// The same into the second cache.
-void fetch_far(const char* data, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i, 0, 2);
-  __builtin_prefetch(data + bytes - 1, 0, 2);
 }
 
 // Brings the inputs of each box into contiguous values of the wanted dtype and calls the tile function.

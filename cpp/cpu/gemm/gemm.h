@@ -125,10 +125,6 @@ struct PackedTiles {
   }
 };
 
-}  // namespace detail
-
-namespace detail {
-
 // Of a block: a panel of b so many rows deep stays in the first cache, or comes from the second one as fast as it is
 // used.
 constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 320;
@@ -149,10 +145,10 @@ struct Cut {
     const int64_t work = m * panels.columns * k;
     const int64_t wanted =
         std::max({int64_t(work < kLeastWork ? 1 : 2), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
-    const Cut cut = best(m, k, panels, packed, wanted, ceil_div(k, kDepth));
-    if (cut.parts > 1) return cut;
     // More groups and chunks than keep all threads busy cost time.
-    return best(m, k, panels, packed, std::min(wanted, std::max(kTasks, kTasksPerThread * num_threads())), 1);
+    const int64_t enough = std::max(kTasks, kTasksPerThread * num_threads());
+    const Cut cut = best(m, k, panels, packed, wanted, ceil_div(k, kDepth));
+    return cut.parts > 1 || wanted <= enough ? cut : best(m, k, panels, packed, enough, 1);
   }
 
  private:

@@ -38,7 +38,6 @@ class CallSignature:
         self.takes_mask = "mask" in keywords
         # input -> the parameter that takes its mask
         self.masks = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in keywords}
-        self.mask_names = frozenset({"mask", *self.masks.values()})
         self.makes_mask = cls.compute_mask is not base.compute_mask
         # The parameters of methods that take the shapes of a call; None: not written by the class.
         self.build_names = None if cls.build is base.build else _parameters(cls.build)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from addax import ops, random
-from addax.layers.layer import Layer
+from addax.layers.attention.base_attention import BaseAttention
 
 
-class Attention(Layer):
+class Attention(BaseAttention):
     """Dot-product attention of sequences, without projections.
 
     Inputs are a list `[query, value]` or `[query, value, key]` of shapes `(batch, queries, dim)`, `(batch, keys,
@@ -113,12 +113,6 @@ class Attention(Layer):
     def compute_output_shape(self, input_shape: list) -> tuple:
         """Returns the shape of the output."""
         return (*input_shape[0][:-1], input_shape[1][-1])
-
-    def compute_output_spec(self, *args, **kwargs):
-        # The shape alone does not tell whether the weights are wanted too.
-        if self._signature().arguments(args, kwargs).get("return_attention_scores"):
-            return self._spec_of_call(args, kwargs)
-        return super().compute_output_spec(*args, **kwargs)
 
     def _check(self, inputs: Any, mask: Any = None) -> None:
         name = type(self).__name__

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from addax import constraints, initializers, ops, regularizers
+from addax.layers.attention.base_attention import BaseAttention
 from addax.layers.core.einsum_dense import EinsumDense
-from addax.layers.layer import Layer
 from addax.layers.regularization.dropout import Dropout
 
 
-class ProjectedAttention(Layer):
+class ProjectedAttention(BaseAttention):
     """Arguments, masks and configs of `MultiHeadAttention` and `GroupedQueryAttention`.
 
     Args:
@@ -102,12 +102,6 @@ class ProjectedAttention(Layer):
 
     def _make_dropout(self) -> None:
         self._dropout_layer = Dropout(self._dropout, dtype=self.dtype_policy, seed=self.seed, name="dropout")
-
-    def compute_output_spec(self, *args, **kwargs):
-        # The shape alone does not tell whether the weights are wanted too.
-        if self._signature().arguments(args, kwargs).get("return_attention_scores"):
-            return self._spec_of_call(args, kwargs)
-        return super().compute_output_spec(*args, **kwargs)
 
     def _fuses(self, return_attention_scores: bool) -> bool:
         """Whether nobody needs the weights themselves."""
