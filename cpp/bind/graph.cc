@@ -226,14 +226,16 @@ void bind_graph(py::module_& m) {
           "states", [](const Trace& t) { return States(t.states()); }, "The variables behind the graph's states.")
       .def(
           "plan",
-          [](const Trace& t, Graph graph, std::optional<int64_t> budget) {
+          [](const Trace& t, Graph graph, std::optional<int64_t> budget, const std::string& without) {
             Device device = t.device();
             if (graph.inputs.empty() && !device.has_runtime()) device = current_device();
-            graph = budget ? fit_memory(std::move(graph), *budget, t.states(), device) : optimize(std::move(graph));
+            graph = budget ? fit_memory(std::move(graph), *budget, t.states(), device)
+                           : optimize(std::move(graph), without);
             return std::make_unique<Plan>(std::move(graph), t.states(), device);
           },
-          py::arg("graph"), py::arg("memory_budget") = py::none(),
-          "A plan of the finished graph, after the passes; of at most `memory_budget` bytes for arena and results.");
+          py::arg("graph"), py::arg("memory_budget") = py::none(), py::arg("without") = "",
+          "A plan of the finished graph, after the passes; of at most `memory_budget` bytes for arena and results, or "
+          "after all passes but the one named.");
 
   py::class_<StartedRun>(m, "StartedRun", "A run of a plan that goes on beside the thread that started it.")
       .def(

@@ -6,6 +6,7 @@ results, and errors that say which line cannot be traced.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import numbers
@@ -78,14 +79,16 @@ class CompiledFunction:
         fn: The function.
         name: What messages call it.
         memory_budget: How many bytes a run may take for inner values and results.
+        without: A pass to leave out.
     """
 
-    def __init__(self, fn: Callable, name: str | None = None, memory_budget: int | None = None):
+    def __init__(self, fn: Callable, name: str | None = None, memory_budget: int | None = None, without: str = ""):
         if not callable(fn):
             raise TypeError(f"compile: expected a function, got {fn!r}")
         self._fn = fn
         self.name = name or getattr(fn, "__qualname__", type(fn).__name__)
         self._memory_budget = check_memory_budget(memory_budget)
+        self._without = without
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
         self._last_traced: Any = None
         functools.update_wrapper(self, fn, updated=())
@@ -153,7 +156,8 @@ class CompiledFunction:
         results = entry.plan.run_rows(rows.data, rows.order, start, stop)
         return entry.pack(results) if stop == rows.stop else self(next(iter(rows.part(whole, 1))))
 
-    def _entry(self, args: tuple, kwargs: dict) -> tuple[_Entry, list[Tensor]]:
+    def _key(self, args: tuple, kwargs: dict) -> tuple[tuple, list[Tensor]]:
+        """What plans are kept by, and the tensors that one is run with."""
         structure = (args, kwargs) if kwargs else args
         signature = engine.signature(structure)
         if signature is None:
@@ -164,12 +168,20 @@ class CompiledFunction:
             key = (text, rest, *_settings())
         if not tensors:
             key = (*key, engine.current_device())  # where a function of nothing computes
+        return key, tensors
+
+    def _entry(self, args: tuple, kwargs: dict) -> tuple[_Entry, list[Tensor]]:
+        key, tensors = self._key(args, kwargs)
         entry = self._entries.get(key)
         if entry is None or not entry.plan.is_current:
             entry = self._build(key, entry, args, kwargs)
         else:
-            self._entries.move_to_end(key)
+            self._used(key)
         return entry, tensors
+
+    def _used(self, key: tuple) -> None:
+        with contextlib.suppress(KeyError):  # another thread has just put it out
+            self._entries.move_to_end(key)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -178,7 +190,7 @@ class CompiledFunction:
         global _builds
         trace, graph, structure, leaves = _trace(self._fn, self.name, args, kwargs)
         try:
-            plan = engine.plan(trace, graph, self._memory_budget)
+            plan = engine.plan(trace, graph, self._memory_budget, self._without)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
         entry = _Entry(plan, structure, leaves)

@@ -49,12 +49,15 @@ def no_gc():
 
 
 @pytest.mark.parametrize("make", [sequential, deferred, graph, Sub], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("use", ["built", "called", "recorded", "trained"])
+@pytest.mark.parametrize("use", ["built", "called", "replayed", "recorded", "trained"])
 def test_a_model_dies_with_its_last_reference(make, use, no_gc):
     model = make()
     if use == "called":
         model(X)
         model(X, training=True)
+    elif use == "replayed":
+        for _ in range(4):
+            model(X)
     elif use == "recorded":
         with addax.GradientTape() as tape:
             loss = ops.sum(model(X, training=True))

@@ -114,7 +114,7 @@ def test_drawing_and_training_overlap():
             computed.append(spent)
             yield batch
 
-    model = wide(units=4096)
+    model = wide(units=16384)
     model.fit(batches(3), verbose=0)
     model.fit(waiting(), verbose=0)
     assert min(computed[1:]) >= 0.002  # seconds of processors' time; a step takes several times as long

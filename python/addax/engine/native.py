@@ -134,15 +134,16 @@ def devices(kind: str | None = None) -> list[str]:
     return [name for name in _core.devices() if kind in (None, name.partition(":")[0])]
 
 
-def plan(trace: Trace, graph: Graph, memory_budget: int | None = None) -> Plan:
+def plan(trace: Trace, graph: Graph, memory_budget: int | None = None, without: str = "") -> Plan:
     """A plan of a finished trace's graph.
 
     Args:
         trace: The trace.
         graph: Its graph.
         memory_budget: The most bytes that a run may take for inner values and results; `None`: what it takes.
+        without: A pass to leave out where there is no budget.
 
     Raises:
         ValueError: If the budget cannot be kept.
     """
-    return trace.plan(graph, memory_budget)
+    return trace.plan(graph, memory_budget, without)

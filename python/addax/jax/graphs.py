@@ -31,13 +31,14 @@ def function_of(graph: Graph) -> Callable:
     return function
 
 
-def plan(trace: Trace, graph: Graph, memory_budget: int | None = None) -> Plan:
+def plan(trace: Trace, graph: Graph, memory_budget: int | None = None, without: str = "") -> Plan:
     """A plan of a finished trace's graph.
 
     Args:
         trace: The trace.
         graph: Its graph.
         memory_budget: None: XLA places values, and does not take a budget.
+        without: A pass of the native engine to leave out; XLA has its own.
 
     Raises:
         ValueError: If there is a budget.

@@ -6,6 +6,7 @@ Creating weights, calling and configs are in `layer.py`.
 from __future__ import annotations
 
 import operator
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ _LEAVES = frozenset(
     {bool, int, float, str, bytes, type(None), type, type(lambda: 0), type(len), Tensor, InputSpec, DTypePolicy}
 )
 # Attributes of the base that are no members; setting one does not change the members.
-_OWN = frozenset(
+BOOKKEEPING = frozenset(
     {
         "_accepted",
         "_build_shapes",
@@ -42,6 +43,7 @@ _OWN = frozenset(
         "_losses_token",
         "_nodes",
         "_nodes_by_depth",
+        "_on_change",
         "_operations_by_depth",
         "_outputs",
         "_outputs_struct",
@@ -50,6 +52,10 @@ _OWN = frozenset(
         "_weights",
         "built",
     }
+)
+# Attributes of models that say nothing of what a call computes; training sets them.
+_OF_TRAINING = frozenset(
+    {"_compiled", "_steps", "history", "optimizer", "stop_evaluating", "stop_predicting", "stop_training"}
 )
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
@@ -84,7 +90,7 @@ class _Members:
     def _attributes(self, layer: LayerState) -> Iterator[Any]:
         """The attributes and what the lists, tuples, dicts and sets among them hold, without leaves."""
         for name, value in vars(layer).items():
-            if type(value) not in _LEAVES and name not in _OWN:
+            if type(value) not in _LEAVES and name not in BOOKKEEPING:
                 if isinstance(value, _CONTAINERS):
                     yield from self._contents(value)
                 else:
@@ -115,21 +121,28 @@ class LayerState:
     """The half of `Layer` that holds its variables and nested layers, found by looking through its attributes."""
 
     _found: _Members | None = None
+    _on_change: weakref.WeakSet | None = None  # whose `forget` is called when an attribute changes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _OWN:
-            self.__dict__["_found"] = None
+        if name not in BOOKKEEPING:
+            self._changes(name)
         object.__setattr__(self, name, value)
 
-    def __delattr__(self, name: str) -> None:
+    def _changes(self, name: str) -> None:
         self.__dict__["_found"] = None
+        if self._on_change and name not in _OF_TRAINING:
+            for listener in tuple(self._on_change):
+                listener.forget()
+
+    def __delattr__(self, name: str) -> None:
+        self._changes(name)
         value = self.__dict__.get(name)
         if isinstance(value, Variable):
             self._weights = [v for v in self._weights if v is not value]
         object.__delattr__(self, name)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_found": None}
+        return {**self.__dict__, "_found": None, "_on_change": None}
 
     def _members(self) -> _Members:
         found = self._found

@@ -12,11 +12,12 @@ from addax.layers.layer import Layer
 from addax.models.functional_config import graph_config, has_graph_constructor
 from addax.models.inputs import fit_rank
 from addax.models.model import Model
+from addax.models.replay import Replayed
 from addax.ops.function import Function
 from addax.ops.keras_tensor import KerasTensor
 
 
-class Functional(Function, Model):
+class Functional(Replayed, Function, Model):
     """A model made of the graph between inputs and outputs; what `Model(inputs, outputs)` returns.
 
     Args:

@@ -11,11 +11,12 @@ from addax.layers.core.input_layer import InputLayer
 from addax.layers.layer import Layer
 from addax.models.inputs import fit_rank
 from addax.models.model import Model
+from addax.models.replay import Replayed
 from addax.ops.keras_tensor import KerasTensor
 from addax.variables import layer_scope
 
 
-class Sequential(Model):
+class Sequential(Replayed, Model):
     """A stack of layers, each fed with the output of the one before.
 
     The weights are made when the shape of the input is known: at once if the first element is an `Input`, otherwise in
