@@ -37,6 +37,7 @@ Tensor convert(py::handle value, const std::string& dtype);
 /// or sequence.
 Tensor convert_operand(PyObject* value, const Tensor& other);
 py::object to_numpy(const Tensor& tensor);
+py::object copy_to_numpy(const Tensor& tensor);
 py::object value_of(const AttrValue& value);
 /// (name, value) of each attribute.
 py::tuple attrs_of(const Attrs& attrs);

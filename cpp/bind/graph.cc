@@ -147,8 +147,10 @@ void bind_graph(py::module_& m) {
           py::arg("variables"),
           "Variables behind states that are only read become consts: (graph, positions of the other states, variables "
           "by the number of the const).")
-      .def("__str__", &to_text)
-      .def("__repr__", &to_text)
+      .def("__str__", [](const Graph& g) { return to_text(g); })
+      .def("__repr__", [](const Graph& g) { return to_text(g); })
+      .def(
+          "text", [](const Graph& g) { return to_text(g, true); }, "The text with all values of all consts.")
       .def("__eq__", [](const Graph& a, const Graph& b) { return a == b; })
       .def("__hash__", &hash_of)
       .def("__len__", [](const Graph& g) { return g.eqns.size(); })
@@ -304,6 +306,7 @@ void bind_graph(py::module_& m) {
         "(bytes, other leaves, tensors) of tuples and lists of tensors and plain values; None for anything else.");
   m.def("run_pass", &run_pass, py::arg("name"), py::arg("graph"), "What one pass makes of a graph.");
   m.def("pass_names", &pass_names, "The passes, in order.");
+  m.def("switches", &switches, "What set_passes can switch off: the passes, and what the planner does.");
   m.def("set_passes", &set_passes, py::arg("setting"), "Switches passes off: '-fuse,-cse', 'none', or '' for all on.");
   m.def(
       "active_trace", [] { return static_cast<Trace*>(active_tracer); }, py::return_value_policy::reference,

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
+#include <map>
 
 #include "addax/ops/elementwise.h"
 #include "bind/bind.h"
@@ -190,8 +191,12 @@ Tensor from_dlpack(const py::object& array) {
 // -- NumPy
 
 py::dtype numpy_dtype(Dtype dtype) {
-  if (dtype == Dtype::BFloat16) return py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"));
-  return py::dtype(std::string(name_of(dtype)));
+  static auto* made = new std::map<Dtype, py::dtype>;  // by the lock of the interpreter; never freed
+  const auto it = made->find(dtype);
+  if (it != made->end()) return it->second;
+  py::dtype found = dtype == Dtype::BFloat16 ? py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"))
+                                             : py::dtype(std::string(name_of(dtype)));
+  return made->emplace(dtype, std::move(found)).first->second;
 }
 
 Dtype dtype_of(const py::dtype& dtype) {
@@ -214,7 +219,7 @@ Tensor from_numpy(py::array array) {
                      "' has no tensor equivalent; expected numbers or bool. Strings, objects and dates must be encoded "
                      "as numbers first");
   }
-  if (!py::cast<bool>(array.dtype().attr("isnative")))
+  if (const char order = array.dtype().byteorder(); order != '=' && order != '|')
     array = array.attr("astype")(array.dtype().attr("newbyteorder")("="));
   const int64_t size = size_of(dtype);
   Shape shape;
@@ -296,6 +301,14 @@ py::object to_numpy(const Tensor& x) {
   const py::capsule owner(new Tensor(x.detach()), [](void* p) { delete static_cast<Tensor*>(p); });
   py::array out(numpy_dtype(x.dtype()), shape, strides, data, owner);
   py::detail::array_proxy(out.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return std::move(out);
+}
+
+py::object copy_to_numpy(const Tensor& x) {
+  const OnHost host;
+  const Tensor c = (x.device().has_runtime() ? x.to(Device{}) : x).contiguous();
+  py::array out(numpy_dtype(x.dtype()), std::vector<py::ssize_t>(x.shape().begin(), x.shape().end()));
+  if (c.nbytes() > 0) std::memcpy(out.mutable_data(), c.raw(), static_cast<size_t>(c.nbytes()));
   return std::move(out);
 }
 

@@ -343,6 +343,7 @@ void bind_tensor(py::module_& m) {
              return reshape(x, s);
            })
       .def("numpy", &to_numpy, "The values as a NumPy array that shares memory with this tensor and cannot be written.")
+      .def("copy_to_numpy", &copy_to_numpy, "The values as a NumPy array with memory of its own.")
       .def("item", &item, "The value of a one-element tensor as a Python number.")
       .def("tolist", [](const Tensor& x) { return to_numpy(x).attr("tolist")(); })
       .def("__getitem__", &getitem)

@@ -123,11 +123,18 @@ void dot_rows(const T* a, int64_t row_step, int64_t k, const T* x, T* y) {
 // belongs to a but at the very end: there they are read one by one.
 template <class T>
 void narrow_vector(int64_t m, int64_t k, const T* a, int64_t col_step, const T* x, int64_t x_step, T* y) {
-  constexpr int64_t kL = kLanes<T>;
-  const Run whole{0, col_step > 0 ? std::max<int64_t>(0, k - ceil_div(kL - m, col_step)) : 0};
+  using S = Simd<T>;
+  constexpr int64_t kL = kLanes<T>, kChains = 4;  // of sums, which else would wait for each other
+  const int64_t whole = col_step > 0 ? std::max<int64_t>(0, k - ceil_div(kL - m, col_step)) : 0;
+  typename S::Vector sums[kChains] = {};
+  int64_t p = 0;
+  for (; p + kChains <= whole; p += kChains)
+#pragma GCC unroll 4
+    for (int64_t c = 0; c < kChains; ++c) sums[c] += S::load(a + (p + c) * col_step) * x[(p + c) * x_step];
+  for (; p < whole; ++p) sums[0] += S::load(a + p * col_step) * x[p * x_step];
   T sum[kL];
-  tile<T, 1, 1>(x, 0, x_step, {&whole, 1}, a, col_step, sum, 0, false);
-  for (int64_t p = whole.length; p < k; ++p)
+  S::store(sum, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (; p < k; ++p)
     for (int64_t j = 0; j < m; ++j) sum[j] += a[p * col_step + j] * x[p * x_step];
   std::copy_n(sum, m, y);
 }
@@ -187,11 +194,11 @@ template <class T>
 void matrix_vector(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_step, T* y) {
   const int64_t tasks = ceil_div(m * k, kTaskWork);
   if (a.col_step != 1 && a.row_step == 1) {
-    constexpr int64_t kMost = 2048, kParts = 8, kGroup = kWide * kLanes<T>;
+    constexpr int64_t kMost = 2048, kPartWork = 1 << 18, kMostParts = 8, kGroup = kWide * kLanes<T>;
     if (m <= kMost && tasks > 1) {
       // Cut along the sums: each thread then reads memory from end to end. Parts of the rows would lie in a part of the
-      // sets of its cache.
-      const int64_t parts = std::min(tasks, kParts);
+      // sets of its cache. The sums of a part go from one core to another, which takes as long as reading 50 KB.
+      const int64_t parts = std::clamp<int64_t>(m * k / kPartWork, 2, kMostParts);
       Scratch<T> sums(parts * m, "matmul");
       parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
         for (int64_t part = begin; part < end; ++part) {

@@ -39,14 +39,14 @@ struct Graph {
   int results() const { return static_cast<int>(outputs.size()) - states; }
 };
 
-/// Readable text: one line a var or eqn, ids numbered in order of appearance. Equal graphs give equal text.
-ADDAX_API std::string to_text(const Graph& graph);
-/// The graph of a text, with `sizes` for the names in it. Throws ValueError naming the line. Consts of more than 16
-/// values have no text and cannot be read back.
+/// Readable text: one line a var or eqn, ids numbered in order of appearance. Equal graphs give equal text. Of consts
+/// with more than 16 values it says how many they are, unless all are asked for; only then it can be read back.
+ADDAX_API std::string to_text(const Graph& graph, bool all_values = false);
+/// The graph of a text, with `sizes` for the names in it. Throws ValueError naming the line.
 ADDAX_API Graph parse_graph(std::string_view text, const Sizes& sizes = {});
 /// The same from where the lexer is, to the graph's end; consts may be any of `tensors`.
 Graph parse_graph(Lexer& lexer, Span<const Tensor> tensors);
-/// Whether a const has text.
+/// Whether a const has text that is short.
 bool has_text(const Tensor& value);
 /// Equality and hash up to the numbering of vars.
 ADDAX_API bool operator==(const Graph& a, const Graph& b);

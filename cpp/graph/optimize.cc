@@ -24,6 +24,8 @@ constexpr Pass kPasses[] = {
     {"epilogue", join_epilogues, true}, {"reduce", join_reductions, true},     {"rows", scatter_in_updates, true},
     {"join", join_updates, true},
 };
+// What the planner does where it is not switched off.
+constexpr const char* kPlanning[] = {"view", "in_place"};
 
 struct Setting {
   std::mutex mutex;
@@ -42,14 +44,16 @@ struct Setting {
       const std::string word = text.substr(first, first < end ? last + 1 - first : 0);
       at = end + 1;
       if (word == "none") {
-        for (const Pass& p : kPasses) off.insert(p.name);
+        for (const std::string& name : switches()) off.insert(name);
         continue;
       }
       bool known = false;
-      for (const Pass& p : kPasses) known = known || word == std::string("-") + p.name;
+      std::string names;
+      for (const std::string& name : switches()) {
+        known = known || word == "-" + name;
+        names += (names.empty() ? "-" : ", -") + name;
+      }
       if (!known) {
-        std::string names;
-        for (const Pass& p : kPasses) names += std::string(names.empty() ? "-" : ", -") + p.name;
         fail<ValueError>("ADDAX_PASSES: expected none or a list of ", names, ", got '", word, "'");
       }
       off.insert(word.substr(1));
@@ -97,6 +101,11 @@ Graph optimize(Graph graph, std::string_view without) {
   return graph;
 }
 
+bool is_switched_off(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(setting().mutex);
+  return setting().off.count(name) > 0;
+}
+
 Graph run_pass(std::string_view name, Graph graph) {
   std::string names;
   for (const Pass& p : kPasses) {
@@ -109,6 +118,12 @@ Graph run_pass(std::string_view name, Graph graph) {
 std::vector<std::string> pass_names() {
   std::vector<std::string> names;
   for (const Pass& p : kPasses) names.push_back(p.name);
+  return names;
+}
+
+std::vector<std::string> switches() {
+  std::vector<std::string> names = pass_names();
+  names.insert(names.end(), std::begin(kPlanning), std::end(kPlanning));
   return names;
 }
 

@@ -47,14 +47,19 @@ Graph join_updates(Graph graph);
 /// that was found. Bits stay. Nothing may merge eqns after it.
 ADDAX_API Graph fit_memory(Graph graph, int64_t budget, const std::vector<State>& states, Device device);
 
-/// Runs all passes but those that ADDAX_PASSES switches off ("-fuse,-cse"; "none" for all) and one more, if named.
+/// Runs all passes but those that are switched off and one more, if named.
 ADDAX_API Graph optimize(Graph graph, std::string_view without = {});
 /// One pass by name, one of pass_names(). Throws ValueError for an unknown name.
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.
 ADDAX_API std::vector<std::string> pass_names();
-/// As the environment variable. Throws ValueError for an unknown name.
+/// What can be switched off: the passes, and of planning `view` (reshapes, slices, ... as layouts of what they read) and
+/// `in_place` (results where an input lies that nobody reads any more).
+ADDAX_API std::vector<std::string> switches();
+/// Switches off what is listed ("-fuse,-cse"; "none" for all), and all else on. The environment variable ADDAX_PASSES
+/// does so at start. Throws ValueError for an unknown name.
 ADDAX_API void set_passes(const std::string& setting);
+bool is_switched_off(const std::string& name);
 
 /// Takes the arguments away that none of the graphs reads; returns the positions of the others.
 std::vector<size_t> drop_unread_inputs(std::vector<Graph>& graphs);

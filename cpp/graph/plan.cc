@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "graph/body.h"
+#include "graph/passes.h"
 #include "graph/run.h"
 #include "ops/control.h"
 #include "ops/count.h"
@@ -107,6 +108,13 @@ class Planner {
     }
   }
 
+  int copied(int location) {
+    const Location from = at(location);
+    const int to = fresh(Place::Arena, 0, from.layout.shape, from.dtype);
+    if (numel(from.layout.shape) > 0) add_copy(location, to);
+    return to;
+  }
+
   void add_copy(int from, int to) {
     Step s;
     s.in = {from};
@@ -130,8 +138,7 @@ class Planner {
         copy = fresh(Place::Const, static_cast<int>(plan_.consts_.size()), l.layout.shape, l.dtype);
         plan_.consts_.push_back(made);
       } else {
-        copy = fresh(Place::Arena, 0, l.layout.shape, l.dtype);
-        add_copy(location, copy);
+        copy = copied(location);
       }
     }
     return copy;
@@ -142,7 +149,8 @@ class Planner {
     if (e.op->view && spec(e.in[0]).dtype == spec(e.out[0]).dtype &&
         e.op->view(at(home(e.in[0])).layout, spec(e.out[0]).shape, e.settings(), layout)) {
       const int source = home(e.in[0]);
-      home(e.out[0]) = add_location(buffer_of_[static_cast<size_t>(source)], layout, at(source).dtype);
+      const int view = add_location(buffer_of_[static_cast<size_t>(source)], layout, at(source).dtype);
+      home(e.out[0]) = keeps_views_ ? view : copied(view);
       return;
     }
     Step s;
@@ -186,6 +194,7 @@ class Planner {
 
   // Whether the step's output may lie where its input does: every element is read before it is written.
   bool may_overwrite(const Step& s, int output, int input_buffer) {
+    if (!works_in_place_) return false;
     for (size_t k = 0; k < s.in.size(); ++k) {
       if (s.in[k] < 0 || buffer_id(s.in[k]) != input_buffer) continue;
       const Location &in = at(s.in[k]), &out = at(s.out[static_cast<size_t>(output)]);
@@ -381,6 +390,7 @@ class Planner {
   std::map<int, std::pair<int, int>> writers_;
   std::vector<int> late_states_;
   int64_t made_ = 0;
+  const bool keeps_views_ = !is_switched_off("view"), works_in_place_ = !is_switched_off("in_place");
 };
 
 Plan::Plan(Graph body, Device device) : graph_(std::move(body)), device_(device) { Planner(*this).run(); }

@@ -32,7 +32,7 @@ bool is_uniform(const Tensor& t) {
 
 class Writer {
  public:
-  explicit Writer(const Graph& g) : g_(g), number_(g.vars.size(), -1) {}
+  Writer(const Graph& g, bool all_values) : g_(g), all_values_(all_values), number_(g.vars.size(), -1) {}
 
   std::string text() {
     out_ << "graph(";
@@ -74,7 +74,7 @@ class Writer {
       out_ << "all ";
       return write_values(t.view({{}, {}, t.layout().offset}));
     }
-    if (t.numel() > kShownValues) {
+    if (!all_values_ && t.numel() > kShownValues) {
       out_ << '<' << t.numel() << " values>";
       return;
     }
@@ -119,6 +119,7 @@ class Writer {
   }
 
   const Graph& g_;
+  bool all_values_;
   std::vector<int> number_;
   int next_ = 0;
   std::ostringstream out_;
@@ -236,7 +237,7 @@ class Reader final : public KnownDims {
   }
 
   Tensor const_value(const Spec& spec) {
-    if (in_.accept("<")) in_.wrong("a const of many values has no text");
+    if (in_.accept("<")) in_.wrong("expected the values of a const, as Graph.text() writes them");
     if (in_.accept("tensor")) {
       const uint64_t number = in_.natural();
       if (number >= tensors_.size()) in_.wrong("there is no tensor " + std::to_string(number));
@@ -409,7 +410,7 @@ class Reader final : public KnownDims {
 }  // namespace
 
 bool has_text(const Tensor& value) { return is_uniform(value) || value.numel() <= kShownValues; }
-std::string to_text(const Graph& graph) { return Writer(graph).text(); }
+std::string to_text(const Graph& graph, bool all_values) { return Writer(graph, all_values).text(); }
 Graph parse_graph(std::string_view text, const Sizes& sizes) {
   Lexer lexer(text, &sizes);
   return parse_graph(lexer, {});

@@ -180,8 +180,9 @@ class CompiledFunction:
         return entry, tensors
 
     def _used(self, key: tuple) -> None:
-        with contextlib.suppress(KeyError):  # another thread has just put it out
-            self._entries.move_to_end(key)
+        if len(self._entries) > 1:
+            with contextlib.suppress(KeyError):  # another thread has just put it out
+                self._entries.move_to_end(key)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -299,7 +300,8 @@ def make_graph(fn: Callable) -> Callable:
 
 
 def _settings() -> tuple:
-    return config.floatx(), config.epsilon(), scopes.autocast, scopes.distribution
+    here = scopes.__dict__
+    return config.floatx(), config.epsilon(), here["autocast"], here["distribution"]
 
 
 def _frozen(x: Any, tensors: list[Tensor]) -> Any:

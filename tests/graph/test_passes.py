@@ -605,6 +605,57 @@ def test_spaces_between_passes():
     engine.set_passes("")
 
 
+CONSTS = {
+    "float32": [0.1, -0.0, np.nan, np.inf, -np.inf, 1e-45, 3.4e38, *range(20)],
+    "float64": [0.1, -0.0, np.nan, np.inf, 5e-324, 1.7e308, *range(20)],
+    "float16": [0.1, -0.0, np.nan, np.inf, 6e-8, *range(20)],
+    "bfloat16": [0.1, -0.0, np.nan, np.inf, 1e-40, *range(20)],
+    "int64": [2**63 - 1, -(2**63), *range(20)],
+    "uint64": [2**64 - 1, *range(20)],
+    "int8": [-128, 127, *range(20)],
+    "bool": [True, False] * 10,
+}
+
+
+@pytest.mark.parametrize("dtype", CONSTS)
+def test_consts_of_many_values_have_text(dtype):
+    whole = dtype if "int" in dtype else "float64"
+    values = addax.ops.convert_to_tensor(np.array(CONSTS[dtype], whole), dtype)
+    graph = addax.make_graph(lambda x: addax.ops.where(x, values, values[::-1]))(np.ones(values.shape, bool))
+    assert f"<{values.size} values>" in str(graph)
+    with pytest.raises(ValueError, match=r"expected the values of a const, as Graph.text\(\) writes them"):
+        engine.Graph.parse(str(graph))
+    assert engine.Graph.parse(graph.text()) == graph
+
+
+def test_what_the_planner_does_can_be_switched_off():
+    def f(x):
+        y = addax.ops.transpose(addax.ops.reshape(x, (4, 6)))
+        return addax.ops.cumsum(addax.ops.sort(y, axis=0), axis=1)[1:]
+
+    v = addax.Variable(np.ones(5, "float32"))
+
+    def g(x):
+        v.assign(addax.ops.sin(v + x))
+        return addax.ops.sum(v)
+
+    x, found = np.arange(24.0, dtype="float32"), {}
+    for setting in ("", "-view", "-in_place"):
+        engine.set_passes(setting)
+        v.assign(np.ones(5))
+        try:
+            viewing, assigning = addax.compile(f), addax.compile(g)
+            bits = viewing(x).numpy().tobytes(), assigning(np.float32(2)).numpy().tobytes(), v.numpy().tobytes()
+            copies = [str(fn.plans[0]).count("copy(") for fn in (viewing, assigning)]
+        finally:
+            engine.set_passes("")
+        found[setting] = bits, copies
+    (bits, (views, states)), (bits_1, (copied, _)), (bits_2, (_, moved)) = found.values()
+    assert bits == bits_1 == bits_2
+    assert copied > views
+    assert moved > states == 0
+
+
 def model_bits(setting: str) -> list[bytes]:
     engine.set_passes(setting)
     try:
@@ -632,7 +683,7 @@ def model_bits(setting: str) -> list[bytes]:
         engine.set_passes("")
 
 
-@pytest.mark.parametrize("name", [*engine.pass_names(), "none"])
+@pytest.mark.parametrize("name", [*engine.switches(), "none"])
 def test_a_model_trains_to_the_same_bits_without_a_pass(name):
     assert model_bits("none" if name == "none" else f"-{name}") == model_bits("")
 

@@ -1,5 +1,7 @@
 """EinsumDense and the attention layers against real Keras."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -247,6 +249,34 @@ def test_functional_models_of_masked_inputs(layer, listed, scores, masked):
     for one, other, spec in zip(found, expected, promised, strict=True):
         assert spec.shape == (None, *one.shape[1:])
         np.testing.assert_allclose(one, other.numpy(), rtol=1e-5, atol=1e-6)
+
+
+BLOCKWISE = {
+    "products": lambda: (addax.layers.Attention(use_scale=True, dropout=0.5), {}),
+    "causal": lambda: (addax.layers.Attention(), {"use_causal_mask": True}),
+    "masked": lambda: (addax.layers.Attention(), {"mask": [None, addax.ops.ones((2, 200), "bool")]}),
+    "heads": lambda: (addax.layers.MultiHeadAttention(2, 4, dropout=0.5), {}),
+    "groups": lambda: (addax.layers.GroupQueryAttention(4, 4, 2, dropout=0.5), {"use_causal_mask": True}),
+}
+
+
+@pytest.mark.parametrize("make", BLOCKWISE.values(), ids=BLOCKWISE)
+def test_scores_are_not_in_memory_as_a_whole(make):
+    layer, kwargs = make()
+    x = np.random.default_rng(0).standard_normal((2, 200, 8)).astype("float32")
+    listed = isinstance(layer, addax.layers.Attention)
+
+    def gradients(query, value):
+        with addax.GradientTape() as tape:
+            tape.watch(query)
+            loss = addax.ops.sum(layer([query, value], **kwargs) if listed else layer(query, value, **kwargs))
+        return tape.gradient(loss, query)
+
+    gradients(*map(addax.ops.convert_to_tensor, (x, x)))
+    graph = addax.make_graph(gradients)(*map(addax.ops.convert_to_tensor, (x, x)))
+    assert "attention_grad" in str(graph)
+    largest = max(math.prod(shape) for shape, _ in graph.parts[0])
+    assert largest < 2 * 200 * 200
 
 
 def test_dropout_drops_weights():

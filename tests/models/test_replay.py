@@ -349,6 +349,15 @@ def test_copies_make_plans_of_their_own():
     assert layer._on_change is None
 
 
+def test_no_memory_is_kept_for_large_calls(monkeypatch):
+    monkeypatch.setattr("addax.models.replay._LARGEST", 3 * 8 * 8 * 8 * 4)
+    model, builds = images(), addax.config.plan_builds()
+    called(model, X, 8)
+    called(model, X[:1])
+    assert [plan.graph.parts[0][0][0] for plan in plans(model)] == [(1, 8, 8, 3)]
+    assert addax.config.plan_builds() == builds + 2
+
+
 def test_threads_share_a_plan():
     model = images()
     inputs = [X + i for i in range(4)]

@@ -7,6 +7,7 @@ code that is not addax's, and the first calls with a signature.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from types import FunctionType
@@ -28,6 +29,7 @@ from addax.variables import Variable, scopes
 
 _CALLS_BEFORE = 2  # of a signature, before there is a plan of it: to trace costs what some calls do
 _SIGNATURES_COUNTED = 64
+_LARGEST = 64 << 20  # bytes that a plan may keep; what needs more takes so long that layers cost nothing beside it
 _DATA = (
     *(bool, int, float, complex, str, bytes, type(None), range, slice, np.ndarray, np.generic, np.dtype),
     *(Tensor, Variable, KerasTensor, weakref.ref, weakref.WeakSet),
@@ -126,11 +128,16 @@ class Replay(CompiledFunction):
         """An entry with a new plan; `None` if there can be none."""
         try:
             entry = self._build(key, stale, (inputs, training), {})
-            # On CUDA programs behind products have bits of their own.
-            self._is_possible = entry.plan.device.startswith("cpu")
         except Exception:
             self._is_possible = False  # if it is an error at all, the layers say it better
-        return entry if self._is_possible else None
+            return None
+        # On CUDA programs behind products have bits of their own.
+        self._is_possible = entry.plan.device.startswith("cpu")
+        if self._is_possible and entry.plan.stats["arena_bytes"] <= _LARGEST:
+            return entry
+        self._entries.pop(key, None)
+        self._counts[key] = -sys.maxsize
+        return None
 
     def _is_due(self, key: tuple) -> bool:
         """Whether it is time for a plan, and one would do."""

@@ -652,7 +652,11 @@ class Trainer:
             batch = adapter.single_batch() if alone else None
         if batch is not None:
             bar = Progbar(1, verbose=io_utils.resolve_verbose(verbose)) if verbose not in ("auto", 0) else None
-            outputs = tree.map_structure(_to_numpy, predict(lay_out_batch(batch)))
+            outputs = predict(lay_out_batch(batch))
+            if type(outputs) is engine.Tensor:
+                outputs = outputs.copy_to_numpy()
+            else:
+                outputs = tree.map_structure(_to_numpy, outputs)
             if bar is not None:
                 bar.update(1)
             return outputs
@@ -856,10 +860,7 @@ def _one_batch(x: Any, y: Any = None, sample_weight: Any = None, class_weight: d
 
 
 def _to_numpy(output: Any) -> Any:
-    if not isinstance(output, engine.Tensor):
-        return output
-    array = output.numpy()
-    return array if array.flags.writeable else array.copy()
+    return output.copy_to_numpy() if isinstance(output, engine.Tensor) else output
 
 
 def _validation_due(validation_freq: Any) -> Callable[[int], bool]:

@@ -39,6 +39,9 @@ class AdditiveAttention(Attention):
         x = ops.tanh(ops.expand_dims(query, 2) + ops.expand_dims(key, 1))
         return ops.sum(x if self.scale is None else x * self.scale.value, axis=-1)
 
+    def _fuses(self, query) -> bool:
+        return False
+
     def get_config(self) -> dict:
         config = super().get_config()
         del config["score_mode"]

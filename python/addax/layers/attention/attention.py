@@ -86,24 +86,36 @@ class Attention(BaseAttention):
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask = mask[0] if mask else None
-        scores = self._scores(query, key)
-        seen = None
-        if mask and mask[1] is not None:
-            seen = ops.expand_dims(ops.cast(mask[1], "bool"), 1)
-        if use_causal_mask:
-            past = ops.expand_dims(ops.tri(query.shape[1], key.shape[1], dtype="bool"), 0)
-            seen = past if seen is None else ops.logical_and(seen, past)
-        if seen is not None:
-            # Added, not put in place of them: a query that sees nothing still has gradients, as in Keras.
-            large = 65504.0 if scores.dtype == "float16" else 1e9
-            scores = scores - large * ops.cast(ops.logical_not(seen), scores.dtype)
-        weights = ops.softmax(scores, axis=-1)
-        if training and self.dropout > 0:
-            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
-        result = ops.matmul(weights, value)
+        seen = ops.expand_dims(ops.cast(mask[1], "bool"), 1) if mask and mask[1] is not None else None
+        drops = training and self.dropout > 0
+        weights = None
+        # With both masks a query may see nothing, and then all keys, also those behind it, count alike.
+        if return_attention_scores or drops or not self._fuses(query) or (use_causal_mask and seen is not None):
+            scores = self._scores(query, key)
+            if use_causal_mask:
+                past = ops.expand_dims(ops.tri(query.shape[1], key.shape[1], dtype="bool"), 0)
+                seen = past if seen is None else ops.logical_and(seen, past)
+            weights = ops.softmax(scores if seen is None else scores + _hiding(seen, scores.dtype), axis=-1)
+            if drops:
+                weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+            result = ops.matmul(weights, value)
+        else:
+            result = self._fused(query, key, value, seen, use_causal_mask)
         if query_mask is not None:
             result = result * ops.cast(ops.expand_dims(query_mask, -1), result.dtype)
         return (result, weights) if return_attention_scores else result
+
+    def _fuses(self, query) -> bool:
+        """Whether the scores are products that need not be in memory as a whole."""
+        return self.score_mode == "dot" and query.ndim == 3
+
+    def _fused(self, query, key, value, seen, is_causal):
+        """Attention by products whose scores are made block by block."""
+        if self.scale is not None:
+            query = query * self.scale.value
+        one_head = (ops.expand_dims(x, 2) for x in (query, key, value))
+        bias = None if seen is None else ops.expand_dims(_hiding(seen, "float32"), 1)
+        return ops.squeeze(ops.dot_product_attention(*one_head, bias=bias, scale=1.0, is_causal=is_causal), 2)
 
     def compute_mask(self, inputs: list, mask: Any = None) -> Any:
         """Returns the mask of the queries."""
@@ -143,3 +155,8 @@ class Attention(BaseAttention):
             "dropout": self.dropout,
             "seed": self.seed,
         }
+
+
+def _hiding(seen, dtype: str):
+    """What is added to scores, not put in their place: a query that sees nothing still has gradients, as in Keras."""
+    return ops.cast(ops.logical_not(seen), dtype) * (-65504.0 if dtype == "float16" else -1e9)

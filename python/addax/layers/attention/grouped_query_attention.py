@@ -161,7 +161,7 @@ class GroupedQueryAttention(ProjectedAttention):
         gate = None if self._gate_dense is None else ops.sigmoid(self._gate_dense(query))
         query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
         weights = None
-        if self._fuses(return_attention_scores):
+        if self._fuses(return_attention_scores, training, mask):
             x = ops.dot_product_attention(query, key, value, mask=mask, is_causal=use_causal_mask)
         else:
             if use_causal_mask:

@@ -189,7 +189,7 @@ class MultiHeadAttention(ProjectedAttention):
         gate = None if self._gate_dense is None else ops.sigmoid(self._gate_dense(query))
         query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         weights = None
-        if query.ndim == 4 and self._fuses(return_attention_scores):
+        if query.ndim == 4 and self._fuses(return_attention_scores, training, mask):
             x = ops.dot_product_attention(query, key, value, mask=mask, is_causal=use_causal_mask)
         else:
             if use_causal_mask:

@@ -103,9 +103,10 @@ class ProjectedAttention(BaseAttention):
     def _make_dropout(self) -> None:
         self._dropout_layer = Dropout(self._dropout, dtype=self.dtype_policy, seed=self.seed, name="dropout")
 
-    def _fuses(self, return_attention_scores: bool) -> bool:
+    def _fuses(self, return_attention_scores: bool, training: bool | None, mask: Any) -> bool:
         """Whether nobody needs the weights themselves."""
-        return not return_attention_scores and self._dropout == 0
+        # In Keras a query that sees nothing gets zeros from a layer with dropout, and the mean of all from one without.
+        return not return_attention_scores and (self._dropout == 0 or not (training or mask is not None))
 
     def _window(self, queries: int, keys: int) -> Any:
         """Bools (queries, keys) of the sliding window, or `None`."""

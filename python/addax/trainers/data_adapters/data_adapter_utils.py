@@ -8,6 +8,8 @@ import numpy as np
 
 from addax import config, engine, ops, tree
 
+_FLOAT32 = np.dtype("float32")
+
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     """Splits what `train_step` receives.
@@ -95,7 +97,8 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
     """
     if not isinstance(x, engine.Tensor):
         array = x if type(x) is np.ndarray else _array(x, what)
-        if array.dtype != config.floatx():
+        # Comparing a dtype with a name takes longer than a small model.
+        if not (array.dtype is _FLOAT32 and config.floatx() == "float32") and array.dtype != config.floatx():
             if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
                 raise ValueError(
                     f"`{what}` must hold numbers. Received dtype {array.dtype} (values like {_example(array)!r}). "
