@@ -124,19 +124,22 @@ void dot_rows(const T* a, int64_t row_step, int64_t k, const T* x, T* y) {
 template <class T>
 void narrow_vector(int64_t m, int64_t k, const T* a, int64_t col_step, const T* x, int64_t x_step, T* y) {
   using S = Simd<T>;
-  constexpr int64_t kL = kLanes<T>, kChains = 4;  // of sums, which else would wait for each other
+  // Sums would wait for each other: there are four, each of every fourth of the first columns, whatever the strides.
+  constexpr int64_t kL = kLanes<T>, kChains = 4;
+  const int64_t chained = k / kChains * kChains;
   const int64_t whole = col_step > 0 ? std::max<int64_t>(0, k - ceil_div(kL - m, col_step)) : 0;
   typename S::Vector sums[kChains] = {};
   int64_t p = 0;
   for (; p + kChains <= whole; p += kChains)
 #pragma GCC unroll 4
     for (int64_t c = 0; c < kChains; ++c) sums[c] += S::load(a + (p + c) * col_step) * x[(p + c) * x_step];
-  for (; p < whole; ++p) sums[0] += S::load(a + p * col_step) * x[p * x_step];
-  T sum[kL];
-  S::store(sum, (sums[0] + sums[1]) + (sums[2] + sums[3]));
-  for (; p < k; ++p)
-    for (int64_t j = 0; j < m; ++j) sum[j] += a[p * col_step + j] * x[p * x_step];
-  std::copy_n(sum, m, y);
+  T sum[kChains][kL];
+  for (int64_t c = 0; c < kChains; ++c) S::store(sum[c], sums[c]);
+  for (; p < k; ++p) {
+    T* chain = sum[p < chained ? p % kChains : 0];
+    for (int64_t j = 0; j < m; ++j) chain[j] += a[p * col_step + j] * x[p * x_step];
+  }
+  for (int64_t j = 0; j < m; ++j) y[j] = (sum[0][j] + sum[1][j]) + (sum[2][j] + sum[3][j]);
 }
 
 constexpr int64_t kWide = 8, kNarrow = 4;  // vectors; fewer sums would wait for each other

@@ -53,8 +53,8 @@ ADDAX_API Graph optimize(Graph graph, std::string_view without = {});
 ADDAX_API Graph run_pass(std::string_view name, Graph graph);
 /// Their names, in order.
 ADDAX_API std::vector<std::string> pass_names();
-/// What can be switched off: the passes, and of planning `view` (reshapes, slices, ... as layouts of what they read) and
-/// `in_place` (results where an input lies that nobody reads any more).
+/// What can be switched off: the passes, and of planning `view` (reshapes, slices, ... as layouts of what they read)
+/// and `in_place` (results where an input lies that nobody reads any more).
 ADDAX_API std::vector<std::string> switches();
 /// Switches off what is listed ("-fuse,-cse"; "none" for all), and all else on. The environment variable ADDAX_PASSES
 /// does so at start. Throws ValueError for an unknown name.

@@ -52,7 +52,7 @@ class _Entry:
         #: The keys of a flat dict of tensors, such as logs, each with the number of its leaf.
         self._keys: list | None = None
         if type(structure) is dict and all(type(x) is Tensor for x in structure.values()):
-            number = {key: i for i, key in enumerate(sorted(structure))}
+            number = {key: i for i, key in enumerate(tree.sorted_keys(structure))}
             self._keys = [(key, number[key]) for key in structure]
 
     def pack(self, results: list) -> Any:
@@ -208,8 +208,12 @@ class CompiledFunction:
         self._last_traced = traced
         self._entries[key] = entry
         while len(self._entries) > _PLANS_KEPT:
-            self._entries.popitem(last=False)
+            self._put_out()
         return entry
+
+    def _put_out(self) -> tuple:
+        """Forgets the plan that was used longest ago; returns what it was kept by."""
+        return self._entries.popitem(last=False)[0]
 
     @property
     def plans(self) -> list[engine.Plan]:
@@ -316,7 +320,7 @@ def _frozen(x: Any, tensors: list[Tensor]) -> Any:
         tensors.append(as_tensor(x))
         return tensors[-1].shape, tensors[-1].dtype
     if isinstance(x, dict):
-        return kind, *[(k, _frozen(x[k], tensors)) for k in sorted(x)]
+        return kind, *[(k, _frozen(x[k], tensors)) for k in tree.sorted_keys(x)]
     if isinstance(x, (tuple, list)):
         return kind, *[_frozen(e, tensors) for e in x]
     if isinstance(x, (bool, int, float, complex, str, bytes)) or x is None:

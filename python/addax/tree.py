@@ -249,7 +249,8 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
     raise ValueError(f"map_shape_structure: expected shapes, tuples or lists of ints and None. Received: {structure!r}")
 
 
-def _sorted_keys(node: dict) -> list:
+def sorted_keys(node: dict) -> list:
+    """The keys in the order of the leaves: sorted, but those of an `OrderedDict`, which have an order."""
     if isinstance(node, OrderedDict):
         return list(node)
     try:
@@ -260,7 +261,7 @@ def _sorted_keys(node: dict) -> list:
 
 def _items(node) -> Iterator[tuple[Any, Any]]:
     if isinstance(node, dict):
-        return ((key, node[key]) for key in _sorted_keys(node))
+        return ((key, node[key]) for key in sorted_keys(node))
     return iter(enumerate(node))
 
 
@@ -269,7 +270,7 @@ def _flatten_into(node, leaves: list) -> None:
         for child in node:
             _flatten_into(child, leaves)
     elif isinstance(node, dict):
-        for key in _sorted_keys(node):
+        for key in sorted_keys(node):
             _flatten_into(node[key], leaves)
     else:
         leaves.append(node)
@@ -283,7 +284,7 @@ def _rebuild(node, children: list):
     if kind is list:
         return children
     if isinstance(node, dict):
-        values = dict(zip(_sorted_keys(node), children, strict=True))
+        values = dict(zip(sorted_keys(node), children, strict=True))
         values = {key: values[key] for key in node}  # the keys keep the order of insertion
         if kind is dict:
             return values
@@ -338,7 +339,7 @@ def _assert_same(a, b, path: tuple) -> None:
 def _assert_same_node(a, b, path: tuple) -> None:
     if isinstance(a, dict) and isinstance(b, dict):
         if set(a) != set(b):
-            raise ValueError(f"tree: dict keys differ{_where(path)}: expected {_sorted_keys(a)}, got {_sorted_keys(b)}")
+            raise ValueError(f"tree: dict keys differ{_where(path)}: expected {sorted_keys(a)}, got {sorted_keys(b)}")
     elif _kind(a) is not _kind(b):
         raise ValueError(f"tree: expected a {_kind(a).__name__}{_where(path)}, got {b!r}")
     elif len(a) != len(b):

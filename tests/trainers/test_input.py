@@ -309,14 +309,16 @@ def test_threads_predict_while_the_model_trains(group):
     for thread in threads:
         thread.start()
     callbacks = [addax.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)] if group == 1 else []
-    for _ in range(40):
+    fits, deadline = 0, time.monotonic() + 60
+    while fits < 40 or (len(seen) <= 3 and time.monotonic() < deadline):  # one processor may be all there is
         model.fit(x, y, batch_size=1, verbose=0, callbacks=callbacks)
+        fits += 1
     stop.set()
     for thread in threads:
         thread.join()
     assert not wrong
     assert len(seen) > 3
-    assert int(model.optimizer.iterations) == 41 * 16
+    assert int(model.optimizer.iterations) == (1 + fits) * 16
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

@@ -19,6 +19,7 @@ class _Calls(threading.local):
     def __init__(self):
         self.training: bool | None = None  # what the innermost running call passes on to the layers that it calls
         self.token: object | None = None  # stands for the outermost running call
+        self.warnings = 0  # that calls have given
 
 
 calls = _Calls()

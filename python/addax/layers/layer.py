@@ -511,6 +511,7 @@ class Layer(LayerState, Operation):
             if any(not hasattr(x, "_keras_mask") for x in tree.flatten(outputs)):
                 set_mask(outputs, self.compute_mask(inputs, mask))
         elif mask is not None:
+            calls.warnings += 1
             warnings.warn(
                 f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
                 "However, this layer does not support masking and will therefore destroy the mask information. "

@@ -6,6 +6,7 @@ Creating weights, calling and configs are in `layer.py`.
 from __future__ import annotations
 
 import operator
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -58,6 +59,23 @@ _OF_TRAINING = frozenset(
     {"_compiled", "_steps", "history", "optimizer", "stop_evaluating", "stop_predicting", "stop_training"}
 )
 _CONTAINERS = (list, tuple, dict, set, frozenset)
+_listening = threading.Lock()
+
+
+def elements(container: Any) -> tuple:
+    """What a list, tuple, dict or set holds."""
+    return tuple(container.values() if isinstance(container, dict) else container)
+
+
+def hold_the_same(containers: list[tuple[Any, tuple]]) -> bool:
+    """Whether containers still hold what they held: each comes with its `elements` of then."""
+    for container, values in containers:
+        if len(container) != len(values):
+            return False
+        now = container.values() if isinstance(container, dict) else container
+        if not all(map(operator.is_, now, values)):
+            return False
+    return True
 
 
 class _Members:
@@ -97,7 +115,7 @@ class _Members:
                     yield value
 
     def _contents(self, container: Any) -> Iterator[Any]:
-        values = tuple(container.values() if isinstance(container, dict) else container)
+        values = elements(container)
         if not isinstance(container, (tuple, frozenset)):
             self.containers.append((container, values))
         for value in values:
@@ -107,32 +125,39 @@ class _Members:
                 yield value
 
     def is_current(self) -> bool:
-        """Whether the containers still hold what they held. Attributes that are set anew are noticed by the layer."""
-        for container, values in self.containers:
-            if len(container) != len(values):
-                return False
-            now = container.values() if isinstance(container, dict) else container
-            if not all(map(operator.is_, now, values)):
-                return False
-        return True
+        """Whether the containers hold what they held. Attributes that are set anew are noticed by the layer."""
+        return hold_the_same(self.containers)
 
 
 class LayerState:
     """The half of `Layer` that holds its variables and nested layers, found by looking through its attributes."""
 
     _found: _Members | None = None
-    _on_change: weakref.WeakSet | None = None  # whose `forget` is called when an attribute changes
+    _on_change: tuple[weakref.ref, ...] = ()  # whose `forget` is called when an attribute changes
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in BOOKKEEPING:
             self._changes(name)
+        elif name == "built" and not value:
+            self._tell_of_change()
         object.__setattr__(self, name, value)
 
     def _changes(self, name: str) -> None:
         self.__dict__["_found"] = None
-        if self._on_change and name not in _OF_TRAINING:
-            for listener in tuple(self._on_change):
+        if name not in _OF_TRAINING:
+            self._tell_of_change()
+
+    def _tell_of_change(self) -> None:
+        for reference in self._on_change:
+            listener = reference()
+            if listener is not None:
                 listener.forget()
+
+    def _tell_changes_to(self, listener: Any) -> None:
+        """Lets `listener.forget()` be called when an attribute changes, as long as somebody holds it."""
+        with _listening:
+            living = [reference for reference in self._on_change if reference() is not None]
+            self._on_change = (*living, weakref.ref(listener))
 
     def __delattr__(self, name: str) -> None:
         self._changes(name)
@@ -142,7 +167,7 @@ class LayerState:
         object.__delattr__(self, name)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_found": None, "_on_change": None}
+        return {**self.__dict__, "_found": None, "_on_change": ()}
 
     def _members(self) -> _Members:
         found = self._found

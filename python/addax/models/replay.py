@@ -2,7 +2,7 @@
 
 What a call returns and leaves behind is what the layers one by one would have made of it, to the bit: the one pass that
 rounds otherwise, `batch_norm`, is left out. Whatever may tell the difference runs the layers: tapes, traces, training,
-code that is not addax's, and the first calls with a signature.
+code that is not addax's, and the first calls with a signature. An output that is an input comes back as a copy.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,21 +19,15 @@ from addax.compiled import CompiledFunction
 from addax.engine import Tensor
 from addax.layers.calls import calls, mask_of, set_mask
 from addax.layers.layer import Layer
-from addax.layers.state import BOOKKEEPING
+from addax.layers.state import hold_the_same
+from addax.models.own_code import look_through
 from addax.ops import symbolic
 from addax.ops.convert import as_tensor
-from addax.ops.keras_tensor import KerasTensor
-from addax.ops.node import Node
-from addax.variables import Variable, scopes
+from addax.variables import scopes
 
 _CALLS_BEFORE = 2  # of a signature, before there is a plan of it: to trace costs what some calls do
 _SIGNATURES_COUNTED = 64
-_LARGEST = 64 << 20  # bytes that a plan may keep; what needs more takes so long that layers cost nothing beside it
-_DATA = (
-    *(bool, int, float, complex, str, bytes, type(None), range, slice, np.ndarray, np.generic, np.dtype),
-    *(Tensor, Variable, KerasTensor, weakref.ref, weakref.WeakSet),
-)
-_NOT_CALLED = ("_initializer", "_regularizer", "_constraint")  # ends of attributes that calls do not read
+_LARGEST = 64 << 20  # bytes that plans may keep; what needs more takes so long that layers cost nothing beside it
 
 
 class Replayed:
@@ -43,14 +36,18 @@ class Replayed:
     _replay: Replay | None = None
 
     def __call__(self, *args, **kwargs):
-        if len(args) == 1 and (not kwargs or kwargs.keys() == {"training"}):
-            replay = self._replay
-            if replay is None:
-                replay = self.__dict__["_replay"] = Replay(self)
-            outputs = replay.outputs(args[0], kwargs.get("training"))
-            if outputs is not None:
-                return outputs
-        return super().__call__(*args, **kwargs)
+        if len(args) != 1 or (kwargs and kwargs.keys() != {"training"}):
+            return super().__call__(*args, **kwargs)
+        replay = self._replay
+        if replay is None:
+            replay = self.__dict__["_replay"] = Replay(self)
+        outputs = replay.outputs(args[0], kwargs.get("training"))
+        if outputs is None:
+            before = calls.warnings
+            outputs = super().__call__(*args, **kwargs)
+            if calls.warnings > before:
+                replay.give_up()  # a plan would not warn
+        return outputs
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_replay": None}
@@ -78,7 +75,10 @@ class Replay(CompiledFunction):
         self._model = weakref.ref(model)
         super().__init__(_layers_of(self._model), model.name, without="batch_norm")
         self._counts: dict[tuple, int] = {}
-        self._is_possible: bool | None = None  # None: nobody has looked at the layers yet
+        self._calls_before = _CALLS_BEFORE
+        # What lists and dicts of layers hold that the plans are made of; None: nobody has looked at the layers yet.
+        self._containers: list | None = None
+        self._is_possible = True
 
     def forget(self) -> None:
         """Takes itself away from the model, which is not what it was."""
@@ -86,9 +86,14 @@ class Replay(CompiledFunction):
         if model is not None and model._replay is self:
             model.__dict__["_replay"] = None
 
+    def give_up(self) -> None:
+        """Lets the layers run until the model changes."""
+        self._is_possible = False
+        self._entries.clear()
+
     def outputs(self, inputs: Any, training: bool | None) -> Any:
         """Returns what the model makes of the inputs; `None` if its layers have to run."""
-        if self._is_possible is False or engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+        if not self._is_possible or engine.is_tracing() or engine.is_recording() or symbolic.is_active():
             return None
         if training is None:
             training = calls.training
@@ -107,14 +112,20 @@ class Replay(CompiledFunction):
             inputs = tree.map_structure(as_tensor, inputs)
         if mask_of(inputs) is not None:
             return None
-        key, tensors = self._key((inputs, training), {})
+        try:
+            key, tensors = self._key((inputs, training), {})
+        except TypeError:  # what cannot be hashed
+            return None
         entry = self._entries.get(key)
         if entry is None or not entry.plan.is_current:
             entry = self._made(key, entry, inputs, training) if self._is_due(key) else None
             if entry is None:
                 return None
-        else:
+        elif hold_the_same(self._containers):
             self._used(key)
+        else:
+            self.forget()
+            return None
         try:
             result = entry.pack(entry.plan.run(tensors))
         except (ValueError, IndexError):
@@ -124,37 +135,46 @@ class Replay(CompiledFunction):
             return result.outputs
         return result
 
-    def _made(self, key: tuple, stale: Any, inputs: Any, training: bool | None) -> Any:
-        """An entry with a new plan; `None` if there can be none."""
-        try:
-            entry = self._build(key, stale, (inputs, training), {})
-        except Exception:
-            self._is_possible = False  # if it is an error at all, the layers say it better
-            return None
-        # On CUDA programs behind products have bits of their own.
-        self._is_possible = entry.plan.device.startswith("cpu")
-        if self._is_possible and entry.plan.stats["arena_bytes"] <= _LARGEST:
-            return entry
-        self._entries.pop(key, None)
-        self._counts[key] = -sys.maxsize
-        return None
-
     def _is_due(self, key: tuple) -> bool:
         """Whether it is time for a plan, and one would do."""
         count = self._counts.get(key, 0) + 1
-        if count <= _CALLS_BEFORE:
+        if count <= self._calls_before:
             if len(self._counts) >= _SIGNATURES_COUNTED:
                 self._counts.clear()
             self._counts[key] = count
             return False
-        if self._is_possible is None:
-            model = self._model()
-            self._is_possible = engine.name == "native" and _is_own(model)
-            for layer in model._tree() if self._is_possible else ():
-                if layer._on_change is None:
-                    layer._on_change = weakref.WeakSet()
-                layer._on_change.add(self)
+        if self._containers is None:
+            is_own, layers, self._containers = look_through(self._model())
+            if engine.name != "native" or not is_own:
+                self.give_up()
+            for layer in layers if self._is_possible else ():
+                layer._tell_changes_to(self)
         return self._is_possible
+
+    def _made(self, key: tuple, stale: Any, inputs: Any, training: bool | None) -> Any:
+        """An entry with a new plan; `None` if there can be none."""
+        try:
+            entry = self._build(key, stale, (inputs, training), {})
+        except Exception:  # if it is an error at all, the layers say it better
+            self._counts[key] = -sys.maxsize
+            return None
+        if not entry.plan.device.startswith("cpu"):  # on CUDA programs behind products have bits of their own
+            self.give_up()
+            return None
+        if entry.plan.stats["arena_bytes"] > _LARGEST:
+            self._entries.pop(key, None)
+            self._counts[key] = -sys.maxsize
+            return None
+        while sum(e.plan.stats["arena_bytes"] for e in list(self._entries.values())) > _LARGEST:
+            self._put_out()
+        return entry
+
+    def _put_out(self) -> tuple:
+        # A model that is called with more signatures than there is room for has ever fewer plans made.
+        key = super()._put_out()
+        self._counts.pop(key, None)
+        self._calls_before *= 2
+        return key
 
 
 def _layers_of(reference: weakref.ref) -> Callable:
@@ -168,37 +188,3 @@ def _layers_of(reference: weakref.ref) -> Callable:
         return outputs if masks is None else _Masked(outputs, masks)
 
     return run
-
-
-def _is_own(model: Replayed) -> bool:
-    """Whether a call of the model runs no Python but addax's, and adds no losses."""
-    seen: set[int] = set()
-    for layer in model._tree():
-        held: Any = layer
-        if isinstance(layer, Replayed):  # what else it holds is for training, as are other methods
-            methods = [getattr(type(layer), name) for name in ("__call__", "call", "compute_mask")]
-            held = [*methods, *(node for node in getattr(layer, "_nodes", ()) if not node.is_input)]
-        if not layer.supports_jit or layer.activity_regularizer is not None or not _is_known(held, seen):
-            return False
-    return True
-
-
-def _is_known(x: Any, seen: set[int]) -> bool:
-    """Whether a value and all that it holds is data, or code of addax's own."""
-    if isinstance(x, _DATA) or id(x) in seen:
-        return True
-    seen.add(id(x))
-    if isinstance(x, dict):
-        x = list(x.values())
-    if isinstance(x, (list, tuple, set, frozenset)):
-        return all(_is_known(item, seen) for item in x)
-    if isinstance(x, Node):
-        return _is_known([x.operation, x.arguments.args, x.arguments.kwargs], seen)
-    is_code = isinstance(x, (type, FunctionType))
-    if not (x if is_code else type(x)).__module__.startswith("addax."):
-        return False
-    return is_code or all(
-        _is_known(value, seen)
-        for name, value in getattr(x, "__dict__", {}).items()
-        if name not in BOOKKEEPING and not name.endswith(_NOT_CALLED)
-    )
