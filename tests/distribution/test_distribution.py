@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,12 @@ def test_on_eight_devices(part):
     pytest.importorskip("jax")
     file = HERE / f"on_devices_{part}.py"
     command = [sys.executable, "-m", "pytest", str(file), "-n", "0", "-p", "no:cacheprovider"]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment(8))
-    assert run.returncode == 0, run.stdout
+    # With more virtual devices than cores XLA's collectives may wait for each other; after 40 s it aborts the process.
+    for _ in range(3):
+        run = subprocess.run(command, capture_output=True, text=True, env=environment(8))
+        if run.returncode != -signal.SIGABRT:
+            break
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def start(process: int, processes: int, port: int, devices: int) -> subprocess.Popen:
