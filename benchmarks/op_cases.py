@@ -217,7 +217,7 @@ def _add_memory_bound(table: dict) -> None:
     )
     for axis, what in ((1, "rows"), (0, "columns")):
         table[f"sum of {what}, 16M"] = Case((sized,), _same(lambda lib, a, axis=axis: lib.sum(a, axis)), n, one)
-    rows = np.random.default_rng(1).integers(0, 20000, 32 * 80)
+    rows = _looked_up_rows()
     table["take 2560 rows of 20000x128"] = Case(
         ((20000, 128), rows),
         {
@@ -229,6 +229,11 @@ def _add_memory_bound(table: dict) -> None:
         0,
         8.0 * len(rows) * 128,
     )
+
+
+def _looked_up_rows() -> np.ndarray:
+    """Which rows of an embedding a batch of 32 x 80 tokens reads."""
+    return np.random.default_rng(1).integers(0, 20000, 32 * 80)
 
 
 def _jax() -> Any:
@@ -277,18 +282,20 @@ def _gradients(name: str, functions: dict[str, Callable]) -> dict[str, Callable]
     return {"addax": addax, "torch": torch, "jax": jax}
 
 
-def _add_normalizations(table: dict) -> None:
-    def jax_norm(lib: Any, x: Any, gamma: Any, beta: Any) -> Any:
-        mean = lib.mean(x, -1, keepdims=True)
-        variance = lib.mean(lib.square(x - mean), -1, keepdims=True)
-        return (x - mean) / lib.sqrt(variance + 1e-3) * gamma + beta
+def _normalized(lib: Any, x: Any, gamma: Any, beta: Any, axes: Any) -> Any:
+    """Normalization over some axes, for engines without one of their own."""
+    mean = lib.mean(x, axes, keepdims=True)
+    variance = lib.mean(lib.square(x - mean), axes, keepdims=True)
+    return (x - mean) / lib.sqrt(variance + 1e-3) * gamma + beta
 
+
+def _add_normalizations(table: dict) -> None:
     for rows, width in ((2048, 256), (8192, 1024)):
         n = rows * width
         norms = {
             "addax": lambda lib, x, g, b: lib.layer_normalization(x, g, b, axis=-1, epsilon=1e-3),
             "torch": lambda torch, x, g, b, width=width: torch.nn.functional.layer_norm(x, (width,), g, b, 1e-3),
-            "jax": jax_norm,
+            "jax": lambda lib, x, g, b: _normalized(lib, x, g, b, -1),
         }
         # A factor between result and sum keeps the gradients from vanishing.
         weighted = {k: (lambda lib, x, g, b, f=f: f(lib, x, g, b) * x) for k, f in norms.items()}
@@ -422,15 +429,10 @@ def _add_batch_norm(table: dict) -> None:
 
         return engine.apply("batch_norm", x, gamma, beta, axis=3, epsilon=1e-3)[0]
 
-    def jax(lib: Any, x: Any, gamma: Any, beta: Any) -> Any:
-        mean = lib.mean(x, (0, 1, 2))
-        variance = lib.mean(lib.square(x - mean), (0, 1, 2))
-        return (x - mean) / lib.sqrt(variance + 1e-3) * gamma + beta
-
     run = {
         "addax": addax,
         "torch": lambda torch, x, g, b: torch.nn.functional.batch_norm(x, None, None, g, b, True, 0.0, 1e-3),
-        "jax": jax,
+        "jax": lambda lib, x, g, b: _normalized(lib, x, g, b, (0, 1, 2)),
     }
     weighted = {k: (lambda lib, x, g, b, f=f: f(lib, x, g, b) * x) for k, f in run.items()}
     n, shapes = math.prod(shape), (shape, channels, channels)
@@ -468,7 +470,7 @@ def _add_updates(table: dict) -> None:
 
     run = {"addax": addax, "torch": torch, "jax": jax}
     table["adam step of 4M"] = Case((sized, sized), run, 10 * n, 28.0 * n, prepare)
-    rows = np.random.default_rng(1).integers(0, 20000, 32 * 80)
+    rows = _looked_up_rows()
 
     def looked_up(lib: Any, table: Any) -> Any:
         return lib.take(table, rows, axis=0)

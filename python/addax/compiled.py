@@ -41,6 +41,11 @@ def plan_builds() -> int:
     return _builds
 
 
+def ops_are_watched() -> bool:
+    """Whether the ops themselves must be seen: inside another trace, or where a tape listens."""
+    return engine.is_tracing() or engine.is_recording() or symbolic.is_active()
+
+
 class _Entry:
     """A plan and what its results look like."""
 
@@ -94,8 +99,7 @@ class CompiledFunction:
         functools.update_wrapper(self, fn, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # Inside another trace, or where a tape listens, the ops themselves must be seen.
-        if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+        if ops_are_watched():
             return self._fn(*args, **kwargs)
         entry, tensors = self._entry(args, kwargs)
         return entry.pack(entry.plan.run(tensors))
@@ -112,7 +116,7 @@ class CompiledFunction:
         Returns:
             What the call returned.
         """
-        if engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+        if ops_are_watched():
             result = self._fn(data)
             work()
             return result
@@ -145,7 +149,7 @@ class CompiledFunction:
             What the last call returned.
         """
         whole = (rows.stop - rows.start) // rows.batch_size
-        if whole < 2 or engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+        if whole < 2 or ops_are_watched():
             for batch in rows:
                 result = self(batch)
             return result

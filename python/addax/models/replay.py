@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from addax import config, engine, tree
-from addax.compiled import CompiledFunction
+from addax.compiled import CompiledFunction, ops_are_watched
 from addax.engine import Tensor
 from addax.layers.calls import calls, mask_of, set_mask
 from addax.layers.layer import Layer
 from addax.layers.state import hold_the_same
 from addax.models.own_code import look_through
-from addax.ops import symbolic
 from addax.ops.convert import as_tensor
 from addax.variables import scopes
 
@@ -93,7 +92,7 @@ class Replay(CompiledFunction):
 
     def outputs(self, inputs: Any, training: bool | None) -> Any:
         """Returns what the model makes of the inputs; `None` if its layers have to run."""
-        if not self._is_possible or engine.is_tracing() or engine.is_recording() or symbolic.is_active():
+        if not self._is_possible or ops_are_watched():
             return None
         if training is None:
             training = calls.training

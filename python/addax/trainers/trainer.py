@@ -652,11 +652,7 @@ class Trainer:
             batch = adapter.single_batch() if alone else None
         if batch is not None:
             bar = Progbar(1, verbose=io_utils.resolve_verbose(verbose)) if verbose not in ("auto", 0) else None
-            outputs = predict(lay_out_batch(batch))
-            if type(outputs) is engine.Tensor:
-                outputs = outputs.copy_to_numpy()
-            else:
-                outputs = tree.map_structure(_to_numpy, outputs)
+            outputs = _to_numpy(predict(lay_out_batch(batch)))
             if bar is not None:
                 bar.update(1)
             return outputs
@@ -779,7 +775,7 @@ class Trainer:
         >>> model.predict_on_batch(np.ones((1, 3)))
         array([[3.]], dtype=float32)
         """
-        return tree.map_structure(_to_numpy, self.make_predict_function()(_one_batch(x)))
+        return _to_numpy(self.make_predict_function()(_one_batch(x)))
 
     # -- logs
 
@@ -859,8 +855,10 @@ def _one_batch(x: Any, y: Any = None, sample_weight: Any = None, class_weight: d
     return lay_out_batch(convert_batch(batch, class_weight))
 
 
-def _to_numpy(output: Any) -> Any:
-    return output.copy_to_numpy() if isinstance(output, engine.Tensor) else output
+def _to_numpy(outputs: Any) -> Any:
+    if type(outputs) is engine.Tensor:  # the usual case, and a walk takes longer than a small model's step
+        return outputs.copy_to_numpy()
+    return tree.map_structure(lambda x: x.copy_to_numpy() if isinstance(x, engine.Tensor) else x, outputs)
 
 
 def _validation_due(validation_freq: Any) -> Callable[[int], bool]:
