@@ -39,6 +39,22 @@ void transpose(typename Simd<T>::Vector (&v)[kLanes<T>], std::index_sequence<I..
   }
 }
 
+// Whole vectors: a loop over values would be scalar, since the two might overlap.
+template <int64_t kCount, class S, class T>
+void copy_vectors(const S* from, T* to) {
+  constexpr int64_t kL = kLanes<T>;
+  static_assert(kCount % kL == 0);
+#pragma GCC unroll 4
+  for (int64_t v = 0; v < kCount; v += kL) {
+    typename Simd<T>::Vector values;
+    if constexpr (std::is_same_v<S, T>)
+      values = Simd<T>::load(from + v);
+    else
+      for (int64_t j = 0; j < kL; ++j) values[j] = static_cast<T>(from[v + j]);
+    Simd<T>::store(to + v, values);
+  }
+}
+
 // to[p * width + j] = from(p, j), with zeros for j in [cols, width).
 template <class S, class T>
 void pack_panel(Matrix<S> from, int64_t k, int64_t cols, int64_t width, T* to) {
@@ -47,7 +63,7 @@ void pack_panel(Matrix<S> from, int64_t k, int64_t cols, int64_t width, T* to) {
     for (int64_t p = 0; p < k; ++p, to += width) {
       const S* row = from.data + p * from.row_step;
       if (from.col_step == 1 && cols == 2 * kL)
-        for (int64_t j = 0; j < 2 * kL; ++j) to[j] = static_cast<T>(row[j]);
+        copy_vectors<2 * kL>(row, to);
       else
         for (int64_t j = 0; j < cols; ++j) to[j] = static_cast<T>(row[j * from.col_step]);
       for (int64_t j = cols; j < width; ++j) to[j] = T(0);
@@ -88,8 +104,7 @@ void pack_panels(Matrix<S> from, int64_t k, const ColumnPanels<T>& panels, int64
       T* line = to + p * kWidth;
       if (p + kAhead < k)
         for (int64_t q = 0; q < count; ++q) __builtin_prefetch(row + kAhead * from.row_step + q * kWidth);
-      for (int64_t q = 0; q < count; ++q, row += kWidth, line += k * kWidth)
-        for (int64_t j = 0; j < kWidth; ++j) line[j] = static_cast<T>(row[j]);
+      for (int64_t q = 0; q < count; ++q, row += kWidth, line += k * kWidth) copy_vectors<kWidth>(row, line);
     }
     first += count;
     to += count * k * kWidth;
@@ -120,18 +135,22 @@ struct PackedTiles {
       return;
     }
     if (readable < kWidth) return pack_panel(from.transposed(), k, readable, kWidth, to);
-    for (int64_t p = 0; p < k; ++p)
-      for (int64_t r = 0; r < kWidth; ++r) to[p * kWidth + r] = static_cast<T>(from.data[p * from.col_step + r]);
+    for (int64_t p = 0; p < k; ++p) copy_vectors<kWidth>(from.data + p * from.col_step, to + p * kWidth);
   }
 };
 
-// Of a block: a panel of b so many rows deep stays in the first cache, or comes from the second one as fast as it is
-// used.
-constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 320;
-constexpr int64_t kRows = 8 * kTileRows;                 // of a block of a, which stays in the second cache
-constexpr int64_t kGroup = kVectorBytes == 64 ? 8 : 16;  // panels of a block of b, which stays there too
-constexpr int64_t kTaskWork = 1 << 22;                   // multiply-adds
-constexpr int64_t kSharedSize = 1 << 20;                 // values of a matrix that is packed once for all tasks
+// Of a block. The deeper, the less often results are read and written; a panel of b comes from the second cache as fast
+// as it is used.
+constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 1024;
+constexpr int64_t kRows = 8 * kTileRows;
+constexpr int64_t kGroup = 8;             // panels of a block of b, which stays in the second cache
+constexpr int64_t kTaskWork = 1 << 22;    // multiply-adds
+constexpr int64_t kSharedSize = 1 << 20;  // values of a matrix that is packed once for all tasks
+
+// Of a block of a, which stays in the second cache.
+inline int64_t block_rows(int64_t depth) {
+  return kVectorBytes == 64 ? kRows : std::clamp<int64_t>(4096 / depth, 3, 16) * kTileRows;
+}
 
 // How a product is cut into tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in
 // order. Parts, which sums depend on, follow from sizes alone.
@@ -197,6 +216,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
 
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, detail::kDepth), depth = ceil_div(k, depths);
+  const int64_t block_rows = detail::block_rows(depth);
   // Rows of a that share few sets of the first cache, or that lie across lines, are packed.
   const bool packed =
       !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
@@ -240,10 +260,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
       groups * chunks * parts, 1,
       [&](int64_t begin, int64_t end) {
         Scratch<T> own_b(own ? group * ColumnPanels<T>::kWidth * depth : 0, "matmul"),
-            rows(packed ? kRows / kTileRows * detail::PackedTiles<T>{across, depth}.size : 0, "matmul");
+            rows(packed ? block_rows / kTileRows * detail::PackedTiles<T>{across, depth}.size : 0, "matmul");
         for (int64_t task = begin; task < end; ++task) {
           const int64_t chunk = task % chunks, first_unit = chunk * units / chunks;
-          const int64_t taken = (chunk + 1) * units / chunks - first_unit, blocks = ceil_div(taken * unit, kRows);
+          const int64_t taken = (chunk + 1) * units / chunks - first_unit, blocks = ceil_div(taken * unit, block_rows);
           const int64_t part = task / chunks % parts;
           const int64_t first = task / chunks / parts * group, last = std::min(first + group, all.count);
           const int64_t first_depth = part * depths / parts, last_depth = (part + 1) * depths / parts;
