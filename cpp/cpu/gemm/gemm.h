@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/fetch.h"
 #include "core/kept.h"
 #include "cpu/fused.h"
 #include "cpu/gemm/tile.h"
@@ -123,19 +124,48 @@ struct PackedTiles {
   const int64_t size = across ? kWidth * k : kTileRows * step;
 
   Matrix<T> at(T* tiles, int64_t i) const { return {tiles + i * size, across ? 1 : step, across ? kWidth : 1}; }
-  /// Packs `rows` rows; of those behind them, `readable` in all, some may be read.
+  /// Packs the tiles of `height` rows; of those behind them, `readable` in all, some may be read.
   template <class S>
-  void pack(Matrix<S> from, int64_t rows, int64_t readable, T* to) const {
+  void pack(Matrix<S> from, int64_t height, int64_t readable, T* to) const {
     if (!across) {
-      for (int64_t r = 0; r < rows; ++r, to += step)
-        if (from.col_step == 1)
-          for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.data[r * from.row_step + p]);
-        else
-          for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.at(r, p));
+      for (int64_t t = 0, tiles = tile_count(height); t < tiles; ++t)
+        for (int64_t r = tile_row(t, height), row = 0; r < tile_row(t + 1, height); ++r, ++row)
+          copy_row(from.from(r, 0), to + t * size + row * step);
       return;
     }
-    if (readable < kWidth) return pack_panel(from.transposed(), k, readable, kWidth, to);
-    for (int64_t p = 0; p < k; ++p) copy_vectors<kWidth>(from.data + p * from.col_step, to + p * kWidth);
+    // One tile alone would touch a line of each row.
+    constexpr int64_t kAtOnce = 8, kAhead = 32;
+    int64_t tile = 0;
+    for (const int64_t tiles = tile_count(height); tile < tiles;) {
+      int64_t rows[kAtOnce], count = 0;
+      for (; count < kAtOnce && tile + count < tiles; ++count) {
+        rows[count] = tile_row(tile + count, height);
+        if (readable - rows[count] < kWidth) break;
+      }
+      if (count == 0) {
+        const int64_t r = tile_row(tile, height);
+        pack_panel(from.from(r, 0).transposed(), k, readable - r, kWidth, to + tile++ * size);
+        continue;
+      }
+      for (int64_t p = 0; p < k; ++p) {
+        const S* line = from.data + p * from.col_step;
+        if (p + kAhead < k)
+          for (int64_t r = rows[0]; r < rows[count - 1] + kWidth; r += 64 / sizeof(S))
+            __builtin_prefetch(line + kAhead * from.col_step + r);
+        for (int64_t t = 0; t < count; ++t) copy_vectors<kWidth>(line + rows[t], to + (tile + t) * size + p * kWidth);
+      }
+      tile += count;
+    }
+  }
+
+ private:
+  template <class S>
+  void copy_row(Matrix<S> from, T* to) const {
+    if (from.col_step == 1) fetch_far(reinterpret_cast<const char*>(from.data + 2 * from.row_step), k * sizeof(S));
+    if (from.col_step == 1)
+      for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.data[p]);
+    else
+      for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.at(0, p));
   }
 };
 
@@ -217,9 +247,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, detail::kDepth), depth = ceil_div(k, depths);
   const int64_t block_rows = detail::block_rows(depth);
-  // Rows of a that share few sets of the first cache, or that lie across lines, are packed.
+  // Rows of a that share few sets of the first cache, six of a tile the same, or that lie across lines, are packed.
+  constexpr int64_t kSameSets = 4096 * 6 / kTileRows;  // bytes
   const bool packed =
-      !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % 2048 == 0;
+      !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % kSameSets == 0;
   const bool across = a.row_step == 1;
   const detail::Cut cut = detail::Cut::of<T>(m, k, all, packed);
   const int64_t group = ceil_div(all.count, cut.groups), groups = ceil_div(all.count, group);
@@ -282,14 +313,10 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
             for (int64_t block = 0; block < blocks; ++block) {
               const int64_t row = (first_unit + block * taken / blocks) * unit;
               const int64_t height = std::min((first_unit + (block + 1) * taken / blocks) * unit, m) - row;
-              int64_t tile = 0;
-              if (packed)
-                cover_rows(height, [&](int64_t r, int count) {
-                  tiles.pack(a.from(row + r, start), count, m - row - r, rows.get() + tile++ * tiles.size);
-                });
+              if (packed) tiles.pack(a.from(row, start), height, m - row, rows.get());
               for (int64_t p = first; p < last; ++p) {
                 const Matrix<T> panel = panel_of(p);
-                tile = 0;
+                int64_t tile = 0;
                 cover_rows(height, [&](int64_t r, int count) {
                   Matrix<T> from = tiles.at(rows.get(), tile++);
                   if constexpr (std::is_same_v<S, T>)

@@ -87,13 +87,18 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Cuts m rows into tiles of nearly equal height: f(first row, rows).
+/// m rows are cut into so many tiles of nearly equal height.
+inline int64_t tile_count(int64_t m) { return ceil_div(m, kTileRows); }
+
+/// The first row of tile t of m rows.
+inline int64_t tile_row(int64_t t, int64_t m) { return t * m / tile_count(m); }
+
+/// For each tile of m rows: f(first row, rows).
 template <class F>
 void cover_rows(int64_t m, F&& f) {
-  const int64_t tiles = ceil_div(m, kTileRows);
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t begin = t * m / tiles;
-    f(begin, static_cast<int>((t + 1) * m / tiles - begin));
+  for (int64_t t = 0; t < tile_count(m); ++t) {
+    const int64_t begin = tile_row(t, m);
+    f(begin, static_cast<int>(tile_row(t + 1, m) - begin));
   }
 }
 
