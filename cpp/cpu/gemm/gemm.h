@@ -47,7 +47,7 @@ void copy_vectors(const S* from, T* to) {
   static_assert(kCount % kL == 0);
 #pragma GCC unroll 4
   for (int64_t v = 0; v < kCount; v += kL) {
-    typename Simd<T>::Vector values;
+    typename Simd<T>::Vector values = {};
     if constexpr (std::is_same_v<S, T>)
       values = Simd<T>::load(from + v);
     else
