@@ -105,9 +105,10 @@ Tensor power_base_slope(const Tensor& a, const Tensor& b) {
 // log a, and 0 at a = 0, where a^b is 0 or 1 and its derivative by b is 0.
 Tensor power_exponent_slope(const Tensor& a) { return log(where(equal(a, like(0, a)), like(1, a), a)); }
 
-// Phi(x) + x phi(x) of the normal distribution.
-Tensor gelu_slope(const Tensor& x) {
-  return erfc(x * -0.7071067811865476) * 0.5 + x * exp(square(x) * -0.5) * 0.3989422804014327;
+// (2 - x^2) phi(x), with the density of the normal distribution.
+Tensor gelu_curvature(const Tensor& x) {
+  const Tensor x2 = square(x);
+  return exp(x2 * -0.5) * 0.3989422804014327 * (2 - x2);
 }
 
 constexpr double kGeluScale = 0.7978845608028654, kGeluCubic = 0.044715;  // sqrt(2 / pi)

@@ -466,6 +466,20 @@ ADDAX_HD double gelu(double x) {
   const double a = abs(x) > 40.0 ? 40.0 : abs(x);
   return (x < 0.0 ? -0.0 : x) - 0.5 * a * erfc(a * 0.7071067811865476);
 }
+/// The derivative of gelu: Phi(x) + x phi(x). Within 1.5e-7.
+ADDAX_HD float gelu_slope(float x) {
+  const float a = at_most(abs(x), kGeluHigh);
+  const float head = from_bits(bits_of(a) & ~0xfff);  // 12 bits: its square is exact
+  const Gaussian g = gaussian(head * head, (a - head) * (a + head));
+  const float slope = (mills(a, g.factor) - g.factor * a * 0.398942280f) * g.power * 0x1p-24f;  // at -a
+  const float low = a == kGeluHigh ? 0.0f : slope;
+  return x < 0.0f ? low : 1.0f - low;
+}
+ADDAX_HD double gelu_slope(double x) {
+  const double a = abs(x) > 40.0 ? 40.0 : abs(x);
+  const double slope = 0.5 * erfc(a * 0.7071067811865476) - a * 0.3989422804014327 * exp(-0.5 * a * a);  // at -a
+  return x < 0.0 ? slope : 1.0 - slope;
+}
 /// The rounding of the cubic grows with it: 32 ulp at x = -5.
 template <class T>
 ADDAX_HD T gelu_tanh(T x) {

@@ -23,7 +23,7 @@ OUTPUTS = {"lstm": 3, "gru": 2}
 # Kernels that onnxruntime's CPU does not have: (op, dtype of the first input).
 NO_KERNEL = {
     *((op, "float64") for op in ("tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh")),
-    *((op, "float64") for op in ("erf", "erfc", "gelu")),
+    *((op, "float64") for op in ("erf", "erfc", "gelu", "gelu_slope")),
     *((op, "uint64") for op in ("floor_divide", "remainder", "max", "min", "argmax", "argmin", "sort", "argsort")),
 }
 

@@ -51,6 +51,16 @@ def test_error_in_ulp(function, reference, low, high, ulp):
     assert error.max() <= ulp, f"{error.max()} ulp at {x[error.argmax()]!r}"
 
 
+def test_gelu_slope():
+    """It crosses 0, so its error is an absolute one; at -infinity it is 0."""
+    x = np.random.default_rng(0).uniform(-14.4, 14.4, COUNT).astype("float32")
+    wide = x.astype("float64")
+    half = 0.5 * np.frompyfunc(math.erfc, 1, 1)(wide * -math.sqrt(0.5)).astype("float64")
+    exact = half + wide * np.exp(wide * wide / -2) / math.sqrt(2 * math.pi)
+    np.testing.assert_allclose(_row("gelu_slope")(x), exact, rtol=0, atol=1.5e-7)
+    np.testing.assert_array_equal(_row("gelu_slope")(np.array([-np.inf, np.inf, np.nan], "float32")), [0, 1, np.nan])
+
+
 @pytest.mark.parametrize("name", ["tanh", "erf", "sinh", "asinh", "gelu", "expm1"])
 def test_zeros_keep_their_sign(name):
     zeros = np.array([0.0, -0.0] * 20, "float32")

@@ -13,6 +13,11 @@ def gelu_tanh(x):
     return x * special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
 
 
+def gelu_slope(x):
+    x = np.clip(x, -40, 40)
+    return special.ndtr(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+
+
 def same_kind(function):
     """Integers and bool stay as they are."""
     return lambda x: function(x) if x.dtype.kind == "f" else x
@@ -56,6 +61,7 @@ UNARY = {
     "softplus": (lambda x: np.logaddexp(x, 0), -4, 4, FLOAT, False),
     "relu": (lambda x: np.maximum(x, np.zeros((), x.dtype)), -3, 3, REAL, True),
     "gelu": (lambda x: x * special.ndtr(x), -4, 4, FLOAT, False),
+    "gelu_slope": (gelu_slope, -4, 4, FLOAT, False),
     "gelu_tanh": (gelu_tanh, -4, 4, FLOAT, False),
     "silu": (lambda x: x * special.expit(x), -4, 4, FLOAT, False),
     "isnan": (np.isnan, -3, 3, FLOAT, True),

@@ -106,6 +106,11 @@ def _gelu(x: jax.Array) -> jax.Array:
     return x * (lax.erfc(x * -0.7071067811865476) * 0.5)
 
 
+def _gelu_slope(x: jax.Array) -> jax.Array:
+    x = jnp.clip(x, -40, 40)
+    return lax.erfc(x * -0.7071067811865476) * 0.5 + x * jnp.exp(x * x * -0.5) * 0.3989422804014327
+
+
 def _gelu_tanh(x: jax.Array) -> jax.Array:
     return x * (jnp.tanh(x * (x * x * (0.7978845608028654 * 0.044715) + 0.7978845608028654)) + 1) * 0.5
 
@@ -184,6 +189,7 @@ for _name, _function in {
     "softplus": _softplus,
     "relu": _relu,
     "gelu": _gelu,
+    "gelu_slope": _gelu_slope,
     "gelu_tanh": _gelu_tanh,
     "silu": _silu,
     "sigmoid_cross_entropy": _sigmoid_cross_entropy,

@@ -170,6 +170,13 @@ def _erfinv(b: Builder, x: Value) -> Value:
     return b("Where", edge, b("Mul", x, math.inf), b("Mul", near, x), dtype=x.dtype)
 
 
+def _gelu_slope(b: Builder, x: Value) -> Value:
+    x = b("Clip", x, -40.0, 40.0)
+    density = b("Mul", b("Exp", b("Mul", b("Mul", x, x), -0.5)), 0.3989422804014327)
+    below = b("Mul", b("Add", b("Erf", b("Mul", x, 0.7071067811865476)), 1.0), 0.5)
+    return b("Add", below, b("Mul", x, density))
+
+
 def _gelu_tanh(b: Builder, x: Value) -> Value:
     if x.dtype != "float64":
         return b("Gelu", x, approximate="tanh")
@@ -334,6 +341,7 @@ for _name, _function in {
     "atan2": _atan2,
     "erfc": lambda b, x: b("Sub", _one(b, x), b("Erf", x)),
     "erfinv": _erfinv,
+    "gelu_slope": _gelu_slope,
     "silu": lambda b, x: b("Mul", x, b("Sigmoid", x)),
     "sigmoid_cross_entropy": _cross_entropy,
 }.items():
