@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "cpu/kernels.h"
 
@@ -61,21 +62,28 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
 #pragma GCC unroll 16
     for (int v = 0; v < V * kVectorBytes; v += 64)
       __builtin_prefetch(reinterpret_cast<const char*>(c + r * ldc) + v, 0, 2);
-  for (const Run& run : runs) {
-    const T* p = a + run.offset;
+  const auto add_products = [&](auto step_a, auto step_b) {
+    for (const Run& run : runs) {
+      const T* p = a + run.offset;
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < run.length; ++k, p += k_step, b += ldb) {
-      typename S::Vector row[V];
+      for (int64_t k = 0; k < run.length; ++k, p += step_a, b += step_b) {
+        typename S::Vector row[V];
 #pragma GCC unroll 16
-      for (int v = 0; v < V; ++v) row[v] = S::load(b + v * kL);
+        for (int v = 0; v < V; ++v) row[v] = S::load(b + v * kL);
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        const T value = p[r * row_step];
+        for (int r = 0; r < R; ++r) {
+          const T value = p[r * row_step];
 #pragma GCC unroll 16
-        for (int v = 0; v < V; ++v) sum[r][v] += value * row[v];
+          for (int v = 0; v < V; ++v) sum[r][v] += value * row[v];
+        }
       }
     }
-  }
+  };
+  // Steps that the compiler knows cost no instructions.
+  if (k_step == 1 && ldb == V * kL)
+    add_products(std::integral_constant<int64_t, 1>(), std::integral_constant<int64_t, V * kL>());
+  else
+    add_products(k_step, ldb);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
