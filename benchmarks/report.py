@@ -1,8 +1,8 @@
 """Writes the tables of docs/performance.md from what the races have measured.
 
-    cd benchmarks/results && python ../report.py models.json ops.json inference.json
+    cd benchmarks/results && python ../report.py models.json ops.json inference.json models-avx2.json ops-avx2.json
 
-The text around the tables stays as it is: each is put between its two marker lines.
+The text around the tables stays as it is: each is put between its two marker lines, which carry the name of the file.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main() -> None:
     for file in sys.argv[1:]:
         data = json.loads(Path(file).read_text())
         kind = inference if "loading" in data else models if "results" in data else ops
-        page = put(page, kind.__name__, kind(data))
+        page = put(page, Path(file).stem, kind(data))
     PAGE.write_text(page)
 
 
