@@ -10,7 +10,9 @@
 #include "cuda/block.h"
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
+#include "cuda/random.h"
 #include "ops/attention.h"
+#include "ops/random.h"
 
 namespace addax::cuda {
 namespace {
@@ -68,21 +70,31 @@ struct Spread {
 struct Attention {
   Heads q, k, v;
   Spread bias, mask;
-  double scale;
+  double scale, keep;  // keep: the part that dropout leaves
   bool causal;
+  const uint32_t* random_key = nullptr;  // of dropout, if there is any
+  int32_t kept;
   int64_t batch, shared;  // query heads of a key head
 
   explicit Attention(const KernelArgs& args) : q(args.in[0]), k(args.in[1]), v(args.in[2]) {
     const auto& a = args.attrs.as<AttentionAttrs>();
     if (a.bias) bias = Spread(args.in[3]);
-    if (a.mask) mask = Spread(args.in[static_cast<size_t>(3 + a.bias)]);
+    if (a.mask) mask = Spread(args.in[a.mask_at()]);
     scale = a.scale;
     causal = a.causal;
+    keep = 1 - a.dropout;
+    if (a.dropout != 0) random_key = args.in[a.random_key_at()].as<uint32_t>();
+    kept = kept_below(a.dropout);
     batch = args.in[0].shape[0];
     shared = q.heads / k.heads;
   }
   /// The place of a query among those of all heads: in (batch, heads, queries).
   __device__ int64_t row(int64_t item, int64_t head, int64_t i) const { return (item * q.heads + head) * q.length + i; }
+
+  /// Whether dropout leaves the weight of a pair.
+  __device__ bool leaves(int64_t item, int64_t head, int64_t i, int64_t j) const {
+    return !random_key || is_kept(random_key, row(item, head, i) * k.length + j, kept);
+  }
 
   /// The score of a pair from its product.
   template <class C>
@@ -223,6 +235,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         for (int j = 0; j < kEachColumn; ++j) {
           weight[i][j] = scalar::exp(weight[i][j] - shift);
           sum += weight[i][j];
+          if (!p.leaves(item, head, query, first + column_of_thread() + j * kSide)) weight[i][j] = C(0);
         }
         total[i] = total[i] * fade + fold_row(sum, Plus());
 #pragma unroll
@@ -237,7 +250,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     for (int i = 0; i < kEachRow<C>; ++i) {
       const int64_t query = block.row + row_of_thread() * kEachRow<C> + i;
       if (query >= p.q.length) continue;
-      const C share = static_cast<C>(1 / total[i]);
+      const C share = static_cast<C>(1 / (total[i] * p.keep));
 #pragma unroll
       for (int j = 0; j < kEachWide; ++j)
         y.write(item, query, head, block.first_column + column_of_thread() + j * kSide, result[i][j] * share);
@@ -263,18 +276,20 @@ void forward(const KernelArgs& args) {
          Heads(args.out[0]), args.out[1].as<C>(), args.out[2].as<C>());
 }
 
-// ---- Backward. With p = exp(s - largest), not divided by the row's total, and g divided by it: dv = p^T g,
-// ds = p (g v^T - the row's sum of g y), dq = scale ds k, dk = ds^T (scale q).
+// ---- Backward. With p = exp(s - largest), not divided by the row's total, d what dropout leaves, 0 or 1, and g
+// divided by the total and the part that is kept: dv = (d p)^T g, ds = p (d (g v^T) - the part that is kept times the
+// row's sum of g y), dq = scale ds k, dk = ds^T (scale q).
 
 template <class C>
 struct Rest {
   Heads y, g;
   const void *largest, *total;
   Dtype largest_dtype, total_dtype;
-  C* level;  // of each row: the sum of g y
+  C* level;  // of each row: what is taken off its slopes
+  C keep;
 
   __device__ C largest_of(int64_t row) const { return load_float<C>(largest, largest_dtype, row); }
-  __device__ C share_of(int64_t row) const { return C(1) / load_float<C>(total, total_dtype, row); }
+  __device__ C share_of(int64_t row) const { return C(1) / (load_float<C>(total, total_dtype, row) * keep); }
 };
 
 template <class C>
@@ -285,7 +300,7 @@ __global__ void level_kernel(Attention p, Rest<C> rest) {
     C sum = C(0);
     for (int64_t d = 0; d < p.v.dim; ++d)
       sum += rest.g.template read<C>(item, i, head, d) * share * rest.y.template read<C>(item, i, head, d);
-    rest.level[row] = sum;
+    rest.level[row] = sum * rest.keep;
   }
 }
 
@@ -300,7 +315,9 @@ __device__ inline void weigh(const Attention& p, const Rest<C>& rest, int64_t it
   const int64_t row = p.row(item, head, query);
   const C largest = rest.largest_of(row);
   weight = scalar::exp(p.score(item, head, query, key, weight) - finite_or_zero(largest));
-  slope = p.sees_none(largest) ? C(0) : weight * (slope - rest.level[row]);
+  const bool left = p.leaves(item, head, query, key);
+  slope = p.sees_none(largest) ? C(0) : weight * ((left ? slope : C(0)) - rest.level[row]);
+  if (!left) weight = C(0);
 }
 
 template <class C>
@@ -403,7 +420,7 @@ void backward(const KernelArgs& args) {
   const int64_t rows = p.batch * p.q.heads * p.q.length;
   const Temporary<C> level(rows, args.op.name);
   const Rest<C> rest{Heads(given[0]), Heads(given[3]), given[1].data, given[2].data,
-                     given[1].dtype,  given[2].dtype,  level.get()};
+                     given[1].dtype,  given[2].dtype,  level.get(),   static_cast<C>(p.keep)};
   if (rows > 0) {
     launch(level_kernel<C>, grid_for(rows), kThreads, p, rest);
     const int64_t chunks = ceil_div(p.q.dim, kWide);

@@ -1,23 +1,11 @@
-// CUDA kernels of the random family: the CPU's bits. The counter of an element is its position, high and low word.
-#include <cmath>
-
-#include "core/threefry.h"
+// CUDA kernels of the random family: the CPU's bits.
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
+#include "cuda/random.h"
 #include "ops/random.h"
 
 namespace addax::cuda {
 namespace {
-
-struct Words {
-  uint32_t high, low;
-};
-
-__device__ inline Words words_of(const uint32_t* key, int64_t i) {
-  Words w{static_cast<uint32_t>(static_cast<uint64_t>(i) >> 32), static_cast<uint32_t>(i)};
-  threefry2x32(key[0], key[1], w.high, w.low);
-  return w;
-}
 
 template <class T>
 __global__ void bits_kernel(const uint32_t* key, int64_t n, T* out) {
@@ -42,17 +30,15 @@ template <class C>
 __global__ void dropout_kernel(const uint32_t* key, int64_t n, const void* x, void* y, Dtype dtype, C divisor,
                                int32_t kept) {
   for (int64_t i = thread_index(); i < n; i += thread_count()) {
-    const Words w = words_of(key, i);
     const C value = load_float<C>(x, dtype, i) / divisor;
-    store_float<C>(y, dtype, i, static_cast<int32_t>((w.high ^ w.low) >> 9) < kept ? value : C(0));
+    store_float<C>(y, dtype, i, is_kept(key, i, kept) ? value : C(0));
   }
 }
 
 void dropout(const KernelArgs& args) {
   const View &x = args.in[0], &y = args.out[0];
   const double keep = 1 - args.attrs.as<DropoutAttrs>().rate;
-  // 23 bits as a float below 1 are less than float(keep) just where the bits are less than this.
-  const int32_t kept = static_cast<int32_t>(std::ceil(static_cast<double>(static_cast<float>(keep)) * 0x1p23));
+  const int32_t kept = kept_below(args.attrs.as<DropoutAttrs>().rate);
   const double divisor = Tensor::scalar(keep, x.dtype).item();  // as rounded to x's dtype
   with_compute(x.dtype, [&](auto c) {
     using C = decltype(c);

@@ -12,9 +12,11 @@
 #include <limits>
 
 #include "cpu/gemm/gemm.h"
+#include "cpu/random.h"
 #include "cpu/simd/convert.h"
 #include "cpu/softmax.h"
 #include "ops/op.h"
+#include "ops/random.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
@@ -143,7 +145,7 @@ class Adjust {
   Adjust(const KernelArgs& k) : causal_(k.attrs.as<AttentionAttrs>().causal) {
     const auto& a = k.attrs.as<AttentionAttrs>();
     if (a.bias) bias_ = {&k.in[3], steps(k.in[3])};
-    if (a.mask) mask_ = {&k.in[static_cast<size_t>(3 + a.bias)], steps(k.in[static_cast<size_t>(3 + a.bias)])};
+    if (a.mask) mask_ = {&k.in[a.mask_at()], steps(k.in[a.mask_at()])};
   }
   /// Keys in [first, last) that row i may see, unless it sees none at all.
   int64_t limit(int64_t i, int64_t keys) const { return causal_ ? std::min(keys, i + 1) : keys; }
@@ -188,6 +190,36 @@ class Adjust {
   bool causal_;
 };
 
+/// What dropout leaves of a row of weights, shape (batch, heads, queries, keys); the rest is not scaled up.
+class Dropout {
+ public:
+  Dropout(const KernelArgs& k, int64_t keys)
+      : rate_(k.attrs.as<AttentionAttrs>().dropout),
+        kept_(kept_below(rate_)),
+        keys_(keys),
+        key_(rate_ != 0 ? k.in[k.attrs.as<AttentionAttrs>().random_key_at()].as<uint32_t>() : nullptr) {}
+  double keep() const { return 1 - rate_; }
+
+  /// Decides about the keys [first, first + n), n <= kKeys, of a row. Without dropout all stay.
+  void draw(int64_t row, int64_t first, int64_t n) {
+    if (key_) fill_bits(key_[0], key_[1], row * keys_ + first, n, bits_);
+  }
+  /// Sets what is dropped to zero.
+  template <class C>
+  void apply(int64_t n, C* x) const {
+    if (!key_) return;
+#pragma GCC ivdep
+    for (int64_t j = 0; j < n; ++j) x[j] = static_cast<int32_t>(bits_[j] >> 9) < kept_ ? x[j] : C(0);
+  }
+
+ private:
+  double rate_;
+  int32_t kept_;
+  int64_t keys_;
+  const uint32_t* key_;
+  alignas(64) uint32_t bits_[kKeys];
+};
+
 template <class C>
 C finite_or_zero(C x) {
   return x > std::numeric_limits<C>::lowest() && x < std::numeric_limits<C>::max() ? x : C(0);
@@ -210,6 +242,7 @@ void forward(const KernelArgs& k) {
     const Columns<C> columns(keys, name);
     const Scratch<C> value_rows(s.keys * value_width, name), queries(kTileRows * width, name);
     const Scratch<C> scores(kTileRows * kKeys, name), sums(kTileRows * value_width, name);
+    Dropout dropout(k, s.keys);
     for (int64_t task = begin; task < end; ++task) {
       const Place at(s, task);
       const Panels<C> key_columns = keys.columns(at.batch, at.key_head, columns.memory.get(), columns.buffer.get());
@@ -236,6 +269,8 @@ void forward(const KernelArgs& k) {
               largest[r] = LargerNumber::apply(before, fold<LargerNumber>(p, n));
               const C shift = finite_or_zero(largest[r]), fade = first ? fast_exp(before - shift) : C(0);
               total[r] = total[r] * static_cast<double>(fade) + exp_sum(p, n, shift, p);
+              dropout.draw((at.batch * s.heads + head) * s.queries + row + r, first, n);
+              dropout.apply(n, p);
               if (first && fade != C(1))
                 each_lane<C>(value_width, [&](auto i) {
                   i.store(sums.get() + r * value_width, i(sums.get() + r * value_width) * fade);
@@ -253,7 +288,8 @@ void forward(const KernelArgs& k) {
             const int64_t i = (at.batch * s.heads + head) * s.queries + row + r;
             largests[i] = largest[r];
             totals[i] = static_cast<C>(total[r]);
-            y.put(at.batch, row + r, head, sums.get() + r * value_width, static_cast<C>(1 / total[r]));
+            y.put(at.batch, row + r, head, sums.get() + r * value_width,
+                  static_cast<C>(1 / (total[r] * dropout.keep())));
           }
         });
     }
@@ -261,7 +297,8 @@ void forward(const KernelArgs& k) {
 }
 
 // ---- Backward: blocks of queries against blocks of keys. With p = exp(s - largest), not divided by the row's total,
-// and g divided by it: dv = p^T g, ds = p (g v^T - the row's sum of g y), dq = scale ds k, dk = ds^T (scale q).
+// d what dropout leaves, 0 or 1, and g divided by the total and the part that is kept: dv = (d p)^T g,
+// ds = p (d (g v^T) - the part that is kept times the row's sum of g y), dq = scale ds k, dk = ds^T (scale q).
 
 template <class C>
 void backward(const KernelArgs& k) {
@@ -289,6 +326,8 @@ void backward(const KernelArgs& k) {
     const Scratch<C> key_rows(s.keys * width, name), own(s.chunks > 1 ? 0 : s.keys * both, name);
     const Scratch<C> queries(kBlock * width, name), grads(kBlock * value_width, name), sums(kBlock * width, name);
     const Scratch<C> p(kBlock * kBlock, name), ds(kBlock * kBlock, name), buffer(s.value_dim, name);
+    Dropout dropout(k, s.keys);
+    const C keep = static_cast<C>(dropout.keep());
     for (int64_t task = begin; task < end; ++task) {
       const Place at(s, task);
       C* const key_sums = s.chunks > 1 ? partial.get() + task * s.keys * both : own.get();
@@ -303,14 +342,14 @@ void backward(const KernelArgs& k) {
           const int64_t rows = std::min(kBlock, at.last - row), place = (at.batch * s.heads + head) * s.queries;
           q.copy(at.batch, head, row, row + rows, width, queries.get(), [&](int64_t) { return scale; });
           g.copy(at.batch, head, row, row + rows, value_width, grads.get(),
-                 [&](int64_t i) { return C(1) / totals[place + i]; });
+                 [&](int64_t i) { return C(1) / (totals[place + i] * keep); });
           std::fill_n(sums.get(), rows * width, C(0));
-          C level[kBlock];  // of a row: the sum of g y
+          C level[kBlock];  // of a row: what is taken off its slopes
           bool none = false;
           for (int64_t r = 0; r < rows; ++r) {
             const C* result = y.source.read(y.offset(at.batch, row + r, head), 1, s.value_dim, buffer.get());
             const C* grad = grads.get() + r * value_width;
-            level[r] = fold_terms<Add, C>(0, s.value_dim, [&](auto i) { return i(grad) * i(result); });
+            level[r] = keep * fold_terms<Add, C>(0, s.value_dim, [&](auto i) { return i(grad) * i(result); });
             none |= adjust.may_see_none() && largests[place + row + r] == C(kMaskedScore);
           }
           const int64_t limit = none ? s.keys : adjust.limit(row + rows - 1, s.keys);
@@ -329,11 +368,14 @@ void backward(const KernelArgs& k) {
                 const C middle = level[from + r];
                 // Scores of a row that sees no key are constants.
                 const C seen = adjust.may_see_none() && largest == C(kMaskedScore) ? C(0) : C(1);
+                dropout.draw(place + row + from + r, first, n);
+                dropout.apply(n, d);
                 each_lane<C>(n, [&](auto i) {
                   const auto e = fast_exp(i(w) - shift);
                   i.store(w, e);
                   i.store(d, e * (i(d) - middle) * seen);
                 });
+                dropout.apply(n, w);
               }
             });
             product<C>(rows, s.dim, n, ds.get(), kBlock, 1, Panels<C>::rows(key_rows.get() + first * width, width),

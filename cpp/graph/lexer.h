@@ -62,6 +62,14 @@ class Lexer {
     return true;
   }
 
+  /// `word` and no longer one.
+  bool accept_word(std::string_view word) {
+    const size_t start = at_;
+    if (accept(word) && (at_ == text_.size() || !is_word(text_[at_]))) return true;
+    at_ = start;
+    return false;
+  }
+
   void expect(std::string_view token) {
     if (!accept(token)) wrong("expected '" + std::string(token) + "'");
   }

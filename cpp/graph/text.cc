@@ -310,44 +310,46 @@ class Reader final : public KnownDims {
     Reader& r;
     Lexer& in;
     explicit Settings(Reader& reader) : r(reader), in(reader.in_) {}
-    void name(const char* n) {
+    // Files of an older version lack fields that came later: those keep their defaults.
+    bool stands(const char* n) {
       in.accept(",");
-      in.expect(n);
+      if (!in.accept_word(n)) return false;
       in.expect("=");
+      return true;
     }
     BodyRef body() { return make_body(Reader(in, {}, r.made_, r.depth_ + 1).graph()); }
 
     void field(const char* n, bool& v) override {
-      name(n);
+      if (!stands(n)) return;
       v = in.accept("true");
       if (!v) in.expect("false");
     }
     void field(const char* n, int64_t& v) override {
-      name(n);
+      if (!stands(n)) return;
       v = in.integer();
     }
     void field(const char* n, double& v) override {
-      name(n);
+      if (!stands(n)) return;
       v = in.real();
     }
     void field(const char* n, std::string& v) override {
-      name(n);
+      if (!stands(n)) return;
       v = in.quoted();
     }
     void field(const char* n, Dtype& v) override {
-      name(n);
+      if (!stands(n)) return;
       v = dtype_from(in.word());
     }
     void field(const char* n, Dims& v) override {
-      name(n);
+      if (!stands(n)) return;
       v = in.dims();
     }
     void field(const char* n, BodyRef& v) override {
-      name(n);
+      if (!stands(n)) return;
       if (!in.accept("none")) v = body();
     }
     void field(const char* n, Bodies& v) override {
-      name(n);
+      if (!stands(n)) return;
       in.expect("[");
       while (!in.accept("]")) {
         v.push_back(body());

@@ -17,7 +17,7 @@ inline constexpr char kMagic[] =
     "\x89"
     "ADDAX\r\n";
 inline constexpr uint32_t kFormatVersion = 1;
-inline constexpr uint64_t kOpsVersion = 1;
+inline constexpr uint64_t kOpsVersion = 2;
 inline constexpr size_t kHeaderBytes = 64;
 inline constexpr size_t kTensorAlignment = 64;
 

@@ -22,4 +22,11 @@ inline void require_integers(const InferContext& c, int i) {
                      "; cast with addax.ops.cast(indices, \"int32\")");
 }
 
+/// Throws unless `key` is one of Threefry: uint32 of shape (2,).
+inline void require_random_key(const InferContext& c, const Tensor& key) {
+  if (key.dtype() != Dtype::UInt32)
+    fail<DtypeError>(c.op.name, ": the random key must be uint32, got ", key.dtype(), "; cast with addax.ops.cast");
+  if (key.shape() != Shape{2}) fail<ShapeError>(c.op.name, ": the random key must have shape (2,), got ", key.shape());
+}
+
 }  // namespace addax

@@ -3,21 +3,17 @@
 
 #include "addax/ops/elementwise.h"
 #include "addax/ops/random.h"
+#include "ops/check.h"
 #include "ops/families.h"
 #include "ops/op.h"
 
 namespace addax {
-namespace {
 
-void require_key(const InferContext& c, const Tensor& key) {
-  if (key.dtype() != Dtype::UInt32)
-    fail<DtypeError>(c.op.name, ": key must be uint32, got ", key.dtype(), "; cast with addax.ops.cast");
-  if (key.shape() != Shape{2}) fail<ShapeError>(c.op.name, ": key must have shape (2,), got ", key.shape());
-}
+namespace {
 
 void random_bits_infer(InferContext& c) {
   const RandomBitsAttrs& a = c.attrs.as<RandomBitsAttrs>();
-  require_key(c, c.in[0]);
+  require_random_key(c, c.in[0]);
   if (kind_of(a.dtype) != Kind::Unsigned)
     fail<DtypeError>(c.op.name, ": dtype must be uint8, uint16, uint32 or uint64, got ", a.dtype);
   for (int64_t n : a.shape)
@@ -32,7 +28,7 @@ void dropout_infer(InferContext& c) {
   const Tensor& x = c.in[0];
   if (!is_float(x.dtype()))
     fail<DtypeError>(c.op.name, ": expected a floating dtype, got ", x.dtype(), "; cast with addax.ops.cast");
-  require_key(c, c.in[1]);
+  require_random_key(c, c.in[1]);
   if (!(rate >= 0 && rate <= 1)) fail<ValueError>(c.op.name, ": rate must lie between 0 and 1, got ", rate);
   c.out(x.shape(), x.dtype());
 }

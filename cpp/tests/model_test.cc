@@ -254,7 +254,7 @@ TEST_CASE("files that are none, or of a later version") {
   bytes = dense().bytes();
   bytes[70] ^= 1;
   CHECK(refuses(bytes, "does not have the checksum"));
-  CHECK(refuses(with("ops 1", "ops 2"), "version 2 of the ops"));
+  CHECK(refuses(with("ops 1", "ops 3"), "version 3 of the ops"));
   CHECK(says(message([] { Model::load("/nowhere/m.addax"); }), "cannot open /nowhere/m.addax: No such file"));
   CHECK(says(message([] { Model::load("/"); }), "is no regular file"));
 }

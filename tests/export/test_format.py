@@ -322,3 +322,27 @@ def addax_root():
     from pathlib import Path
 
     return Path(__file__).resolve().parents[2]
+
+
+def test_files_ask_for_no_later_ops_than_they_use(tmp_path):
+    """Attention without dropout is written as before there was any; with it, only readers that know it read the file."""
+    inputs = addax.Input((5, 4))
+    attend = layers.MultiHeadAttention(2, 3, dropout=0.5, seed=1)
+    model = addax.Model(inputs, attend(inputs, inputs))
+    x = np.random.default_rng(0).standard_normal((2, 5, 4)).astype("float32")
+    texts, results = [], []
+    for training in (False, True):
+        archive = addax.export.ExportArchive()
+        archive.track(model)
+        signature = [addax.InputSpec(shape=(None, 5, 4), dtype="float32")]
+        archive.add_endpoint("serve", lambda x, training=training: model(x, training=training), signature)
+        path = tmp_path / "m.addax"
+        archive.write_out(str(path), verbose=False)
+        texts.append(path.read_bytes().decode("latin1"))
+        loaded = addax.export.load(str(path))
+        results.append(loaded(x, state=loaded.initial_state()))  # that of the random generator, if there is any
+    (quiet, loud) = texts
+    assert "\nops 1\n" in quiet and "attention(" in quiet and "dropout=" not in quiet
+    assert "\nops 2\n" in loud and re.search(r"attention\(.*, mask=false, dropout=0.5\)", loud)
+    np.testing.assert_allclose(results[0], np.asarray(model(x)), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(results[1], results[0], atol=1e-3)

@@ -806,3 +806,18 @@ def test_epilogues_of_every_product(sample, dtype, make):
     text = str(compiled.plans[0].graph)
     assert f"{sample.op}_fused" in text
     assert "= fused" not in text
+
+
+def test_an_attribute_that_text_leaves_out_has_its_default():
+    text = """graph(%0: float32(1, 2, 1, 3)) {{
+  %1: float32(1, 2, 1, 3), %2: float32(1, 1, 2), %3: float32(1, 1, 2) = attention(%0, %0, %0, {})
+  return %1
+}}"""
+    whole = "scale=0.5, causal=true, bias=false, mask=false, dropout=0"
+    graph = engine.Graph.parse(text.format(whole))
+    assert whole in str(graph)
+    for part in ("scale=0.5, causal=true, bias=false, mask=false", "scale=0.5, causal=true"):
+        assert engine.Graph.parse(text.format(part)) == graph
+    for wrong in ("scaled=0.5", "causal=true, scale=0.5", "scale=0.5, other=1"):
+        with pytest.raises(ValueError, match=r"expected '\)', got"):
+            engine.Graph.parse(text.format(wrong))

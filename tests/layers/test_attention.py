@@ -251,11 +251,18 @@ def test_functional_models_of_masked_inputs(layer, listed, scores, masked):
         np.testing.assert_allclose(one, other.numpy(), rtol=1e-5, atol=1e-6)
 
 
+SEEN_BY_MANY = np.arange(200)[:, None] >= np.maximum(1, np.arange(200) - 3)  # the first query sees nothing
 BLOCKWISE = {
     "products": lambda: (addax.layers.Attention(use_scale=True, dropout=0.5), {}),
+    "products dropped": lambda: (addax.layers.Attention(dropout=0.5), {"training": True}),
     "causal": lambda: (addax.layers.Attention(), {"use_causal_mask": True}),
     "masked": lambda: (addax.layers.Attention(), {"mask": [None, addax.ops.ones((2, 200), "bool")]}),
     "heads": lambda: (addax.layers.MultiHeadAttention(2, 4, dropout=0.5), {}),
+    "heads dropped": lambda: (addax.layers.MultiHeadAttention(2, 4, dropout=0.5), {"training": True}),
+    "heads masked and dropped": lambda: (
+        addax.layers.MultiHeadAttention(2, 4, dropout=0.5),
+        {"training": True, "attention_mask": SEEN_BY_MANY[None]},
+    ),
     "groups": lambda: (addax.layers.GroupQueryAttention(4, 4, 2, dropout=0.5), {"use_causal_mask": True}),
 }
 
@@ -276,7 +283,44 @@ def test_scores_are_not_in_memory_as_a_whole(make):
     graph = addax.make_graph(gradients)(*map(addax.ops.convert_to_tensor, (x, x)))
     assert "attention_grad" in str(graph)
     largest = max(math.prod(shape) for shape, _ in graph.parts[0])
+    # The mask that is given is a square for all batches and heads together.
     assert largest < 2 * 200 * 200
+
+
+DROPPED = [
+    (lambda L: L.Attention(dropout=0.4, seed=2), {}),
+    (lambda L: L.Attention(use_scale=True, dropout=0.4, seed=2), {"mask": [None, MASKS["value_mask"]]}),
+    (lambda L: L.MultiHeadAttention(3, 4, dropout=0.4, seed=2), {}),
+    (lambda L: L.MultiHeadAttention(3, 4, dropout=0.4, seed=2), {"attention_mask": SEEN}),
+    (lambda L: L.MultiHeadAttention(2, 4, dropout=0.9, seed=2, dtype="float64"), {"use_causal_mask": True, **MASKS}),
+    (lambda L: L.GroupQueryAttention(4, 4, 2, dropout=0.4, seed=2), {"attention_mask": SEEN, "use_causal_mask": True}),
+    (lambda L: L.MultiHeadAttention(2, 4, dropout=1.0), {}),
+]
+
+
+@pytest.mark.parametrize("make,kwargs", DROPPED)
+def test_dropped_weights_need_not_be_in_memory(make, kwargs):
+    """Blockwise, the same weights are dropped as where they are returned, and gradients are the same."""
+    layer = make(addax.layers)
+    listed = isinstance(layer, addax.layers.Attention)
+    q, k = (addax.Variable(x, dtype=layer.dtype) for x in _inputs([Q, K]))
+    target = addax.ops.convert_to_tensor(np.random.default_rng(1).normal(size=Q), layer.dtype)
+    (layer([q.value, k.value]) if listed else layer(q.value, k.value))
+    seed = (layer if listed else layer._dropout_layer).seed_generator.state
+    start, found = seed.numpy(), []
+    for scores in (False, True):
+        seed.assign(start)
+        with addax.GradientTape() as tape:
+            inputs = ([q.value, k.value],) if listed else (q.value, k.value)
+            y = layer(*inputs, training=True, return_attention_scores=scores, **kwargs)
+            y = y[0] if scores else y
+            loss = addax.ops.sum(y * target)
+        found.append([y, *tape.gradient(loss, [q, k, *layer.trainable_variables])])
+        assert not np.array_equal(seed.numpy(), start)  # a key was drawn
+    for one, other in zip(*found, strict=True):
+        assert (one is None) == (other is None)  # where all weights are dropped
+        if one is not None:
+            np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_drops_weights():

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests.samples import ErrorSample, Sample, given, inputs, normal, uniform
+from tests.samples.random import dropped
 
 MASKED = -1.375 * 2.0**127
 
@@ -11,32 +12,33 @@ def _heads_first(x, heads):
     return np.repeat(np.swapaxes(x, 1, 2), heads // x.shape[2], axis=1)
 
 
-def _scores(q, k, rest, scale, causal, bias, mask):
+def _scores(q, k, rest, scale, causal, bias, mask, dropout=0.0):
     scores = scale * _heads_first(q, q.shape[2]) @ np.swapaxes(_heads_first(k, q.shape[2]), 2, 3)
     if bias:
         scores = scores + rest[0]
     seen = np.broadcast_to(rest[bias] if mask else True, scores.shape)
     if causal:
         seen = seen & np.tri(q.shape[1], k.shape[1], dtype=bool)
-    return np.where(seen, scores, MASKED), seen
+    random_key = rest[bias + mask] if dropout else None
+    return np.where(seen, scores, MASKED), seen, lambda x: dropped(x, random_key, dropout) if dropout else x
 
 
-def _attention(q, k, v, *rest, scale=1.0, causal=False, bias=False, mask=False):
-    scores, _ = _scores(q, k, rest, scale, causal, bias, mask)
+def _attention(q, k, v, *rest, scale=1.0, causal=False, bias=False, mask=False, dropout=0.0):
+    scores, _, drop = _scores(q, k, rest, scale, causal, bias, mask, dropout)
     largest = scores.max(axis=-1)
     e = np.exp(scores - largest[..., None])
     total = e.sum(axis=-1)
-    y = (e / total[..., None]) @ _heads_first(v, q.shape[2])
+    y = drop(e / total[..., None]) @ _heads_first(v, q.shape[2])
     return np.swapaxes(y, 1, 2), largest, total
 
 
-def _attention_grad(q, k, v, *rest, scale=1.0, causal=False, bias=False, mask=False):
-    y, largest, total, g = rest[bias + mask :]
-    scores, seen = _scores(q, k, rest, scale, causal, bias, mask)
+def _attention_grad(q, k, v, *rest, scale=1.0, causal=False, bias=False, mask=False, dropout=0.0):
+    y, largest, total, g = rest[-4:]
+    scores, seen, drop = _scores(q, k, rest, scale, causal, bias, mask, dropout)
     heads, shared = q.shape[2], q.shape[2] // k.shape[2]
     y, g = np.swapaxes(y, 1, 2), np.swapaxes(g, 1, 2)
     p = np.exp(scores - largest[..., None]) / total[..., None]
-    slope = g @ np.swapaxes(_heads_first(v, heads), 2, 3) - (y * g).sum(axis=-1, keepdims=True)
+    slope = drop(g @ np.swapaxes(_heads_first(v, heads), 2, 3)) - (y * g).sum(axis=-1, keepdims=True)
     ds = np.where(seen, p * slope, 0)
 
     def of_keys(x):
@@ -45,7 +47,7 @@ def _attention_grad(q, k, v, *rest, scale=1.0, causal=False, bias=False, mask=Fa
 
     dq = np.swapaxes(scale * ds @ _heads_first(k, heads), 1, 2)
     dk = of_keys(scale * np.swapaxes(ds, 2, 3) @ np.swapaxes(q, 1, 2))
-    return dq, dk, of_keys(np.swapaxes(p, 2, 3) @ g)
+    return dq, dk, of_keys(np.swapaxes(drop(p), 2, 3) @ g)
 
 
 def _bools(*shape):
@@ -95,6 +97,11 @@ _add("bias", (2, 3, 2, 4), (2, 5, 2, 4), extra=(normal(2, 1, 5),), scale=0.5, bi
 _add("mask", (2, 3, 2, 4), (2, 5, 2, 4), extra=(_bools(2, 1, 1, 5),), scale=0.5, mask=True)
 _add("all", (2, 4, 4, 3), (2, 5, 2, 3), extra=(normal(1, 4, 4, 5), _bools(4, 5)), scale=0.5, bias=True, mask=True,
      causal=True)  # fmt: skip
+_add("dropout", (2, 5, 4, 3), (2, 6, 2, 3), extra=(given((3, 2**32 - 1), "uint32"),), scale=0.5, dropout=0.3)
+_add("dropout and all", (2, 4, 4, 3), (2, 5, 2, 3), extra=(normal(1, 4, 4, 5), _bools(4, 5), given((5, 7), "uint32")),
+     scale=0.5, bias=True, mask=True, causal=True, dropout=0.5)  # fmt: skip
+_add("dropout of blocks", (1, 150, 1, 3), (1, 300, 1, 3), extra=(given((1, 2), "uint32"),), gradient=(), scale=0.3,
+     causal=True, dropout=0.1)  # fmt: skip
 _add("blocks", (1, 150, 1, 3), (1, 300, 1, 3), extra=(_bools(150, 300),), gradient=(), scale=0.3, mask=True)
 SAMPLES += [
     # Rows whose keys are all hidden weigh all of them alike, also those that causality hides.
@@ -125,6 +132,9 @@ ERRORS: list[ErrorSample] = [
     ErrorSample("attention", (q, q[:, :0], q[:, :0]), ValueError, "expected at least one key"),
     ErrorSample("attention", (q, q, q), ValueError, "expected 4 inputs", {"mask": True}),
     ErrorSample("attention", (q, q, q, q), TypeError, "mask must be bool", {"mask": True}),
+    ErrorSample("attention", (q, q, q), ValueError, "expected 4 inputs with .* dropout=0.5", {"dropout": 0.5}),
+    ErrorSample("attention", (q, q, q, np.zeros(2, "int32")), TypeError, "random key must be uint32", {"dropout": 0.5}),
+    ErrorSample("attention", (q, q, q, np.zeros(2, "uint32")), ValueError, "less than 1, got 1", {"dropout": 1.0}),
     ErrorSample("attention", (q, q, q, np.zeros((7, 3))), ValueError, "attention: ", {"bias": True}),
     ErrorSample("attention", (q.astype("int32"),) * 3, TypeError, "expected a floating dtype"),
     ErrorSample("attention_grad", (q, q, q, q, np.zeros((2, 4, 2)), np.zeros((2, 4, 3)), q), ValueError,

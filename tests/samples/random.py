@@ -36,7 +36,7 @@ def _row(label, key, shape, dtype, big=None):
     )
 
 
-def _dropout(x, key, rate):
+def dropped(x, key, rate):
     """23 bits of an element as a float below 1, against the part to keep in float32."""
     unit = (_random_bits(key, x.shape) >> 9).astype("float32") / np.float32(2**23)
     return np.where(unit < np.float32(1 - rate), x / (1 - rate), 0.0) if rate < 1 else np.zeros_like(x)
@@ -44,7 +44,7 @@ def _dropout(x, key, rate):
 
 def _drop(label, shape, rate, key=(3, 2**32 - 1), big=None):
     big = big and inputs(normal(*big), given(key, "uint32"))
-    return Sample("dropout", inputs(normal(*shape), given(key, "uint32")), _dropout, {"rate": rate}, label, big=big)
+    return Sample("dropout", inputs(normal(*shape), given(key, "uint32")), dropped, {"rate": rate}, label, big=big)
 
 
 SAMPLES: list[Sample] = [

@@ -19,7 +19,6 @@ from addax.saving.files import atomic_file
 
 MAGIC = b"\x89ADDAX\r\n"
 FORMAT_VERSION = 1
-OPS_VERSION = 1
 _HEADER = struct.Struct("<8sIIQQQQIIQ")
 _ALIGNMENT = 64
 
@@ -34,7 +33,8 @@ def write_addax(endpoints: Sequence[Endpoint], path: str, name_of: Callable[[Any
     """
     tensors = _Tensors()
     parts = [_endpoint_text(endpoint, tensors, name_of) for endpoint in endpoints]
-    lines = ["addax 1", f"ops {OPS_VERSION}", f"made_by {quoted(f'addax {__version__}')}", *tensors.lines, *parts, ""]
+    ops = max(endpoint.graph.ops_version for endpoint in endpoints)
+    lines = ["addax 1", f"ops {ops}", f"made_by {quoted(f'addax {__version__}')}", *tensors.lines, *parts, ""]
     text = "\n".join(lines).encode()
     data = _aligned(_HEADER.size + len(text))
     header = _HEADER.pack(

@@ -76,6 +76,13 @@ class Quotient:
 Const = Tensor | Filled | Range | Listed | Quotient
 
 
+#: Attributes that came after version 1 of the ops: the version, and the value that says what files of before say.
+LATER_ATTRIBUTES: dict[tuple[str, str], tuple[int, Any]] = {
+    ("attention", "dropout"): (2, 0.0),
+    ("attention_grad", "dropout"): (2, 0.0),
+}
+
+
 @dataclass
 class Equation:
     """One application of an op. Values are numbered; -1 stands for an input that is not given."""
@@ -84,6 +91,22 @@ class Equation:
     attrs: dict[str, Any]  # bool, int or Size, float, str, a tuple of ints or Sizes, ExportedGraph, list of those
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    def is_implied(self, name: str) -> bool:
+        """Whether a file need not say what the attribute is, so that readers of before understand it."""
+        later = LATER_ATTRIBUTES.get((self.op, name))
+        return later is not None and self.attrs[name] == later[1]
+
+    @property
+    def ops_version(self) -> int:
+        """The least version of the ops that has all of it."""
+        versions = [1]
+        for name, value in self.attrs.items():
+            if (self.op, name) in LATER_ATTRIBUTES and not self.is_implied(name):
+                versions.append(LATER_ATTRIBUTES[self.op, name][0])
+            bodies = value if isinstance(value, list) else [value]
+            versions += [body.ops_version for body in bodies if isinstance(body, ExportedGraph)]
+        return max(versions)
 
 
 @dataclass
@@ -110,6 +133,11 @@ class ExportedGraph:
     def results(self) -> list[int]:
         """The outputs that are no states."""
         return self.outputs[: len(self.outputs) - self.states]
+
+    @property
+    def ops_version(self) -> int:
+        """The least version of the ops that has all equations."""
+        return max([1, *(eqn.ops_version for eqn in self.equations)])
 
     def text(self, tensor: Callable[[int, Tensor], int | None] = lambda v, value: None, indent: str = "") -> str:
         """Returns the graph as text, as `docs/format.md` describes it.
@@ -140,7 +168,11 @@ class ExportedGraph:
         define_consts()
         for eqn in self.equations:
             given = ["_" if v < 0 else f"%{number[v]}" for v in eqn.inputs]
-            given += [f"{name}={_attr_text(name, value, indent + '  ', number)}" for name, value in eqn.attrs.items()]
+            given += [
+                f"{name}={_attr_text(name, value, indent + '  ', number)}"
+                for name, value in eqn.attrs.items()
+                if not eqn.is_implied(name)
+            ]
             made = ", ".join(define(v) for v in eqn.outputs)
             lines.append(f"  {made} = {eqn.op}({', '.join(given)})")
             if waiting:

@@ -11,7 +11,7 @@ from addax.ops.movement import repeat
 from addax.ops.operation import op
 
 # What a masked score becomes: small enough to vanish in the softmax, and a row of nothing else stays a number.
-_MASKED = -0.7 * 3.4028234663852886e38
+MASKED = -1.375 * 2.0**127
 
 
 @op("nn.DotProductAttention", inputs="query key value bias mask scale")
@@ -65,24 +65,57 @@ def dot_product_attention(
             f"dot_product_attention: {query.shape[2]} heads are not a multiple of {key.shape[2]} key heads"
         )
     scale = float(1 / math.sqrt(query.shape[3]) if scale is None else scale)
-    compute = "float64" if query.dtype == "float64" else "float32"
-    bias = None if bias is None else as_tensor(bias, compute)
-    mask = None if mask is None else cast(as_tensor(mask), "bool")
     if attn_logits_soft_cap is not None:
+        bias, mask = _beside_scores(query, bias, mask)
         return _capped(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
-    given = [t for t in (bias, mask) if t is not None]
-    y, _, _ = apply(
+    return attend(query, key, value, bias, mask, scale, is_causal)[0]
+
+
+def attend(
+    query, key, value, bias=None, mask=None, scale=1.0, is_causal=False, random_key=None, dropout=0.0
+) -> tuple[Tensor, Tensor]:
+    """Attention as of `dot_product_attention`, whose weights may be dropped. No scores are in memory as a whole.
+
+    Args:
+        query: Tensor of shape `(batch, queries, heads, dim)`.
+        key: Tensor of shape `(batch, keys, key_heads, dim)`.
+        value: Tensor of shape `(batch, keys, key_heads, value_dim)`.
+        bias: Added to the scores, or `None`.
+        mask: Bools, or `None`.
+        scale: What the scores are multiplied with.
+        is_causal: Whether a query sees only keys up to its own position.
+        random_key: The key of a random call, if weights are dropped: those of shape `(batch, heads, queries, keys)`
+            lose what `addax.random.dropout` takes from a tensor of that shape.
+        dropout: The part of the weights to drop, at least 0 and less than 1.
+
+    Returns:
+        The values weighed, shape `(batch, queries, heads, value_dim)`, and each row's largest score, shape `(batch,
+        heads, queries)`, which is `MASKED` for a query that sees nothing.
+    """
+    query, key, value = same_float_dtype(query, key, value)
+    bias, mask = _beside_scores(query, bias, mask)
+    y, largest, _ = apply(
         "attention",
         query,
         key,
         value,
-        *given,
-        scale=scale,
+        *(t for t in (bias, mask, random_key) if t is not None),
+        scale=float(scale),
         causal=bool(is_causal),
         bias=bias is not None,
         mask=mask is not None,
+        dropout=float(dropout),
     )
-    return y
+    return y, largest
+
+
+def _beside_scores(query, bias, mask) -> tuple:
+    """Bias and mask in the dtypes that scores of this query take."""
+    compute = "float64" if query.dtype == "float64" else "float32"
+    return (
+        None if bias is None else as_tensor(bias, compute),
+        None if mask is None else cast(as_tensor(mask), "bool"),
+    )
 
 
 def _capped(query, key, value, bias, mask, scale, causal, cap) -> Tensor:
@@ -96,7 +129,7 @@ def _capped(query, key, value, bias, mask, scale, causal, cap) -> Tensor:
     if bias is not None:
         scores = scores + bias
     scores = apply("tanh", scores / cap) * cap
-    masked = scalar_like(_MASKED, scores.dtype)
+    masked = scalar_like(MASKED, scores.dtype)
     if mask is not None:
         scores = apply("where", mask, scores, masked)
     if causal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from addax.export.graph import Dim, Spec
+from addax.export.onnx.random import dropped
 from addax.export.onnx.table import Builder, Value, row
 
 _MASKED = -1.375 * 2.0**127  # what the engine's kernels put in place of a masked score
@@ -19,6 +20,7 @@ def attention(
     causal: bool,
     bias: bool,
     mask: bool,
+    dropout: float,
     out: list[Spec | None],
 ) -> list[Value | None]:
     """Heads of the query that share one of the key stand in a dim of their own."""
@@ -51,14 +53,19 @@ def attention(
     scores = b("Mul", b("MatMul", q, k), scale)
     if bias:
         scores = b("Add", scores, b.cast(spread(given[0]), scores.dtype))
-    seen = spread(given[-1]) if mask else None
+    seen = spread(given[bias]) if mask else None
     if causal:
         row_of = b("Unsqueeze", b.count(b.dim_of(query, 1)), [1])
         past = b("LessOrEqual", b.count(b.dim_of(key, 1)), row_of, dtype="bool")
         seen = past if seen is None else b("And", seen, past)
     if seen is not None:
         scores = b("Where", seen, scores, _MASKED, dtype=scores.dtype)
-    y = b("MatMul", b("Softmax", scores, axis=-1), v)
+    weights = b("Softmax", scores, axis=-1)
+    if dropout:
+        of_heads = (shared, heads // shared) if grouped else (heads,)
+        shape = (query.shape[0], *of_heads, query.shape[1], key.shape[1])
+        weights = dropped(b, weights, shape, given[-1], dropout)
+    y = b("MatMul", weights, v)
     y = b.transposed(y, (0, 3, 1, 2, 4) if grouped else (0, 2, 1, 3))
     assert value.shape is not None
     y = b.reshaped(y, (query.shape[0], query.shape[1], heads, value.shape[3])) if grouped else y

@@ -43,11 +43,15 @@ def random_bits(b: Builder, key: Value, shape: tuple[Dim, ...], dtype: str) -> V
     return b("Reshape", bits, dims, **({"allowzero": 1} if 0 in shape else {}))
 
 
-@row(wide=True)
-def dropout(b: Builder, x: Value, key: Value, rate: float) -> Value:
-    """A float32 with 23 random bits decides."""
-    assert x.shape is not None
-    bits = random_bits(b, key, x.shape, "uint32")
+def dropped(b: Builder, x: Value, shape: tuple[Dim, ...], key: Value, rate: float) -> Value:
+    """What dropout leaves of x, which has this shape, scaled up: a float32 with 23 random bits decides."""
+    bits = random_bits(b, key, shape, "uint32")
     unit = b("Mul", b.cast(b("BitShift", bits, 9, direction="RIGHT"), "float32"), 2.0**-23)
     kept = b("Less", unit, np.float32(1 - rate).reshape(()), dtype="bool")
     return b("Where", kept, b("Div", x, 1 - rate), 0.0, dtype=x.dtype)
+
+
+@row(wide=True)
+def dropout(b: Builder, x: Value, key: Value, rate: float) -> Value:
+    assert x.shape is not None
+    return dropped(b, x, x.shape, key, rate)

@@ -6,6 +6,8 @@ from typing import Any
 
 from addax import ops, random
 from addax.layers.attention.base_attention import BaseAttention
+from addax.ops.attention import attend
+from addax.random.seed_generator import draw_seed
 
 
 class Attention(BaseAttention):
@@ -87,20 +89,21 @@ class Attention(BaseAttention):
         key = inputs[2] if len(inputs) > 2 else value
         query_mask = mask[0] if mask else None
         seen = ops.expand_dims(ops.cast(mask[1], "bool"), 1) if mask and mask[1] is not None else None
-        drops = training and self.dropout > 0
+        dropout = self.dropout if training else 0.0
         weights = None
         # With both masks a query may see nothing, and then all keys, also those behind it, count alike.
-        if return_attention_scores or drops or not self._fuses(query) or (use_causal_mask and seen is not None):
+        weighs = return_attention_scores or not self._fuses(query) or (use_causal_mask and seen is not None)
+        if weighs or dropout == 1:
             scores = self._scores(query, key)
             if use_causal_mask:
                 past = ops.expand_dims(ops.tri(query.shape[1], key.shape[1], dtype="bool"), 0)
                 seen = past if seen is None else ops.logical_and(seen, past)
             weights = ops.softmax(scores if seen is None else scores + _hiding(seen, scores.dtype), axis=-1)
-            if drops:
-                weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+            if dropout > 0:
+                weights = random.dropout(weights, dropout, seed=self.seed_generator)
             result = ops.matmul(weights, value)
         else:
-            result = self._fused(query, key, value, seen, use_causal_mask)
+            result = self._fused(query, key, value, seen, use_causal_mask, dropout)
         if query_mask is not None:
             result = result * ops.cast(ops.expand_dims(query_mask, -1), result.dtype)
         return (result, weights) if return_attention_scores else result
@@ -109,13 +112,15 @@ class Attention(BaseAttention):
         """Whether the scores are products that need not be in memory as a whole."""
         return self.score_mode == "dot" and query.ndim == 3
 
-    def _fused(self, query, key, value, seen, is_causal):
+    def _fused(self, query, key, value, seen, is_causal, dropout):
         """Attention by products whose scores are made block by block."""
         if self.scale is not None:
             query = query * self.scale.value
         one_head = (ops.expand_dims(x, 2) for x in (query, key, value))
         bias = None if seen is None else ops.expand_dims(_hiding(seen, "float32"), 1)
-        return ops.squeeze(ops.dot_product_attention(*one_head, bias=bias, scale=1.0, is_causal=is_causal), 2)
+        random_key = draw_seed(self.seed_generator) if dropout > 0 else None
+        result, _ = attend(*one_head, bias=bias, is_causal=is_causal, random_key=random_key, dropout=dropout)
+        return ops.squeeze(result, 2)
 
     def compute_mask(self, inputs: list, mask: Any = None) -> Any:
         """Returns the mask of the queries."""

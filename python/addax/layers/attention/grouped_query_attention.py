@@ -161,8 +161,8 @@ class GroupedQueryAttention(ProjectedAttention):
         gate = None if self._gate_dense is None else ops.sigmoid(self._gate_dense(query))
         query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
         weights = None
-        if self._fuses(return_attention_scores, training, mask):
-            x = ops.dot_product_attention(query, key, value, mask=mask, is_causal=use_causal_mask)
+        if self._fuses(return_attention_scores, training):
+            x = self._fused(query, key, value, mask, use_causal_mask, training)
         else:
             if use_causal_mask:
                 mask = both(mask, ops.tri(query.shape[1], key.shape[1], dtype="bool"))

@@ -189,8 +189,8 @@ class MultiHeadAttention(ProjectedAttention):
         gate = None if self._gate_dense is None else ops.sigmoid(self._gate_dense(query))
         query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         weights = None
-        if query.ndim == 4 and self._fuses(return_attention_scores, training, mask):
-            x = ops.dot_product_attention(query, key, value, mask=mask, is_causal=use_causal_mask)
+        if query.ndim == 4 and self._fuses(return_attention_scores, training):
+            x = self._fused(query, key, value, mask, use_causal_mask, training)
         else:
             if use_causal_mask:
                 past = ops.tri(math.prod(positions), math.prod(key_positions), dtype="bool")

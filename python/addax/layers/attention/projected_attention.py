@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from addax import constraints, initializers, ops, regularizers
 from addax.layers.attention.base_attention import BaseAttention
 from addax.layers.core.einsum_dense import EinsumDense
 from addax.layers.regularization.dropout import Dropout
+from addax.ops.attention import MASKED, attend
+from addax.random.seed_generator import draw_seed
 
 
 class ProjectedAttention(BaseAttention):
@@ -103,10 +106,28 @@ class ProjectedAttention(BaseAttention):
     def _make_dropout(self) -> None:
         self._dropout_layer = Dropout(self._dropout, dtype=self.dtype_policy, seed=self.seed, name="dropout")
 
-    def _fuses(self, return_attention_scores: bool, training: bool | None, mask: Any) -> bool:
+    def _fuses(self, return_attention_scores: bool, training: bool | None) -> bool:
         """Whether nobody needs the weights themselves."""
+        return not (return_attention_scores or (training and self._dropout == 1))
+
+    def _fused(self, query: Any, key: Any, value: Any, mask: Any, is_causal: bool, training: bool | None) -> Any:
+        """Attention whose scores are made block by block."""
+        drops = training and self._dropout > 0
+        x, largest = attend(
+            query,
+            key,
+            value,
+            mask=mask,
+            scale=1 / math.sqrt(query.shape[-1]),
+            is_causal=is_causal,
+            random_key=draw_seed(self._dropout_layer.seed_generator) if drops else None,
+            dropout=self._dropout if drops else 0.0,
+        )
+        if self._dropout == 0 or mask is None:
+            return x
         # In Keras a query that sees nothing gets zeros from a layer with dropout, and the mean of all from one without.
-        return not return_attention_scores and (self._dropout == 0 or not (training or mask is not None))
+        sees = ops.expand_dims(ops.transpose(largest, (0, 2, 1)) > MASKED, -1)
+        return ops.where(sees, x, ops.zeros((), x.dtype))
 
     def _window(self, queries: int, keys: int) -> Any:
         """Bools (queries, keys) of the sliding window, or `None`."""
