@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "cpu/kernels.h"
 #include "cpu/reduction.h"
@@ -90,16 +91,29 @@ void store_totals(const double* totals, int64_t n, const View& out) {
   }
 }
 
-/// Calls body(row, in, out) for rows of n elements, on all threads.
+/// Calls body(row, in, out) for rows of n elements, on all threads: in and out are arrays of pointers to one row, or to
+/// several from there on, whose steps hide each other's latency: each waits for a sum over the row. What goes past the
+/// caches goes row by row.
 template <class C, class Body>
 void each_row(int64_t rows, int64_t n, const Source<C>& x, const Target<C>& y, const char* name, const Body& body) {
-  parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
-    const Scratch<C> buffer(x.direct && y.direct ? 0 : n, name);
-    for (int64_t row = begin; row < end; ++row) {
-      const C* in = x.read(row * n, 1, n, buffer.get());
-      C* out = y.open(row * n, buffer.get());
+  constexpr int64_t kTogether = 4;
+  const bool direct = x.direct && y.direct;
+  parallel_for(rows, std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1)), [&](int64_t row, int64_t end) {
+    const Scratch<C> buffer(direct ? 0 : n, name);
+    for (; direct && row + kTogether <= end; row += kTogether) {
+      const C* in[kTogether];
+      C* out[kTogether];
+      for (int64_t r = 0; r < kTogether; ++r) {
+        in[r] = x.read((row + r) * n, 1, n, nullptr);
+        out[r] = y.open((row + r) * n, nullptr);
+      }
       body(row, in, out);
-      y.commit(row * n, n, out);
+    }
+    for (; row < end; ++row) {
+      const C* const in[1] = {x.read(row * n, 1, n, buffer.get())};
+      C* const out[1] = {y.open(row * n, buffer.get())};
+      body(row, in, out);
+      y.commit(row * n, n, out[0]);
     }
   });
 }
@@ -115,17 +129,29 @@ void layer_norm(const KernelArgs& k) {
     const C *scale = gamma.get(), *shift = beta.get();
     C *means = k.out[1].as<C>(), *rstds = k.out[2].as<C>();
     each_row(rows, n, float_source<C>(k.in[0]), output_target<C>(k.out[0], n), k.op.name,
-             [=](int64_t row, const C* in, C* out) {
-               const C mean = static_cast<C>(sum_terms<C>(n, [&](auto at) { return at(in); }) / static_cast<double>(n));
-               const double squares = sum_terms<C>(n, [&](auto at) {
-                 const auto d = at(in) - mean;
-                 return d * d;
-               });
-               const C rstd = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
-               means[row] = mean;
-               rstds[row] = rstd;
-#pragma GCC ivdep
-               for (int64_t i = 0; i < n; ++i) out[i] = (in[i] - mean) * rstd * scale[i] + shift[i];
+             [=](int64_t row, const auto& in, const auto& out) {
+               constexpr size_t kCount = std::extent_v<std::remove_reference_t<decltype(in)>>;
+               double sums[kCount];
+               for (size_t r = 0; r < kCount; ++r) {
+                 const C* const from = in[r];
+                 sums[r] = sum_terms<C>(n, [&](auto at) { return at(from); });
+               }
+               for (size_t r = 0; r < kCount; ++r) {
+                 const C* const from = in[r];
+                 const C mean = means[row + static_cast<int64_t>(r)] = static_cast<C>(sums[r] / static_cast<double>(n));
+                 sums[r] = sum_terms<C>(n, [&](auto at) {
+                   const auto d = at(from) - mean;
+                   return d * d;
+                 });
+               }
+               for (size_t r = 0; r < kCount; ++r) {
+                 const C* const from = in[r];
+                 C* const to = out[r];
+                 const C mean = means[row + static_cast<int64_t>(r)];
+                 const C rstd = static_cast<C>(1 / std::sqrt(sums[r] / static_cast<double>(n) + epsilon));
+                 rstds[row + static_cast<int64_t>(r)] = rstd;
+                 each_lane<C>(n, [&](auto at) { at.store(to, (at(from) - mean) * rstd * at(scale) + at(shift)); });
+               }
              });
   });
 }
@@ -172,11 +198,20 @@ void rms_norm(const KernelArgs& k) {
     const C* scale = gamma.get();
     C* rrms = k.out[1].as<C>();
     each_row(rows, n, float_source<C>(k.in[0]), output_target<C>(k.out[0], n), k.op.name,
-             [=](int64_t row, const C* in, C* out) {
-               const double squares = sum_terms<C>(n, [&](auto at) { return at(in) * at(in); });
-               const C factor = static_cast<C>(1 / std::sqrt(squares / static_cast<double>(n) + epsilon));
-               rrms[row] = factor;
-               each_lane<C>(n, [&](auto at) { at.store(out, at(in) * factor * at(scale)); });
+             [=](int64_t row, const auto& in, const auto& out) {
+               constexpr size_t kCount = std::extent_v<std::remove_reference_t<decltype(in)>>;
+               double squares[kCount];
+               for (size_t r = 0; r < kCount; ++r) {
+                 const C* const from = in[r];
+                 squares[r] = sum_terms<C>(n, [&](auto at) { return at(from) * at(from); });
+               }
+               for (size_t r = 0; r < kCount; ++r) {
+                 const C* const from = in[r];
+                 C* const to = out[r];
+                 const C factor = static_cast<C>(1 / std::sqrt(squares[r] / static_cast<double>(n) + epsilon));
+                 rrms[row + static_cast<int64_t>(r)] = factor;
+                 each_lane<C>(n, [&](auto at) { at.store(to, at(from) * factor * at(scale)); });
+               }
              });
   });
 }
