@@ -377,6 +377,11 @@ ADDAX_HD Gaussian gaussian(float z, float low) {
   e = e * s - 0.5f;
   return {e * s + 1.0f, biased_power(uint32_t(bits_of(shifted)))};
 }
+/// e^(-x^2 / 2), scaled likewise, for 0 <= x <= 14.45.
+ADDAX_HD Gaussian gaussian(float x) {
+  const float head = from_bits(bits_of(x) & ~0xfff);  // 12 bits: its square is exact
+  return gaussian(head * head, (x - head) * (x + head));
+}
 /// factor * Phi(-a) e^(a^2 / 2) for 0 <= a <= 14.45: Mills's ratio. All terms are positive.
 ADDAX_HD float mills(float a, float factor) {
   float p = 0.00408537211f;
@@ -458,8 +463,7 @@ ADDAX_HD T softplus(T x) {
 /// max(x, 0) - |x| Phi(-|x|). 7.2 ulp.
 ADDAX_HD float gelu(float x) {
   const float a = at_most(abs(x), kGeluHigh);
-  const float head = from_bits(bits_of(a) & ~0xfff);  // 12 bits: its square is exact
-  const Gaussian g = gaussian(head * head, (a - head) * (a + head));
+  const Gaussian g = gaussian(a);
   return at_least(x, kMinusZero) - mills(a, g.factor * a) * g.power * 0x1p-24f;
 }
 ADDAX_HD double gelu(double x) {
@@ -469,8 +473,7 @@ ADDAX_HD double gelu(double x) {
 /// The derivative of gelu: Phi(x) + x phi(x). Within 1.5e-7.
 ADDAX_HD float gelu_slope(float x) {
   const float a = at_most(abs(x), kGeluHigh);
-  const float head = from_bits(bits_of(a) & ~0xfff);  // 12 bits: its square is exact
-  const Gaussian g = gaussian(head * head, (a - head) * (a + head));
+  const Gaussian g = gaussian(a);
   const float slope = (mills(a, g.factor) - g.factor * a * 0.398942280f) * g.power * 0x1p-24f;  // at -a
   const float low = a == kGeluHigh ? 0.0f : slope;
   return x < 0.0f ? low : 1.0f - low;

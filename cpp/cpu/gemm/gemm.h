@@ -161,11 +161,12 @@ struct PackedTiles {
  private:
   template <class S>
   void copy_row(Matrix<S> from, T* to) const {
-    if (from.col_step == 1) fetch_far(reinterpret_cast<const char*>(from.data + 2 * from.row_step), k * sizeof(S));
-    if (from.col_step == 1)
+    if (from.col_step == 1) {
+      fetch_far(reinterpret_cast<const char*>(from.data + 2 * from.row_step), k * sizeof(S));
       for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.data[p]);
-    else
+    } else {
       for (int64_t p = 0; p < k; ++p) to[p] = static_cast<T>(from.at(0, p));
+    }
   }
 };
 
@@ -173,6 +174,7 @@ struct PackedTiles {
 // as it is used.
 constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 1024;
 constexpr int64_t kRows = 8 * kTileRows;
+constexpr int64_t kSameSets = 4096 * 6 / kTileRows;  // bytes between rows of which six of a tile share a set
 constexpr int64_t kGroup = 8;             // panels of a block of b, which stays in the second cache
 constexpr int64_t kTaskWork = 1 << 22;    // multiply-adds
 constexpr int64_t kSharedSize = 1 << 20;  // values of a matrix that is packed once for all tasks
@@ -247,10 +249,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, detail::kDepth), depth = ceil_div(k, depths);
   const int64_t block_rows = detail::block_rows(depth);
-  // Rows of a that share few sets of the first cache, six of a tile the same, or that lie across lines, are packed.
-  constexpr int64_t kSameSets = 4096 * 6 / kTileRows;  // bytes
+  // Rows of a that share few sets of the first cache, or that lie across lines, are packed.
   const bool packed =
-      !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % kSameSets == 0;
+      !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % detail::kSameSets == 0;
   const bool across = a.row_step == 1;
   const detail::Cut cut = detail::Cut::of<T>(m, k, all, packed);
   const int64_t group = ceil_div(all.count, cut.groups), groups = ceil_div(all.count, group);
