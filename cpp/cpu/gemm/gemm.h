@@ -175,9 +175,9 @@ struct PackedTiles {
 constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 1024;
 constexpr int64_t kRows = 8 * kTileRows;
 constexpr int64_t kSameSets = 4096 * 6 / kTileRows;  // bytes between rows of which six of a tile share a set
-constexpr int64_t kGroup = 8;             // panels of a block of b, which stays in the second cache
-constexpr int64_t kTaskWork = 1 << 22;    // multiply-adds
-constexpr int64_t kSharedSize = 1 << 20;  // values of a matrix that is packed once for all tasks
+constexpr int64_t kGroup = 8;                        // panels of a block of b, which stays in the second cache
+constexpr int64_t kTaskWork = 1 << 22;               // multiply-adds
+constexpr int64_t kSharedSize = 1 << 20;             // values of a matrix that is packed once for all tasks
 
 // Of a block of a, which stays in the second cache.
 inline int64_t block_rows(int64_t depth) {
@@ -249,10 +249,12 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, detail::kDepth), depth = ceil_div(k, depths);
   const int64_t block_rows = detail::block_rows(depth);
-  // Rows of a that share few sets of the first cache, or that lie across lines, are packed.
-  const bool packed =
-      !std::is_same_v<S, T> || a.col_step != 1 || a.row_step * static_cast<int64_t>(sizeof(S)) % detail::kSameSets == 0;
+  // Rows of a that share few sets of the first cache are packed, and those that lie across lines: but the widest
+  // vectors do so much with a line of these that the next ones come meanwhile, wherever they lie.
   const bool across = a.row_step == 1;
+  const bool packed =
+      !std::is_same_v<S, T> || (a.col_step == 1 ? a.row_step * static_cast<int64_t>(sizeof(S)) % detail::kSameSets == 0
+                                                : !across || kVectorBytes < 64);
   const detail::Cut cut = detail::Cut::of<T>(m, k, all, packed);
   const int64_t group = ceil_div(all.count, cut.groups), groups = ceil_div(all.count, group);
   const int64_t chunks = cut.chunks, parts = cut.parts;
