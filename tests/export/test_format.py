@@ -325,7 +325,7 @@ def addax_root():
 
 
 def test_files_ask_for_no_later_ops_than_they_use(tmp_path):
-    """Attention without dropout is written as before there was any; with it, only readers that know it read the file."""
+    """Attention without dropout is written as before there was any; with it, only later readers read the file."""
     inputs = addax.Input((5, 4))
     attend = layers.MultiHeadAttention(2, 3, dropout=0.5, seed=1)
     model = addax.Model(inputs, attend(inputs, inputs))
