@@ -22,7 +22,7 @@ constexpr Pass kPasses[] = {
     {"algebra", simplify_algebra},      {"fold", fold_constants, true},        {"dce", eliminate_dead_code},
     {"layout", move_transposes, true},  {"batch_norm", fold_batch_norm, true}, {"fuse", fuse_elementwise, true},
     {"epilogue", join_epilogues, true}, {"reduce", join_reductions, true},     {"rows", scatter_in_updates, true},
-    {"join", join_updates, true},
+    {"join", join_updates, true},       {"early", update_early, true},
 };
 // What the planner does where it is not switched off.
 constexpr const char* kPlanning[] = {"view", "in_place"};

@@ -41,6 +41,8 @@ Graph join_reductions(Graph graph);
 Graph scatter_in_updates(Graph graph);
 /// Optimizer updates that differ in nothing but their variables become one eqn over all of them.
 Graph join_updates(Graph graph);
+/// Large states get their new values as soon as what these are made of is there and the old ones have been read.
+Graph update_early(Graph graph);
 
 /// Runs the passes, then computes values again for the backward part of the graph that would be held through its peak
 /// of memory, until a plan of it takes at most `budget` bytes for arena and results. Throws ValueError with the least

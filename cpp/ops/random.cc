@@ -8,7 +8,6 @@
 #include "ops/op.h"
 
 namespace addax {
-
 namespace {
 
 void random_bits_infer(InferContext& c) {

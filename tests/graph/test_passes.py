@@ -508,6 +508,71 @@ def test_many_updates_of_a_small_table_stay_dense():
     assert engine.run_pass("rows", graph) == graph
 
 
+EARLY = """graph(%0: float32(64, 1024), %1: float32(64, 1024), state %2: float32(1024, 1024), \
+state %3: float32(1024, 1024), \
+state %4: float32()) {{
+{}
+return state %10, state %11, state %4
+}}"""
+OF_FIRST = "%5: float32(1024, 1024) = matmul(%0, %1, transpose_a=true, transpose_b=false)"
+READER = "%6: float32(64, 1024) = matmul(%0, %2, transpose_a=false, transpose_b=true)"
+OF_SECOND = "%7: float32(1024, 1024) = matmul(%6, %1, transpose_a=true, transpose_b=false)"
+RATE = "%8: float32() = sqrt(%4)"
+FIRST = "%10: float32(1024, 1024) = sgd_update(%2, %5, %8)"
+SECOND = "%11: float32(1024, 1024) = sgd_update(%3, %7, %8)"
+
+
+def early(*lines: str) -> list[str]:
+    """The ops after the pass."""
+    graph = engine.run_pass("early", engine.Graph.parse(EARLY.format("\n".join(lines))))
+    graph.verify()
+    return [line.split("=")[1].split("(")[0].strip() for line in str(graph).splitlines()[1:-2]]
+
+
+def test_updates_move_up_behind_the_last_reader():
+    """And the learning rate with them."""
+    ops_in_order = ["sqrt", "matmul", "matmul", "sgd_update", "matmul", "sgd_update"]
+    assert early(OF_FIRST, READER, OF_SECOND, RATE, FIRST, SECOND) == ops_in_order
+    assert early(RATE, OF_FIRST, READER, FIRST, OF_SECOND, SECOND) == ops_in_order  # as they stand
+
+
+def test_updates_move_down_behind_the_last_reader():
+    assert early(RATE, OF_FIRST, FIRST, READER, OF_SECOND, SECOND) == [
+        "sqrt", "matmul", "matmul", "sgd_update", "matmul", "sgd_update"
+    ]  # fmt: skip
+
+
+def test_updates_that_are_read_stay_above_their_readers():
+    of_new = OF_SECOND.replace("%6", "%9")
+    read = "%9: float32(64, 1024) = matmul(%0, %10, transpose_a=false, transpose_b=true)"
+    found = early(RATE, OF_FIRST, FIRST, READER, read, of_new, SECOND)
+    assert found == ["sqrt", "matmul", "sgd_update", "matmul", "matmul", "matmul", "sgd_update"]
+
+
+def test_gradients_share_memory_since_updates_are_early():
+    """Of eight layers' gradients one is there at a time; bits are the same, and nothing is copied."""
+    plans, weights = [], []
+    for setting in ("-early", ""):
+        engine.set_passes(setting)
+        try:
+            addax.utils.set_random_seed(3)
+            dense = [addax.layers.Dense(1024, activation="relu") for _ in range(8)]
+            model = addax.Sequential([addax.layers.Input((1024,)), *dense, addax.layers.Dense(1)])
+            model.compile("adam", "mse")
+            rng = np.random.default_rng(0)
+            model.fit(rng.normal(size=(32, 1024)), rng.normal(size=(32, 1)), batch_size=8, verbose=0)
+        finally:
+            engine.set_passes("")
+        plans.append(step_plan(model))
+        weights.append([w.numpy().tobytes() for w in (*model.variables, *model.optimizer.variables)])
+    assert weights[0] == weights[1]
+    late, early = plans
+    assert str(late).count("copy(") == str(early).count("copy(")
+    gradient = 4 * 1024 * 1024
+    assert late.stats["arena_bytes"] > 8 * gradient
+    assert early.stats["arena_bytes"] < 2 * gradient
+
+
 def mlp(optimizer) -> addax.Sequential:
     addax.utils.set_random_seed(3)
     layers = addax.layers

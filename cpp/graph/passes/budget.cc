@@ -29,6 +29,11 @@ class Liveness {
         if (v >= 0 && (readers_[at(root(v))].empty() || readers_[at(root(v))].back() != i))
           readers_[at(root(v))].push_back(i);
     }
+    // New values of states lie where the old ones are.
+    for (int i = 0; i < g.states; ++i) {
+      const int made = g.outputs[at(g.results() + i)];
+      if (maker(made) >= 0) root_[at(made)] = g.inputs[at(g.arguments() + i)];
+    }
     for (const int v : g.outputs) readers_[at(root(v))].push_back(end);
   }
 
@@ -148,6 +153,7 @@ bool lower_peak(Graph& g) {
   }
   if (best < 0) return false;
   g = recompute(g, life, best, to);
+  if (!is_switched_off("early")) g = update_early(std::move(g));  // behind those who read old values again
   return true;
 }
 
