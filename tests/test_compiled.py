@@ -57,6 +57,26 @@ def test_the_plans_kept_are_bounded():
     assert len(double.plans) == 32
 
 
+def test_more_plans_may_be_kept(caplog):
+    double, outer = addax.compile(lambda x: x * 2, name="double"), addax.config.plans_kept()
+    with pytest.raises(ValueError, match="expected an int of at least 1. Received: 0"):
+        addax.config.set_plans_kept(0)
+    try:
+        with caplog.at_level(logging.WARNING, logger="addax.compiled"):
+            for kept, built in ((3, 10), (5, 5)):
+                addax.config.set_plans_kept(kept)
+                before = addax.config.plan_builds()
+                for n in (1, 2, 3, 4, 5) * 2:
+                    double(np.ones(n, "float32"))
+                assert len(double.plans) == kept
+                # Each of five signatures in turn is put out before it comes again; with room for five none is.
+                assert addax.config.plan_builds() - before <= built
+    finally:
+        addax.config.set_plans_kept(outer)
+    (warning,) = caplog.records  # once
+    assert "double is called with more signatures than the 3 whose plans it keeps" in warning.getMessage()
+
+
 def test_variables_are_read_and_assigned():
     total, count = addax.Variable(np.zeros(3, "float32")), addax.Variable(0)
 
@@ -298,6 +318,27 @@ def test_gradient_accumulation_compiled_equals_eager(optimizer):
         return [w.tobytes() for w in (*model.get_weights(), *(v.numpy() for v in model.optimizer.variables))]
 
     assert weights(True) == weights(False)
+
+
+def test_plans_of_many_lengths_take_the_memory_of_one():
+    table = addax.Variable(np.random.default_rng(0).normal(size=(64, 256)).astype("float32"))
+
+    @addax.compile
+    def scores(x):
+        return ops.sum(ops.softmax(x @ table, axis=-1) * ops.cumsum(x @ table, axis=0), axis=-1)
+
+    def live():
+        return addax.engine.memory_stats()["live"]
+
+    rng, before = np.random.default_rng(1), live()
+    inputs = [rng.normal(size=(n, 64)).astype("float32") for n in rng.permutation(np.arange(2000, 6000, 250))]
+    expected = [scores(x).numpy() for x in inputs]
+    arenas = [plan.stats["arena_bytes"] for plan in scores.plans]
+    assert len(arenas) == 16 and sum(arenas) > 8 * max(arenas)
+    assert live() - before < 1.5 * max(arenas)
+    for x, y in zip(inputs, expected, strict=True):
+        np.testing.assert_array_equal(scores(x).numpy(), y)
+    assert live() - before < 1.5 * max(arenas)
 
 
 def test_one_plan_on_several_threads():

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("addax.compiled")
 
-_PLANS_KEPT = 32
+#: How many plans a function keeps; `addax.config.set_plans_kept` sets it.
+plans_kept = 32
+_FORGOTTEN = 4096  # plans put out that a function knows of
 # In operations and bytes: less takes no longer than to wake a thread, and the most that runs without a look at Python.
 _LONG = 1 << 23
 _AT_ONCE = 1 << 26
@@ -95,6 +97,7 @@ class CompiledFunction:
         self._memory_budget = check_memory_budget(memory_budget)
         self._without = without
         self._entries: OrderedDict[tuple, _Entry] = OrderedDict()
+        self._forgotten: set[int] | None = set()  # hashes of keys put out; `None`: the user knows
         self._last_traced: Any = None
         functools.update_wrapper(self, fn, updated=())
 
@@ -178,10 +181,22 @@ class CompiledFunction:
         key, tensors = self._key(args, kwargs)
         entry = self._entries.get(key)
         if entry is None or not entry.plan.is_current:
+            if entry is None and self._forgotten and hash(key) in self._forgotten:
+                self._warn()
             entry = self._build(key, entry, args, kwargs)
         else:
             self._used(key)
         return entry, tensors
+
+    def _warn(self) -> None:
+        self._forgotten = None
+        logger.warning(
+            "%s is called with more signatures than the %d whose plans it keeps, so that plans are built again and "
+            "again. Bring batches to fewer shapes, such as by padding to a few lengths, or keep more with "
+            "addax.config.set_plans_kept.",
+            self.name,
+            plans_kept,
+        )
 
     def _used(self, key: tuple) -> None:
         if len(self._entries) > 1:
@@ -211,13 +226,16 @@ class CompiledFunction:
         logger.info("built a plan of %s with %d steps: %s", self.name, entry.plan.stats["steps"], why)
         self._last_traced = traced
         self._entries[key] = entry
-        while len(self._entries) > _PLANS_KEPT:
+        while len(self._entries) > plans_kept:
             self._put_out()
         return entry
 
     def _put_out(self) -> tuple:
         """Forgets the plan that was used longest ago; returns what it was kept by."""
-        return self._entries.popitem(last=False)[0]
+        key, _ = self._entries.popitem(last=False)
+        if self._forgotten is not None and len(self._forgotten) < _FORGOTTEN:
+            self._forgotten.add(hash(key))
+        return key
 
     @property
     def plans(self) -> list[engine.Plan]:

@@ -456,6 +456,45 @@ def plan_builds() -> int:
     return compiled.plan_builds()
 
 
+def plans_kept() -> int:
+    """Returns how many plans a compiled function keeps, one for each signature of its last calls.
+
+    Example:
+
+    >>> addax.config.plans_kept()
+    32
+    """
+    from addax import compiled
+
+    return compiled.plans_kept
+
+
+def set_plans_kept(count: int) -> None:
+    """Sets how many plans a compiled function keeps; the one used longest ago goes first.
+
+    A plan takes some milliseconds to build again. Many that are kept take little memory, since those that do not run
+    hold no inner values, but for consts.
+
+    Args:
+        count: The number, at least 1, for every function from its next plan on.
+
+    Raises:
+        ValueError: If it is less.
+
+    Example:
+
+    >>> addax.config.set_plans_kept(200)  # batches of up to 200 lengths
+    >>> addax.config.plans_kept()
+    200
+    >>> addax.config.set_plans_kept(32)
+    """
+    from addax import compiled
+
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"set_plans_kept: expected an int of at least 1. Received: {count!r}")
+    compiled.plans_kept = count
+
+
 def is_nnx_enabled() -> bool:
     """Returns `False`: there is no Flax NNX here.
 

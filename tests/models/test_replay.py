@@ -425,7 +425,7 @@ def test_wrong_shapes_do_not_end_the_plans():
 
 
 def test_more_signatures_than_plans_make_ever_fewer_plans(monkeypatch):
-    monkeypatch.setattr("addax.compiled._PLANS_KEPT", 4)
+    monkeypatch.setattr("addax.compiled.plans_kept", 4)
     model, before = simple(), addax.config.plan_builds()
     for _ in range(40):
         for n in range(1, 9):
