@@ -59,7 +59,7 @@ def test_the_plans_kept_are_bounded():
 
 def test_more_plans_may_be_kept(caplog):
     double, outer = addax.compile(lambda x: x * 2, name="double"), addax.config.plans_kept()
-    with pytest.raises(ValueError, match="expected an int of at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"expected an int of at least 1\. Received: 0"):
         addax.config.set_plans_kept(0)
     try:
         with caplog.at_level(logging.WARNING, logger="addax.compiled"):

@@ -23,8 +23,8 @@ constexpr int64_t kMostCaptured = int64_t{1} << 14;
 PlanRun::PlanRun(const Plan& plan)
     : plan_(plan),
       runtime_(plan.device_.has_runtime() ? &runtime_of(plan.device_) : nullptr),
-      captures_(runtime_ && !plan.steps_.empty() && plan.stats_.captured_steps <= kMostCaptured) {
-  arena_ = Tensor::empty({plan.stats_.arena_bytes}, Dtype::UInt8, plan.device_, "compiled function");
+      captures_(runtime_ && !plan.steps_.empty() && plan.stats_.captured_steps <= kMostCaptured),
+      arena_(plan.stats_.arena_bytes, plan.device_, !runtime_) {
   arguments_.resize(static_cast<size_t>(plan.graph_.arguments()));
   states_.resize(static_cast<size_t>(plan.graph_.states));
   results_.resize(plan.results_.size());
@@ -39,7 +39,7 @@ PlanRun::PlanRun(const Plan& plan)
     const size_t index = static_cast<size_t>(x.index);
     void* address = nullptr;
     if (x.place == Place::Arena)
-      address = static_cast<char*>(arena_.address()) + x.offset + within;
+      inner_.patches.push_back({views_.size(), x.offset + within});
     else if (x.place == Place::Const)
       address = static_cast<char*>(plan.consts_[index].address()) + within;
     else
@@ -192,10 +192,12 @@ PlanLease::PlanLease(const Plan& plan)
   }
   if (captured_) run_.reset();  // the capture may be given its memory
   if (!run_) run_ = std::make_unique<PlanRun>(plan);
+  run_->begin();
 }
 
 PlanLease::~PlanLease() {
   if (captured_) return;
+  run_->end();
   const std::lock_guard<std::mutex> lock(plan_.mutex_);
   plan_.idle_.push_back(std::move(run_));
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/helper.h"
+#include "graph/arena.h"
 #include "graph/plan.h"
 #include "ops/kernel.h"
 #include "ops/record.h"
@@ -19,6 +20,11 @@ class PlanRun {
   PlanRun(const PlanRun&) = delete;
   PlanRun& operator=(const PlanRun&) = delete;
   ~PlanRun();
+
+  /// Takes memory for what lives inside of the run, before it is bound.
+  void begin() { move(inner_, arena_.take()); }
+  /// The memory may be taken by other runs.
+  void end() { arena_.give(); }
 
   /// What a run reads and must be kept until its end, and what it will return.
   struct Bound {
@@ -53,10 +59,10 @@ class PlanRun {
 
   const Plan& plan_;
   DeviceRuntime* runtime_ = nullptr;  // null: on the CPU
-  Tensor arena_;
   std::vector<View> views_;
   std::vector<KernelArgs> calls_;
   std::vector<Base> arguments_, states_, results_;
+  Base inner_;
   // On a device, steps are captured when they run a second time with the same addresses, and then launched as one. So
   // arguments and results have places of their own, from and to which values are copied. What captured steps mention
   // lives as long as this run: these places, its arena, the states, consts of the plan and its bodies, and what the
@@ -67,6 +73,7 @@ class PlanRun {
   bool refused_ = false;  // the device does not take these steps as one
   void* captured_ = nullptr;
   bool captured_tf32_ = false;  // the setting that captured kernels have read
+  Arena arena_;
 };
 
 /// An idle run of a plan, or a new one; goes back to the plan. A body's is new while steps are captured, and ends with

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "addax/autograd.h"
+#include "addax/device.h"
 #include "addax/ops.h"
 #include "graph/passes.h"
 #include "graph/plan.h"
@@ -122,6 +123,51 @@ TEST_CASE("several threads run one plan") {
     });
   for (std::thread& t : threads) t.join();
   CHECK(wrong == 0);
+}
+
+// A plan whose inner values take `columns` * 160 bytes and more.
+std::unique_ptr<Plan> plan_of_sums(int64_t columns) {
+  Trace trace;
+  const Tensor x = trace.argument({40, columns}, Dtype::Float32);
+  trace.start();
+  const Tensor sums = cumsum(x, 0);
+  const Tensor y = sum(sums * cumsum(sums, 1), {1}, false);
+  return std::make_unique<Plan>(optimize(trace.finish(Span<const Tensor>(&y, 1))), trace.states());
+}
+
+TEST_CASE("idle plans lend their memory to others, in any thread") {
+  std::vector<std::unique_ptr<Plan>> plans;
+  std::vector<Tensor> inputs, expected;
+  int64_t all = 0, largest = 0;
+  const auto run = [&](size_t i) { return plans[i]->run(Span<const Tensor>(&inputs[i], 1))[0]; };
+  const int64_t before = memory_stats().live;
+  for (size_t i = 0; i < 6; ++i) {
+    plans.push_back(plan_of_sums(10000 + 4000 * static_cast<int64_t>(i)));
+    const int64_t arena = plans[i]->stats().arena_bytes;
+    CHECK(arena > int64_t{1} << 20);
+    all += arena;
+    largest = std::max(largest, arena);
+    inputs.push_back(Tensor::full({40, 10000 + 4000 * static_cast<int64_t>(i)}, 1e-3, Dtype::Float32));
+    expected.push_back(run(i));
+  }
+  int64_t given = 0;
+  for (const Tensor& t : inputs) given += t.nbytes();
+  CHECK(memory_stats().live - before < given + largest + largest / 2);  // blocks are somewhat larger than asked for
+  CHECK(all > 3 * largest);
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (size_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < 12; ++i) {
+        const size_t which = (t * 5 + i * (t + 1)) % plans.size();
+        const Tensor out = run(which);
+        wrong += !std::equal(out.data<float>(), out.data<float>() + 40, expected[which].data<float>());
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  CHECK(wrong == 0);
+  plans.clear();
+  CHECK(memory_stats().live - before < given + largest / 2);
 }
 
 TEST_CASE("a thread reads variables while groups of steps assign them") {
