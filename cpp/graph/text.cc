@@ -375,7 +375,7 @@ class Reader final : public KnownDims {
       attrs->visit(settings);
       e.attrs = Attrs(std::move(attrs));
     }
-    in_.expect(")");
+    if (!in_.accept(")")) in_.wrong("expected ')', or an attribute of " + std::string(e.op->name) + " in its place");
     const std::vector<Spec> made = outputs_of(g_, e);
     Lexer after = in_;
     in_.seek(start);

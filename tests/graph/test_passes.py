@@ -884,5 +884,5 @@ def test_an_attribute_that_text_leaves_out_has_its_default():
     for part in ("scale=0.5, causal=true, bias=false, mask=false", "scale=0.5, causal=true"):
         assert engine.Graph.parse(text.format(part)) == graph
     for wrong in ("scaled=0.5", "causal=true, scale=0.5", "scale=0.5, other=1"):
-        with pytest.raises(ValueError, match=r"expected '\)', got"):
+        with pytest.raises(ValueError, match=r"expected '\)', or an attribute of attention in its place, got"):
             engine.Graph.parse(text.format(wrong))

@@ -75,7 +75,7 @@ def test_a_graph_of_text():
         (("multiply(", "multiplied("), "no op named 'multiplied'"),
         (("%4, axes", "%9, axes"), "line 5: %9 is not defined"),
         (("float32(3,)", "float32(2,)"), r"sum gives float32\(3,\)"),
-        (("keepdims", "keep"), "line 5: expected 'keepdims'"),
+        (("keepdims", "keep"), r"line 5: expected '\)', or an attribute of sum in its place, got 'keep=false"),
         (("%6: int32", "%4: int32"), "%4 is defined twice"),
         (("[0.5]", "[half]"), "line 2: expected a number"),
     ],
