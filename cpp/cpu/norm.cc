@@ -130,26 +130,26 @@ void layer_norm(const KernelArgs& k) {
     C *means = k.out[1].as<C>(), *rstds = k.out[2].as<C>();
     each_row(rows, n, float_source<C>(k.in[0]), output_target<C>(k.out[0], n), k.op.name,
              [=](int64_t row, const auto& in, const auto& out) {
-               constexpr size_t kCount = std::extent_v<std::remove_reference_t<decltype(in)>>;
+               constexpr int64_t kCount = std::extent_v<std::remove_reference_t<decltype(in)>>;
                double sums[kCount];
-               for (size_t r = 0; r < kCount; ++r) {
+               for (int64_t r = 0; r < kCount; ++r) {
                  const C* const from = in[r];
                  sums[r] = sum_terms<C>(n, [&](auto at) { return at(from); });
                }
-               for (size_t r = 0; r < kCount; ++r) {
+               for (int64_t r = 0; r < kCount; ++r) {
                  const C* const from = in[r];
-                 const C mean = means[row + static_cast<int64_t>(r)] = static_cast<C>(sums[r] / static_cast<double>(n));
+                 const C mean = means[row + r] = static_cast<C>(sums[r] / static_cast<double>(n));
                  sums[r] = sum_terms<C>(n, [&](auto at) {
                    const auto d = at(from) - mean;
                    return d * d;
                  });
                }
-               for (size_t r = 0; r < kCount; ++r) {
+               for (int64_t r = 0; r < kCount; ++r) {
                  const C* const from = in[r];
                  C* const to = out[r];
-                 const C mean = means[row + static_cast<int64_t>(r)];
+                 const C mean = means[row + r];
                  const C rstd = static_cast<C>(1 / std::sqrt(sums[r] / static_cast<double>(n) + epsilon));
-                 rstds[row + static_cast<int64_t>(r)] = rstd;
+                 rstds[row + r] = rstd;
                  each_lane<C>(n, [&](auto at) { at.store(to, (at(from) - mean) * rstd * at(scale) + at(shift)); });
                }
              });
@@ -199,17 +199,17 @@ void rms_norm(const KernelArgs& k) {
     C* rrms = k.out[1].as<C>();
     each_row(rows, n, float_source<C>(k.in[0]), output_target<C>(k.out[0], n), k.op.name,
              [=](int64_t row, const auto& in, const auto& out) {
-               constexpr size_t kCount = std::extent_v<std::remove_reference_t<decltype(in)>>;
+               constexpr int64_t kCount = std::extent_v<std::remove_reference_t<decltype(in)>>;
                double squares[kCount];
-               for (size_t r = 0; r < kCount; ++r) {
+               for (int64_t r = 0; r < kCount; ++r) {
                  const C* const from = in[r];
                  squares[r] = sum_terms<C>(n, [&](auto at) { return at(from) * at(from); });
                }
-               for (size_t r = 0; r < kCount; ++r) {
+               for (int64_t r = 0; r < kCount; ++r) {
                  const C* const from = in[r];
                  C* const to = out[r];
                  const C factor = static_cast<C>(1 / std::sqrt(squares[r] / static_cast<double>(n) + epsilon));
-                 rrms[row + static_cast<int64_t>(r)] = factor;
+                 rrms[row + r] = factor;
                  each_lane<C>(n, [&](auto at) { at.store(to, at(from) * factor * at(scale)); });
                }
              });

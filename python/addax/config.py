@@ -472,8 +472,8 @@ def plans_kept() -> int:
 def set_plans_kept(count: int) -> None:
     """Sets how many plans a compiled function keeps; the one used longest ago goes first.
 
-    A plan takes some milliseconds to build again. Many that are kept take little memory, since those that do not run
-    hold no inner values, but for consts.
+    A plan takes some milliseconds to build again. On the CPU many that are kept take little memory, since those that do
+    not run lend theirs; on CUDA each keeps the memory of its inner values.
 
     Args:
         count: The number, at least 1, for every function from its next plan on.

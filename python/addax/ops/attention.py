@@ -78,8 +78,8 @@ def attend(
 
     Args:
         query: Tensor of shape `(batch, queries, heads, dim)`.
-        key: Tensor of shape `(batch, keys, key_heads, dim)`.
-        value: Tensor of shape `(batch, keys, key_heads, value_dim)`.
+        key: Tensor of shape `(batch, keys, key_heads, dim)`, of the same floating dtype.
+        value: Tensor of shape `(batch, keys, key_heads, value_dim)`, likewise.
         bias: Added to the scores, or `None`.
         mask: Bools, or `None`.
         scale: What the scores are multiplied with.
@@ -92,7 +92,6 @@ def attend(
         The values weighed, shape `(batch, queries, heads, value_dim)`, and each row's largest score, shape `(batch,
         heads, queries)`, which is `MASKED` for a query that sees nothing.
     """
-    query, key, value = same_float_dtype(query, key, value)
     bias, mask = _beside_scores(query, bias, mask)
     y, largest, _ = apply(
         "attention",

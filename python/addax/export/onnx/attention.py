@@ -5,8 +5,7 @@ from __future__ import annotations
 from addax.export.graph import Dim, Spec
 from addax.export.onnx.random import dropped
 from addax.export.onnx.table import Builder, Value, row
-
-_MASKED = -1.375 * 2.0**127  # what the engine's kernels put in place of a masked score
+from addax.ops.attention import MASKED
 
 
 @row(wide=True)
@@ -59,7 +58,7 @@ def attention(
         past = b("LessOrEqual", b.count(b.dim_of(key, 1)), row_of, dtype="bool")
         seen = past if seen is None else b("And", seen, past)
     if seen is not None:
-        scores = b("Where", seen, scores, _MASKED, dtype=scores.dtype)
+        scores = b("Where", seen, scores, MASKED, dtype=scores.dtype)
     weights = b("Softmax", scores, axis=-1)
     if dropout:
         of_heads = (shared, heads // shared) if grouped else (heads,)

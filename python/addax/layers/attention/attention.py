@@ -7,6 +7,7 @@ from typing import Any
 from addax import ops, random
 from addax.layers.attention.base_attention import BaseAttention
 from addax.ops.attention import attend
+from addax.ops.convert import same_float_dtype
 from addax.random.seed_generator import draw_seed
 
 
@@ -116,7 +117,7 @@ class Attention(BaseAttention):
         """Attention by products whose scores are made block by block."""
         if self.scale is not None:
             query = query * self.scale.value
-        one_head = (ops.expand_dims(x, 2) for x in (query, key, value))
+        one_head = (ops.expand_dims(x, 2) for x in same_float_dtype(query, key, value))
         bias = None if seen is None else ops.expand_dims(_hiding(seen, "float32"), 1)
         random_key = draw_seed(self.seed_generator) if dropout > 0 else None
         result, _ = attend(*one_head, bias=bias, is_causal=is_causal, random_key=random_key, dropout=dropout)
