@@ -30,16 +30,15 @@ Tensors tensors_of(const py::sequence& list) {
   return out;
 }
 
-py::list run(const Plan& plan, const py::sequence& list) {
-  const Tensors arguments = tensors_of(list);
-  if (!is_long(plan)) return as_list(plan.run(arguments));
+Tensors run(const Plan& plan, const Tensors& arguments) {
+  if (!is_long(plan)) return plan.run(arguments);
   // Under the lock: others may give its variables their values.
   const auto started = std::make_unique<StartedRun>(plan, arguments);
   {
     py::gil_scoped_release release;
     started->run();
   }
-  return as_list(started->finish());
+  return started->finish();
 }
 
 // Each run is what `run` would have made of its batch, also for Ctrl-C.
@@ -61,7 +60,8 @@ py::list run_rows(const Plan& plan, const py::sequence& list, const Tensor* orde
 // into `rest`. False: there is something that only Python knows how to take apart.
 struct Signature {
   std::string text;
-  py::list tensors, rest;
+  Tensors tensors;
+  std::vector<PyObject*> rest;
 
   template <class T>
   void put(T value) {
@@ -76,7 +76,7 @@ struct Signature {
       put(t->device().index);
       put(static_cast<char>(t->rank()));
       for (const int64_t d : t->shape()) put(d);
-      tensors.append(py::reinterpret_borrow<py::object>(x));
+      tensors.push_back(*t);
       return true;
     }
     if (PyTuple_CheckExact(x) || PyList_CheckExact(x)) {
@@ -92,16 +92,69 @@ struct Signature {
     if (!plain) return false;
     // 1, 1.0 and True are equal in Python.
     put(x == Py_None ? 'n' : PyBool_Check(x) ? 'b' : PyLong_CheckExact(x) ? 'i' : PyFloat_CheckExact(x) ? 'f' : 's');
-    rest.append(py::reinterpret_borrow<py::object>(x));
+    rest.push_back(x);
     return true;
+  }
+
+  // What plans are kept by: the text, the rest, the settings that they were made under.
+  py::tuple key(const py::tuple& settings) const {
+    py::tuple others(rest.size());
+    for (size_t i = 0; i < rest.size(); ++i) others[i] = py::reinterpret_borrow<py::object>(rest[i]);
+    return py::make_tuple(py::bytes(text), std::move(others), settings);
   }
 };
 
-py::object signature(const py::object& structure) {
+py::object signature(const py::object& structure, const py::tuple& settings) {
   Signature s;
   if (!s.add(structure.ptr())) return py::none();
-  return py::make_tuple(py::bytes(s.text), py::tuple(s.rest), s.tensors);
+  return py::make_tuple(s.key(settings), as_list(s.tensors));
 }
+
+py::object method(py::handle object, PyObject* name, py::handle argument) {
+  PyObject* result = PyObject_CallMethodOneArg(object.ptr(), name, argument.ptr());
+  if (!result) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(result);
+}
+
+py::object replay(const py::dict& entries, py::handle arguments, const py::tuple& settings) {
+  static PyObject *const plan_name = PyUnicode_InternFromString("plan"),
+                         *const pack = PyUnicode_InternFromString("pack"),
+                         *const move_to_end = PyUnicode_InternFromString("move_to_end");
+  const py::object none_kept = py::reinterpret_borrow<py::object>(Py_NotImplemented);
+  Signature s;
+  if (active_tracer || active_recorder || !s.add(arguments.ptr()) || s.tensors.empty()) return none_kept;
+  const py::tuple key = s.key(settings);
+  const py::object entry = py::reinterpret_borrow<py::object>(PyDict_GetItemWithError(entries.ptr(), key.ptr()));
+  if (PyErr_Occurred()) throw py::error_already_set();
+  if (!entry) return none_kept;
+  const py::object holder = py::getattr(entry, plan_name);
+  py::detail::make_caster<Plan> caster;
+  if (!caster.load(holder, false)) return none_kept;  // a plan of another engine
+  const Plan& plan = caster;
+  if (!plan.is_current()) return none_kept;
+  if (entries.size() > 1) method(entries, move_to_end, key);
+  return method(entry, pack, as_list(run(plan, s.tensors)));
+}
+
+// Descriptors of the interpreter's own kind cost a fraction of pybind11's.
+PyObject* py_replay(PyObject*, PyObject* const* given, Py_ssize_t count) {
+  try {
+    if (count != 3 || !PyDict_Check(given[0]) || !PyTuple_Check(given[2]))
+      throw py::type_error("replay: expected a dict of entries, arguments and a tuple of settings");
+    return replay(py::reinterpret_borrow<py::dict>(given[0]), given[1], py::reinterpret_borrow<py::tuple>(given[2]))
+        .release()
+        .ptr();
+  } catch (...) {
+    set_error();
+    return nullptr;
+  }
+}
+
+PyMethodDef replay_method = {"replay", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_replay)),
+                             METH_FASTCALL,
+                             "replay(entries, arguments, settings): a call of a compiled function whose plan is kept, "
+                             "with what its entry packs; "
+                             "NotImplemented if none is, or if the ops themselves must run."};
 
 py::tuple parts(const Graph& g) {
   py::list vars, consts, eqns;
@@ -252,7 +305,10 @@ void bind_graph(py::module_& m) {
           },
           "Waits for the end; returns the results.");
   py::class_<Plan>(m, "Plan", "A graph ready to run.")
-      .def("run", &run, py::arg("arguments"))
+      .def(
+          "run",
+          [](const Plan& plan, const py::sequence& arguments) { return as_list(run(plan, tensors_of(arguments))); },
+          py::arg("arguments"))
       .def("run_rows", &run_rows, py::arg("data"), py::arg("order"), py::arg("start"), py::arg("stop"),
            "Runs once for each batch of the rows order[start:stop] of the data; returns the last results.")
       .def(
@@ -302,8 +358,9 @@ void bind_graph(py::module_& m) {
   m.def(
       "optimize", [](Graph graph) { return optimize(std::move(graph)); }, py::arg("graph"),
       "The graph after the passes that serve the engine.");
-  m.def("signature", &signature, py::arg("structure"),
-        "(bytes, other leaves, tensors) of tuples and lists of tensors and plain values; None for anything else.");
+  m.def("signature", &signature, py::arg("structure"), py::arg("settings"),
+        "(what plans are kept by, tensors) of tuples and lists of tensors and plain values; None for anything else.");
+  m.attr("replay") = py::reinterpret_steal<py::object>(PyCFunction_New(&replay_method, nullptr));
   m.def("run_pass", &run_pass, py::arg("name"), py::arg("graph"), "What one pass makes of a graph.");
   m.def("pass_names", &pass_names, "The passes, in order.");
   m.def("switches", &switches, "What set_passes can switch off: the passes, and what the planner does.");

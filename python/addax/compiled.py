@@ -102,6 +102,10 @@ class CompiledFunction:
         functools.update_wrapper(self, fn, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs and not symbolic.is_active():
+            result = engine.replay(self._entries, args, settings())
+            if result is not NotImplemented:
+                return result
         if ops_are_watched():
             return self._fn(*args, **kwargs)
         entry, tensors = self._entry(args, kwargs)
@@ -166,13 +170,13 @@ class CompiledFunction:
     def _key(self, args: tuple, kwargs: dict) -> tuple[tuple, list[Tensor]]:
         """What plans are kept by, and the tensors that one is run with."""
         structure = (args, kwargs) if kwargs else args
-        signature = engine.signature(structure)
+        made_under = settings()
+        signature = engine.signature(structure, made_under)
         if signature is None:
             tensors: list[Tensor] = []
-            key = (_frozen(structure, tensors), *_settings())
+            key: tuple = (_frozen(structure, tensors), made_under)
         else:
-            text, rest, tensors = signature
-            key = (text, rest, *_settings())
+            key, tensors = signature
         if not tensors:
             key = (*key, engine.current_device())  # where a function of nothing computes
         return key, tensors
@@ -325,7 +329,8 @@ def make_graph(fn: Callable) -> Callable:
     return graph_of
 
 
-def _settings() -> tuple:
+def settings() -> tuple:
+    """What plans depend on besides the signature: `floatx()`, `epsilon()` and scopes of this thread."""
     here = scopes.__dict__
     return config.floatx(), config.epsilon(), here["autocast"], here["distribution"]
 

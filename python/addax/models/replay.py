@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from addax import config, engine, tree
-from addax.compiled import CompiledFunction, ops_are_watched
+from addax.compiled import CompiledFunction, ops_are_watched, settings
 from addax.engine import Tensor
 from addax.layers.calls import calls, mask_of, set_mask
 from addax.layers.layer import Layer
@@ -111,28 +111,37 @@ class Replay(CompiledFunction):
             inputs = tree.map_structure(as_tensor, inputs)
         if mask_of(inputs) is not None:
             return None
-        try:
-            key, tensors = self._key((inputs, training), {})
-        except TypeError:  # what cannot be hashed
-            return None
-        entry = self._entries.get(key)
-        if entry is None or not entry.plan.is_current:
-            entry = self._made(key, entry, inputs, training) if self._is_due(key) else None
-            if entry is None:
-                return None
-        elif hold_the_same(self._containers):
-            self._used(key)
-        else:
+        if self._containers is not None and not hold_the_same(self._containers):
             self.forget()
             return None
         try:
-            result = entry.pack(entry.plan.run(tensors))
+            result = self._run(inputs, training)
         except (ValueError, IndexError):
             return None  # the layers say where
+        if result is NotImplemented:
+            return None
         if type(result) is _Masked:
             set_mask(*result)
             return result.outputs
         return result
+
+    def _run(self, inputs: Any, training: bool | None) -> Any:
+        """Runs a plan; `NotImplemented` if there is none."""
+        result = engine.replay(self._entries, (inputs, training), settings())
+        if result is not NotImplemented:
+            return result
+        try:
+            key, tensors = self._key((inputs, training), {})
+        except TypeError:  # what cannot be hashed
+            return NotImplemented
+        entry = self._entries.get(key)
+        if entry is not None and entry.plan.is_current:
+            self._used(key)
+        else:
+            entry = self._made(key, entry, inputs, training) if self._is_due(key) else None
+            if entry is None:
+                return NotImplemented
+        return entry.pack(entry.plan.run(tensors))
 
     def _is_due(self, key: tuple) -> bool:
         """Whether it is time for a plan, and one would do."""
