@@ -37,3 +37,17 @@ def test_layout(sample: Sample, rearrange) -> None:
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-12)
         else:
             assert bits(a) == bits(b)
+
+
+@pytest.mark.parametrize("m, n, k", [(216, 317, 3584), (210, 590, 3072), (327, 485, 2560)])
+def test_large_products_are_cut_alike(m, n, k) -> None:
+    """Whether rows are packed first depends on layout; how many partial sums there are, and so bits, does not."""
+    draw = np.random.default_rng(0)
+    values, right = draw.standard_normal((m, k), "float32"), engine.tensor(draw.standard_normal((k, n), "float32"))
+    plain = engine.tensor(values)
+    wide = engine.tensor(np.concatenate([values, values[:, :33]], axis=1))[:, :k]
+    expected, *others = (
+        bits(engine.apply("matmul", x, right, transpose_a=False, transpose_b=False))
+        for x in (plain, transposed(plain), wide)
+    )
+    assert all(other == expected for other in others)

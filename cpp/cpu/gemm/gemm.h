@@ -185,7 +185,7 @@ inline int64_t block_rows(int64_t depth) {
 }
 
 // How a product is cut into tasks: groups of panels by chunks of rows by parts of k, whose partial sums are added up in
-// order. Parts, which sums depend on, follow from sizes alone.
+// order. Parts, which sums depend on, follow from sizes alone: not from threads, nor from where values lie.
 struct Cut {
   int64_t groups, chunks, parts;
 
@@ -196,10 +196,11 @@ struct Cut {
     const int64_t work = m * panels.columns * k;
     const int64_t wanted =
         std::max({int64_t(work < kLeastWork ? 1 : 2), std::min(kTasks, work / kTaskWork), work / kLargeTaskWork});
+    const Cut cut = best(m, k, panels, false, wanted, ceil_div(k, kDepth));
+    if (cut.parts > 1) return cut;
     // More groups and chunks than keep all threads busy cost time.
     const int64_t enough = std::max(kTasks, kTasksPerThread * num_threads());
-    const Cut cut = best(m, k, panels, packed, wanted, ceil_div(k, kDepth));
-    return cut.parts > 1 || wanted <= enough ? cut : best(m, k, panels, packed, enough, 1);
+    return best(m, k, panels, packed, std::min(wanted, enough), 1);
   }
 
  private:
