@@ -174,7 +174,7 @@ struct PackedTiles {
 // as it is used.
 constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 1024;
 constexpr int64_t kRows = 8 * kTileRows;
-constexpr int64_t kSameSets = 4096 * 6 / kTileRows;  // bytes between rows of which six of a tile share a set
+constexpr int64_t kSameSets = 4096;                  // bytes between rows that share a set of the first cache
 constexpr int64_t kGroup = 8;                        // panels of a block of b, which stays in the second cache
 constexpr int64_t kTaskWork = 1 << 22;               // multiply-adds
 constexpr int64_t kSharedSize = 1 << 20;             // values of a matrix that is packed once for all tasks

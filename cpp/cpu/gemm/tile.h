@@ -51,9 +51,43 @@ template <class T>
 using Tile = void (*)(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, const T* b, int64_t ldb, T* c,
                       int64_t ldc, bool accumulate);
 
-template <class T, int R, int V>
-void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, const T* b, int64_t ldb, T* c,
-          int64_t ldc, bool accumulate) {
+/// A column of a, by one pointer and the distance of its rows.
+template <class T>
+struct ColumnByStep {
+  ColumnByStep(const T* a, int64_t row_step) : p_(a), step_(row_step) {}
+  T operator[](int r) const { return p_[r * step_]; }
+  void operator+=(int64_t step) { p_ += step; }
+
+ private:
+  const T* p_;
+  const int64_t step_;
+};
+
+/// A column of R rows of a, three by each pointer: the distances of many rows from one would not fit into registers.
+template <class T, int R>
+struct ColumnByThrees {
+  ColumnByThrees(const T* a, int64_t row_step) : step_(row_step) {
+    for (int i = 0; i < kPointers; ++i) {
+      p_[i] = a + 3 * i * row_step;
+      asm("" : "+r"(p_[i]));  // else the compiler goes back to one
+    }
+  }
+  T operator[](int r) const { return p_[r / 3][r % 3 * step_]; }
+  void operator+=(int64_t step) {
+    for (const T*& p : p_) p += step;
+  }
+
+ private:
+  static constexpr int kPointers = (R + 2) / 3;
+  const T* p_[kPointers];
+  const int64_t step_;
+};
+
+// Steps that the compiler knows cost no instructions. Each combination is a function of its own, whose registers are
+// given out for it alone.
+template <class T, int R, int V, class Column, class StepA, class StepB>
+[[gnu::noinline]] void tile_by(const T* a, int64_t row_step, StepA k_step, Span<const Run> runs, const T* b, StepB ldb,
+                               T* c, int64_t ldc, bool accumulate) {
   using S = Simd<T>;
   constexpr int kL = kLanes<T>;
   typename S::Vector sum[R][V] = {};
@@ -62,28 +96,21 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
 #pragma GCC unroll 16
     for (int v = 0; v < V * kVectorBytes; v += 64)
       __builtin_prefetch(reinterpret_cast<const char*>(c + r * ldc) + v, 0, 2);
-  const auto add_products = [&](auto step_a, auto step_b) {
-    for (const Run& run : runs) {
-      const T* p = a + run.offset;
+  for (const Run& run : runs) {
+    Column column(a + run.offset, row_step);
 #pragma GCC unroll 4
-      for (int64_t k = 0; k < run.length; ++k, p += step_a, b += step_b) {
-        typename S::Vector row[V];
+    for (int64_t k = 0; k < run.length; ++k, column += k_step, b += ldb) {
+      typename S::Vector row[V];
 #pragma GCC unroll 16
-        for (int v = 0; v < V; ++v) row[v] = S::load(b + v * kL);
+      for (int v = 0; v < V; ++v) row[v] = S::load(b + v * kL);
 #pragma GCC unroll 16
-        for (int r = 0; r < R; ++r) {
-          const T value = p[r * row_step];
+      for (int r = 0; r < R; ++r) {
+        const T value = column[r];
 #pragma GCC unroll 16
-          for (int v = 0; v < V; ++v) sum[r][v] += value * row[v];
-        }
+        for (int v = 0; v < V; ++v) sum[r][v] += value * row[v];
       }
     }
-  };
-  // Steps that the compiler knows cost no instructions.
-  if (k_step == 1 && ldb == V * kL)
-    add_products(std::integral_constant<int64_t, 1>(), std::integral_constant<int64_t, V * kL>());
-  else
-    add_products(k_step, ldb);
+  }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
@@ -91,6 +118,17 @@ void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, co
       T* to = c + r * ldc + v * kL;
       S::store(to, accumulate ? S::load(to) + sum[r][v] : sum[r][v]);
     }
+}
+
+template <class T, int R, int V>
+void tile(const T* a, int64_t row_step, int64_t k_step, Span<const Run> runs, const T* b, int64_t ldb, T* c,
+          int64_t ldc, bool accumulate) {
+  constexpr int64_t kWidth = V * kLanes<T>;
+  if (k_step == 1 && ldb == kWidth)
+    tile_by<T, R, V, ColumnByThrees<T, R>>(a, row_step, std::integral_constant<int64_t, 1>(), runs, b,
+                                           std::integral_constant<int64_t, kWidth>(), c, ldc, accumulate);
+  else
+    tile_by<T, R, V, ColumnByStep<T>>(a, row_step, k_step, runs, b, ldb, c, ldc, accumulate);
 }
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
