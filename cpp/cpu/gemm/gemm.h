@@ -174,10 +174,10 @@ struct PackedTiles {
 // as it is used.
 constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 1024;
 constexpr int64_t kRows = 8 * kTileRows;
-constexpr int64_t kSameSets = 4096;                  // bytes between rows that share a set of the first cache
-constexpr int64_t kGroup = 8;                        // panels of a block of b, which stays in the second cache
-constexpr int64_t kTaskWork = 1 << 22;               // multiply-adds
-constexpr int64_t kSharedSize = 1 << 20;             // values of a matrix that is packed once for all tasks
+constexpr int64_t kSameSets = 4096;       // bytes between rows that share a set of the first cache
+constexpr int64_t kGroup = 8;             // panels of a block of b, which stays in the second cache
+constexpr int64_t kTaskWork = 1 << 22;    // multiply-adds
+constexpr int64_t kSharedSize = 1 << 20;  // values of a matrix that is packed once for all tasks
 
 // Of a block of a, which stays in the second cache.
 inline int64_t block_rows(int64_t depth) {
@@ -245,7 +245,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   using detail::kRows;
   constexpr int64_t kAddWork = 1 << 16, kSharedPanels = 8;
   constexpr int64_t kFewRows = kVectorBytes == 64 ? 48 : 0, kRowsInPlace = kVectorBytes == 64 ? 512 : 36;
-  constexpr int64_t kSecondCache = (kVectorBytes == 64 ? 1024 : 512) * 1024;  // bytes
+  constexpr int64_t kSecondCache = (kVectorBytes == 64 ? 1024 : 512) * 1024, kNear = 512;  // bytes
 
   const ColumnPanels<T> all(n);
   const int64_t depths = ceil_div(k, detail::kDepth), depth = ceil_div(k, depths);
@@ -278,11 +278,13 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
   };
   const KeptKey key = kept_key(weights, KeptForm::MatrixPanels, b.data, {k, n, b.row_step, b.col_step});
   const T* packed_b = kept<T>(weights, key, k * all.padded, "matmul", pack_all);
-  // Panels of few enough rows of a are read where they lie, if these do not drive each other out of the second cache.
+  // Panels of few enough rows of a are read where they lie, if these do not drive each other out of the second cache:
+  // of a b that comes from memory, if its rows are so near that the processor fetches ahead by itself.
   const bool shareable = k * all.padded <= detail::kSharedSize;
-  const bool in_place =
-      !packed_b && std::is_same_v<S, T> && b.col_step == 1 && all.padded == n && shareable &&
-      (m <= kFewRows || (m <= kRowsInPlace && depth * b.row_step * static_cast<int64_t>(sizeof(S)) <= kSecondCache));
+  const int64_t row_bytes = b.row_step * static_cast<int64_t>(sizeof(S));
+  const bool in_place = !packed_b && std::is_same_v<S, T> && b.col_step == 1 && all.padded == n &&
+                        (shareable || row_bytes <= kNear) &&
+                        (m <= kFewRows || (m <= kRowsInPlace && depth * row_bytes <= kSecondCache));
   const bool shared = !packed_b && !in_place && shareable && chunks > 1;
   Scratch<T> shared_b(shared ? k * all.padded : 0, "matmul");
   if (shared) {
