@@ -179,7 +179,7 @@ void add_whole_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_
 #pragma GCC unroll 4
       for (int64_t v = i; v < i + kLine; v += kL) {
         typename S::Vector sum = S::load(y + v);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int64_t c = 0; c < kCount; ++c) sum += S::load(columns + c * a.col_step + v) * factors[c];
         S::store(y + v, sum);
       }
@@ -188,6 +188,8 @@ void add_whole_columns(int64_t m, int64_t k, Matrix<T> a, const T* x, int64_t x_
       for (int64_t c = 0; c < kCount; ++c) y[i] += columns[c * a.col_step + i] * factors[c];
     p += kCount;
   };
+  const bool same_sets = a.col_step * static_cast<int64_t>(sizeof(T)) % detail::kSameSets == 0;
+  while (!same_sets && p + 8 <= k) add(std::integral_constant<int64_t, 8>());
   while (p + 4 <= k) add(std::integral_constant<int64_t, 4>());
   while (p < k) add(std::integral_constant<int64_t, 1>());
 }
