@@ -332,7 +332,7 @@ def make_graph(fn: Callable) -> Callable:
 def settings() -> tuple:
     """What plans depend on besides the signature: `floatx()`, `epsilon()` and scopes of this thread."""
     here = scopes.__dict__
-    return config.floatx(), config.epsilon(), here["autocast"], here["distribution"]
+    return config.numerics, here["autocast"], here["distribution"]
 
 
 def _frozen(x: Any, tensors: list[Tensor]) -> Any:

@@ -12,8 +12,7 @@ from addax import engine
 _FLOATX = ("float16", "bfloat16", "float32", "float64")
 _IMAGE_DATA_FORMATS = ("channels_last", "channels_first")
 
-_floatx = "float32"
-_epsilon = 1e-7
+numerics: tuple[str, float] = ("float32", 1e-7)  # floatx and epsilon, which plans are made under
 _image_data_format = "channels_last"
 _interactive_logging = True
 _traceback_filtering = True
@@ -71,7 +70,7 @@ def floatx() -> str:
     >>> addax.config.floatx()
     'float32'
     """
-    return _floatx
+    return numerics[0]
 
 
 def set_floatx(value: str) -> None:
@@ -92,10 +91,10 @@ def set_floatx(value: str) -> None:
     'float64'
     >>> addax.config.set_floatx("float32")
     """
-    global _floatx
+    global numerics
     if value not in _FLOATX:
         raise ValueError(f"set_floatx: expected one of {', '.join(_FLOATX)}. Received: {value!r}")
-    _floatx = str(value)
+    numerics = str(value), numerics[1]
 
 
 def epsilon() -> float:
@@ -106,7 +105,7 @@ def epsilon() -> float:
     >>> addax.config.epsilon()
     1e-07
     """
-    return _epsilon
+    return numerics[1]
 
 
 def set_epsilon(value: float) -> None:
@@ -122,8 +121,8 @@ def set_epsilon(value: float) -> None:
     1e-05
     >>> addax.config.set_epsilon(1e-7)
     """
-    global _epsilon
-    _epsilon = value
+    global numerics
+    numerics = numerics[0], value
 
 
 def image_data_format() -> str:
