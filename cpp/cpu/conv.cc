@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cpu/conv_pass.h"
-#include "cpu/gemm/gemm.h"
 #include "cpu/gemm/lane_tile.h"
+#include "cpu/gemm/product.h"
 #include "cpu/winograd.h"
 
 namespace addax::cpu::ADDAX_ISA {
@@ -16,6 +16,13 @@ constexpr int64_t kTaskWork = 1 << 20;      // multiply-adds of a task
 constexpr int64_t kLeastWork = 1 << 17;     // worth handing to a thread, where there are few tasks
 constexpr int64_t kTasks = 8;               // enough for a few threads
 constexpr int64_t kSlabElements = 1 << 16;  // what a slab reads stays in the cache nearest to the core
+
+// Filters of one pixel over many channels are a matrix, which its product is faster with; over few ones it packs too
+// much.
+bool is_product(const ConvShape& s) {
+  constexpr int64_t kLeast = 24;
+  return s.pointwise() && s.channels >= kLeast && s.outputs >= kLeast && s.pixels() > 0;
+}
 
 // Channels of a pixel in a depthwise box: whole vectors, and one line more where the pixels under a filter would share
 // a few sets of the first cache.
@@ -244,6 +251,9 @@ void conv(const KernelArgs& args, const ConvAttrs& attrs, const View& y, const E
   using T = compute_t<S>;
   const View &x = args.in[0], &w = args.in[1];
   const ConvShape s(x.shape, Dims(w.shape.begin(), w.shape.end() - 2), y.shape, attrs);
+  if (is_product(s))
+    return product(s.pixels(), s.outputs, s.channels, Matrix<S>{x.as<S>(), s.channels, 1},
+                   Matrix<S>{w.as<S>(), s.outputs, 1}, y.as<S>(), epilogue, args.weights);
   Correlation<S> c;
   c.epilogue = epilogue;
   c.weights = args.weights;
@@ -274,6 +284,9 @@ void conv_input_grad(const KernelArgs& args) {
   using T = compute_t<S>;
   const View &g = args.in[0], &w = args.in[1], &dx = args.out[0];
   const ConvShape s(dx.shape, Dims(w.shape.begin(), w.shape.end() - 2), g.shape, args.attrs.as<ConvInputGradAttrs>());
+  if (is_product(s))
+    return product(s.pixels(), s.channels, s.outputs, Matrix<S>{g.as<S>(), s.outputs, 1},
+                   Matrix<S>{w.as<S>(), 1, s.outputs}, dx.as<S>());
   Correlation<S> c;
   c.passes = input_grad_passes(s);
   c.batch = s.batch;
@@ -318,6 +331,9 @@ void conv_filter_grad(const KernelArgs& args) {
     if (addax::winograd() && s.groups == 1 && winograd_pays(pass, s.batch, s.channels, s.outputs, 2))
       return winograd_filter_grad(pass, s.batch, s.channels, s.outputs, x.as<const float>(), g.as<const float>(),
                                   dw.as<float>());
+  if (is_product(s))
+    return product(s.channels, s.outputs, s.pixels(), Matrix<S>{x.as<S>(), 1, s.channels},
+                   Matrix<S>{g.as<S>(), s.outputs, 1}, dw.as<S>());
   const auto& axis = pass.axis;
   const bool lanes = s.depthwise();
   const int64_t groups = lanes ? 1 : s.groups, depth = lanes ? 1 : s.channels / s.groups;

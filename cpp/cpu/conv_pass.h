@@ -60,6 +60,12 @@ struct ConvShape {
   }
 
   bool depthwise() const { return groups > 1 && channels == groups; }
+  int64_t pixels() const { return batch * out[0] * out[1] * out[2]; }
+  /// Whether each output pixel is its input pixel times a matrix.
+  bool pointwise() const {
+    const Triple ones = {1, 1, 1};
+    return groups == 1 && filter == ones && stride == ones && in == out && low == Triple{0, 0, 0};
+  }
 };
 
 /// x to y.

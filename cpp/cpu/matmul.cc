@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "cpu/gemm/gemm.h"
+#include "cpu/gemm/product.h"
 
 namespace addax::cpu::ADDAX_ISA {
 namespace {
@@ -344,12 +344,13 @@ struct Plan {
 };
 
 template <class T>
+constexpr bool is_float = std::is_floating_point_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
+
+template <class T>
 void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, const Epilogue* epilogue, Storage* weights) {
-  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>)
-    return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue, weights);
-  else if constexpr (std::is_floating_point_v<T>) {
-    if (!small_product(p.m, p.n, p.k, a, b, c)) return gemm(p.m, p.n, p.k, a, b, c, p.n, epilogue, weights);
-  } else if constexpr (std::is_same_v<T, bool>)
+  if constexpr (is_float<T>)
+    return product(p.m, p.n, p.k, a, b, c, epilogue, weights);
+  else if constexpr (std::is_same_v<T, bool>)
     integer_product(p.m, p.n, p.k, a, b, c, [](bool sum, bool x, bool y) { return sum | (x & y); });
   else
     integer_product(p.m, p.n, p.k, a, b, c, [](T sum, T x, T y) { return static_cast<T>(sum + x * y); });
@@ -372,7 +373,7 @@ void run(const Plan& p, const T* a, const T* b, T* c, const Epilogue* epilogue, 
     });
 }
 
-void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const Epilogue* epilogue) {
+void products(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, const Epilogue* epilogue) {
   const Plan plan(args.in[0], args.in[1], out, attrs);
   if (plan.k == 0) {
     std::memset(out.data, 0, static_cast<size_t>(out.numel() * size_of(out.dtype)));
@@ -385,12 +386,12 @@ void product(const KernelArgs& args, const MatmulAttrs& attrs, const View& out, 
   });
 }
 
-void matmul(const KernelArgs& args) { product(args, args.attrs.as<MatmulAttrs>(), args.out[0], nullptr); }
+void matmul(const KernelArgs& args) { products(args, args.attrs.as<MatmulAttrs>(), args.out[0], nullptr); }
 
 void matmul_fused(const KernelArgs& args) {
   const auto& attrs = args.attrs.as<EpilogueAttrs<MatmulAttrs>>();
   const Epilogue epilogue(args, attrs.epilogue);
-  product(args, attrs.product, epilogue.product(), &epilogue);
+  products(args, attrs.product, epilogue.product(), &epilogue);
 }
 
 template <class T, int... I>
@@ -399,6 +400,22 @@ constexpr std::array<std::array<Tile<T>, 2>, sizeof...(I)> tiles(std::integer_se
 }
 
 }  // namespace
+
+template <class S>
+void product(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, const Epilogue* epilogue,
+             Storage* weights) {
+  if constexpr (std::is_floating_point_v<S>)
+    if (small_product(m, n, k, a, b, c)) {
+      if (epilogue) epilogue->all(c, m * n);
+      return;
+    }
+  gemm(m, n, k, a, b, c, n, epilogue, weights);
+}
+template void product(int64_t, int64_t, int64_t, Matrix<float>, Matrix<float>, float*, const Epilogue*, Storage*);
+template void product(int64_t, int64_t, int64_t, Matrix<double>, Matrix<double>, double*, const Epilogue*, Storage*);
+template void product(int64_t, int64_t, int64_t, Matrix<Float16>, Matrix<Float16>, Float16*, const Epilogue*, Storage*);
+template void product(int64_t, int64_t, int64_t, Matrix<BFloat16>, Matrix<BFloat16>, BFloat16*, const Epilogue*,
+                      Storage*);
 
 template <class T>
 Tile<T> tile_of(int rows, int vectors) {

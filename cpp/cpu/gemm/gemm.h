@@ -326,7 +326,12 @@ void gemm(int64_t m, int64_t n, int64_t k, Matrix<S> a, Matrix<S> b, S* c, int64
                 cover_rows(height, [&](int64_t r, int count) {
                   Matrix<T> from = tiles.at(rows.get(), tile++);
                   if constexpr (std::is_same_v<S, T>)
-                    if (!packed) from = a.from(row + r, start);
+                    if (!packed) {
+                      from = a.from(row + r, start);
+                      if (p == first && a.col_step == 1 && block + 1 < blocks)  // the next block comes meanwhile
+                        for (int64_t i = row + height + r; i < row + height + r + count; ++i)
+                          fetch_far(reinterpret_cast<const char*>(&a.at(i, start)), run.length * sizeof(S));
+                    }
                   const auto product = [&](auto* to, int64_t ld) {
                     emit(tile_of<T>(count, all.vectors(p)), count, all.width(p), all.used(p), from.data, from.row_step,
                          from.col_step, {&run, 1}, panel.data, panel.row_step, to + (row + r) * ld + all.first(p), ld,
