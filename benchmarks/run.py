@@ -94,11 +94,14 @@ def child(engine: str, name: str, threads: int, started: float) -> dict[str, flo
 
 
 def measure(engine: str, name: str, threads: int) -> dict[str, float]:
+    from machine import handover
+
+    far = handover() if threads > 1 else 0.0
     command = [sys.executable, __file__, "--child", engine, name, str(threads), str(time.time())]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(f"{name} on {engine} failed:\n{run.stderr[-2000:]}")
-    return json.loads(run.stdout.splitlines()[-1])
+    return json.loads(run.stdout.splitlines()[-1]) | {"core to core": far}
 
 
 def race(names: list[str], engines: list[str], rounds: int, threads: int) -> dict[str, dict[str, dict[str, float]]]:
@@ -121,6 +124,7 @@ def show(name: str, rows: dict[str, dict[str, float]]) -> None:
         if peers and "addax" in rows:
             line += f"{rows['addax'][phase] / min(rows[e][phase] for e in peers):12.3f}"
         print(line, flush=True)
+    print(f"{'core to core ns':22}" + "".join(f"{rows[e]['core to core']:12.0f}" for e in rows), flush=True)
 
 
 def main() -> None:
