@@ -22,6 +22,7 @@ from typing import Any
 # Chains of independent multiply-adds that fill the pipelines from registers; copies of arrays no cache holds; a number
 # that two threads pass to and fro.
 SOURCE = r"""
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -71,11 +72,11 @@ void multiply_add(long rounds) {
   sink = sum;
 }
 
-double handover() {
-  constexpr int kTimes = 100000;
-  static std::atomic<int> x{0};
+double pass_to_and_fro() {
+  constexpr int kTimes = 20000;
+  std::atomic<int> x{0};
   const auto start = Clock::now();
-  std::thread other([] {
+  std::thread other([&] {
     for (int i = 0; i < kTimes; ++i) {
       while (x.load() != 2 * i + 1) {
       }
@@ -94,7 +95,9 @@ double handover() {
 int main(int, char** argv) {
   const int threads = std::atoi(argv[1]);
   if (threads == 0) {
-    std::printf("%.1f\n", handover() * 1e9);
+    double best = 1;
+    for (int round = 0; round < 9; ++round) best = std::min(best, pass_to_and_fro());
+    std::printf("%.1f\n", best * 1e9);
     return 0;
   }
   const long rounds = 20000000;
@@ -135,8 +138,9 @@ def limits(threads: int) -> tuple[float, float]:
 
 
 def handover() -> float:
-    """Nanoseconds in which a line of memory goes from one core to another: below 60 if they share a cache, 100 to 200 if
-    not. On a virtual machine it tells where the cores are just now.
+    """Nanoseconds in which a line of memory goes from one core to another: below 60 if they share a cache, else more.
+
+    On a virtual machine it tells where the cores are just now.
     """
     return _measured(0)[0]
 
