@@ -77,6 +77,22 @@ def test_more_plans_may_be_kept(caplog):
     assert "double is called with more signatures than the 3 whose plans it keeps" in warning.getMessage()
 
 
+def test_the_plan_used_longest_ago_is_forgotten():
+    double, outer = addax.compile(lambda x: x * 2, name="double"), addax.config.plans_kept()
+    one, two, three = (ops.ones(n) for n in (1, 2, 3))
+    try:
+        addax.config.set_plans_kept(2)
+        for x in (one, two, one, three):  # the third call finds its plan, and makes it the last one used
+            double(x)
+        before = addax.config.plan_builds()
+        double(one)
+        assert addax.config.plan_builds() == before
+        double(two)
+        assert addax.config.plan_builds() == before + 1
+    finally:
+        addax.config.set_plans_kept(outer)
+
+
 def test_variables_are_read_and_assigned():
     total, count = addax.Variable(np.zeros(3, "float32")), addax.Variable(0)
 
