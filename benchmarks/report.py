@@ -1,6 +1,7 @@
 """Writes the tables of docs/performance.md from what the races have measured.
 
-    cd benchmarks/results && python ../report.py models.json ops.json inference.json models-avx2.json ops-avx2.json
+    cd benchmarks/results && python ../report.py models.json ops.json inference.json models-avx2.json ops-avx2.json \
+        models-zen4.json ops-zen4.json
 
 The text around the tables stays as it is: each is put between its two marker lines, which carry the name of the file.
 """
