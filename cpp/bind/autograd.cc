@@ -59,13 +59,10 @@ py::list gradient(Tape& tape, const Tensors& targets, const py::sequence& source
 // Variables are read at every turn: a method of the interpreter's own kind costs a fraction of pybind11's.
 PyObject* read(PyObject* self, PyObject*) {
   const auto* v = static_cast<const Variable*>(reinterpret_cast<py::detail::instance*>(self)->simple_value_holder[0]);
-  try {
+  return guarded([&] {
     if (!v) throw py::type_error("Variable: an object that __init__ has not made");
     return wrap(v->read());
-  } catch (...) {
-    set_error();
-    return nullptr;
-  }
+  });
 }
 
 PyMethodDef read_method = {"read", read, METH_NOARGS, "The value now; tapes that watch variables note the reading."};

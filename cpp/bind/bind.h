@@ -30,6 +30,16 @@ PyObject* wrap_all(Tensors tensors);
 py::list as_list(Tensors tensors);
 /// Sets the Python error for the C++ exception in flight.
 void set_error();
+/// Calls f and turns any exception into the Python error.
+template <class F>
+PyObject* guarded(F&& f) {
+  try {
+    return f();
+  } catch (...) {
+    set_error();
+    return nullptr;
+  }
+}
 
 /// From NumPy arrays and scalars, nested sequences, numbers, DLPack owners. `dtype` may be empty.
 Tensor convert(py::handle value, const std::string& dtype);

@@ -136,18 +136,15 @@ py::object replay(const py::dict& entries, py::handle arguments, const py::tuple
   return method(entry, pack, as_list(run(plan, s.tensors)));
 }
 
-// Descriptors of the interpreter's own kind cost a fraction of pybind11's.
+// A function of the interpreter's own kind costs a fraction of pybind11's.
 PyObject* py_replay(PyObject*, PyObject* const* given, Py_ssize_t count) {
-  try {
+  return guarded([&] {
     if (count != 3 || !PyDict_Check(given[0]) || !PyTuple_Check(given[2]))
       throw py::type_error("replay: expected a dict of entries, arguments and a tuple of settings");
     return replay(py::reinterpret_borrow<py::dict>(given[0]), given[1], py::reinterpret_borrow<py::tuple>(given[2]))
         .release()
         .ptr();
-  } catch (...) {
-    set_error();
-    return nullptr;
-  }
+  });
 }
 
 PyMethodDef replay_method = {"replay", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_replay)),

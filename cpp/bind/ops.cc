@@ -144,15 +144,12 @@ Tensors tensor_list(const OpDef& op, PyObject* const* args, Py_ssize_t n) {
 }
 
 PyObject* py_apply(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  try {
+  return guarded([&] {
     if (n < 1) throw py::type_error("apply: expected the name of an op as first argument");
     const OpDef& op = op_of(args[0]);
     const Tensors inputs = tensor_list(op, args + 1, n - 1);
     return wrap_all(run(op, inputs, parse_attrs(op, args + n, names)));
-  } catch (...) {
-    set_error();
-    return nullptr;
-  }
+  });
 }
 
 PyMethodDef apply_method = {

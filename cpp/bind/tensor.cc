@@ -21,17 +21,6 @@ py::tuple as_tuple(const Dims& dims) {
   return out;
 }
 
-// Calls f and turns any exception into the Python error.
-template <class F>
-PyObject* guarded(F&& f) {
-  try {
-    return f();
-  } catch (...) {
-    set_error();
-    return nullptr;
-  }
-}
-
 // What Python asks every tensor for: descriptors of the interpreter's own kind cost a fraction of pybind11's.
 template <class F>
 PyObject* field(PyObject* self, F&& f) {

@@ -344,11 +344,8 @@ struct Plan {
 };
 
 template <class T>
-constexpr bool is_float = std::is_floating_point_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
-
-template <class T>
 void one(const Plan& p, Matrix<T> a, Matrix<T> b, T* c, const Epilogue* epilogue, Storage* weights) {
-  if constexpr (is_float<T>)
+  if constexpr (!std::is_integral_v<T>)
     return product(p.m, p.n, p.k, a, b, c, epilogue, weights);
   else if constexpr (std::is_same_v<T, bool>)
     integer_product(p.m, p.n, p.k, a, b, c, [](bool sum, bool x, bool y) { return sum | (x & y); });

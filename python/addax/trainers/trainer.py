@@ -55,16 +55,18 @@ class _Compiled:
         self.config = config
 
 
-class _Steps(dict[str, CompiledFunction]):
+class _Steps:
     """The compiled steps of a model, made when first used."""
 
     def __init__(self, model: Trainer):
-        super().__init__()
         self._model = weakref.ref(model)  # a model dies with its last reference
         self._memory_budget = model._memory_budget
+        self._made: dict[str, CompiledFunction] = {}
 
-    def __missing__(self, name: str) -> CompiledFunction:
-        step = self[name] = CompiledFunction(_traced_step(self._model, name), name, self._memory_budget)
+    def __getitem__(self, name: str) -> CompiledFunction:
+        step = self._made.get(name)
+        if step is None:
+            step = self._made[name] = CompiledFunction(_traced_step(self._model, name), name, self._memory_budget)
         return step
 
 
@@ -388,10 +390,9 @@ class Trainer:
             step = getattr(self, name)
             device = _device_of(self)
             return step if device is None else lambda data: step(_moved(data, device))
-        steps = self._steps
-        if steps is None:
-            steps = self.__dict__["_steps"] = _Steps(self)
-        return steps[name]
+        if self._steps is None:
+            self._steps = _Steps(self)
+        return self._steps[name]
 
     def _forget_steps(self) -> None:
         """What was traced is not what the model is now."""

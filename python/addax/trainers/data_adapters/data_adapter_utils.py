@@ -95,10 +95,10 @@ def to_tensor(x: Any, what: str, copy: bool = False) -> engine.Tensor:
     Raises:
         ValueError: If it does not hold numbers.
     """
-    if type(x) is np.ndarray or not isinstance(x, engine.Tensor):
+    if not isinstance(x, engine.Tensor):
         array = x if type(x) is np.ndarray else _array(x, what)
         # Comparing a dtype with a name takes longer than a small model.
-        if not (array.dtype is _FLOAT32 and config.numerics[0] == "float32") and array.dtype != config.floatx():
+        if not (array.dtype is _FLOAT32 and config.floatx() == "float32") and array.dtype != config.floatx():
             if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
                 raise ValueError(
                     f"`{what}` must hold numbers. Received dtype {array.dtype} (values like {_example(array)!r}). "
