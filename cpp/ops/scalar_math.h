@@ -244,15 +244,27 @@ struct Angle {
   float r;
   int32_t quarter;
 };
+/// Of x * 2/pi mod 4 in two parts.
+ADDAX_HD Angle angle_of(double high, double low) {
+  int32_t n;
+  const double turns = round_to(high + low, n);
+  return {float(((high - turns) + low) * 1.5707963267948966), n};
+}
 ADDAX_HD Angle reduce_angle(float x) {
   const int32_t exponent = (bits_of(x) >> 23 & 0xff) - 127;
   const int32_t k = exponent > 24 ? exponent - 24 : 0;
   const double m = double(x * power_of_two(-k));
   const double *highs = kQuarters.high, *lows = kQuarters.low;  // in this form the look-ups vectorise
-  const double high = m * highs[k], low = m * lows[k];
-  int32_t n;
-  const double turns = round_to(high + low, n);
-  return {float(((high - turns) + low) * 1.5707963267948966), n};
+  return angle_of(m * highs[k], m * lows[k]);
+}
+/// A value that is known to be near: its angle is the same, and takes no look-up.
+struct Near {
+  float value;
+};
+ADDAX_HD bool is_near(float x) { return abs(x) < 0x1p25f; }
+ADDAX_HD Angle reduce_angle(Near x) {
+  const double m = double(x.value);
+  return angle_of(m * kQuarters.high[0], m * kQuarters.low[0]);
 }
 ADDAX_HD float sin_reduced(float r) {
   const float z = r * r;
@@ -269,27 +281,30 @@ ADDAX_HD float cos_reduced(float r) {
   p = p * z + 0.0416666456f;
   return p * (z * z) + (1.0f - 0.5f * z);
 }
-/// 1.58 ulp.
-ADDAX_HD float sin(float x) {
-  const Angle a = reduce_angle(x);
+ADDAX_HD float sin_of(Angle a, float x) {
   const float s = sin_reduced(a.r), c = cos_reduced(a.r);
   const float y = a.quarter & 1 ? c : s;
   return x == 0.0f ? x : (a.quarter & 2 ? -y : y);
 }
-/// 1.58 ulp.
-ADDAX_HD float cos(float x) {
-  const Angle a = reduce_angle(x);
+ADDAX_HD float cos_of(Angle a) {
   const float s = sin_reduced(a.r), c = cos_reduced(a.r);
   const float y = a.quarter & 1 ? s : c;
   return (a.quarter + 1) & 2 ? -y : y;
 }
-/// 3.8 ulp.
-ADDAX_HD float tan(float x) {
-  const Angle a = reduce_angle(x);
+ADDAX_HD float tan_of(Angle a, float x) {
   const float s = sin_reduced(a.r), c = cos_reduced(a.r);
   const float y = (a.quarter & 1 ? -c : s) / (a.quarter & 1 ? s : c);
   return x == 0.0f ? x : y;
 }
+/// 1.58 ulp.
+ADDAX_HD float sin(float x) { return sin_of(reduce_angle(x), x); }
+ADDAX_HD float sin(Near x) { return sin_of(reduce_angle(x), x.value); }
+/// 1.58 ulp.
+ADDAX_HD float cos(float x) { return cos_of(reduce_angle(x)); }
+ADDAX_HD float cos(Near x) { return cos_of(reduce_angle(x)); }
+/// 3.8 ulp.
+ADDAX_HD float tan(float x) { return tan_of(reduce_angle(x), x); }
+ADDAX_HD float tan(Near x) { return tan_of(reduce_angle(x), x.value); }
 #endif
 ADDAX_HD double sin(double x) { return ::sin(x); }
 ADDAX_HD double cos(double x) { return ::cos(x); }

@@ -137,3 +137,19 @@ def test_ulps(op) -> None:
         ulp = np.spacing(np.maximum(np.abs(want[ordinary]), 1e-38).astype("float32")).astype("float64")
     # Above a power of two the spacing doubles, and rounding the reference moves some results across it.
     assert np.max(np.abs(got[ordinary] - want[ordinary]) / ulp) < bound * 1.001
+
+
+@pytest.mark.parametrize("op", ["sin", "cos", "tan"])
+def test_angles_are_reduced_alike_beside_far_ones(op) -> None:
+    """Values that are all below 2^25 take a way of their own."""
+    x = np.random.default_rng(0).uniform(-1, 1, 100_000) * 10.0 ** np.random.default_rng(1).uniform(-40, 7.5, 100_000)
+    x = np.concatenate([x, np.array([0.0, -0.0, np.nextafter(np.float32(2**25), 0)])]).astype("float32")
+
+    def of(values):
+        return engine.apply(op, engine.tensor(values.astype("float32"))).numpy()
+
+    for far in (2.0**25, -1e30, np.inf, np.nan):
+        beside = of(np.stack([x, np.full_like(x, far)], axis=1))[:, 0]
+        assert of(x).tobytes() == beside.tobytes()
+    alone = np.concatenate([of(x[i : i + 1]) for i in range(200)])
+    assert alone.tobytes() == of(x)[:200].tobytes()
