@@ -128,6 +128,12 @@ def limits(threads: int) -> tuple[float, float]:
     return peak, copy
 
 
+def about(threads: int, rounds: int) -> dict[str, float]:
+    """What a file of measurements says of how they were taken."""
+    peak, copy = limits(threads)
+    return {"threads": threads, "rounds": rounds, "peak GFLOP/s": peak, "copy GB/s": copy}
+
+
 def handover() -> float:
     """Nanoseconds in which a line of memory goes from one core to another: below 60 if they share a cache, else more.
 

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from machine import limits, processor, write
+from machine import about, limits, processor, write
 from op_cases import ENGINES, cases
 
 SLICE = 0.1  # seconds of one measurement
@@ -146,8 +146,7 @@ def main() -> None:
     results = race(names, engines, args.rounds, args.threads, report)
     if args.json:
         floors = {n: {"flops": table[n].flops, "bytes": table[n].traffic} for n in results}
-        about = {"threads": args.threads, "rounds": args.rounds, "peak GFLOP/s": peak, "copy GB/s": copy}
-        write(args.json, about, seconds=results, floors=floors)
+        write(args.json, about(args.threads, args.rounds), seconds=results, floors=floors)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 def about(data: dict) -> str:
     a = data["about"]
+    near = f", while the cores were within {a['near ns']:.0f} ns" if "near ns" in a else ""
     return (
         f"{a['processor']}, {a['threads']} threads, {a['rounds']} rounds, commit {a['commit']}, {a['date']}; "
-        f"{a['peak GFLOP/s']:.0f} GFLOP/s, copies at {a['copy GB/s']:.0f} GB/s."
+        f"{a['peak GFLOP/s']:.0f} GFLOP/s, copies at {a['copy GB/s']:.0f} GB/s{near}."
     )
 
 
