@@ -196,6 +196,7 @@ inline int winograd_tile(const Correlation<float>& c, int64_t most) {
 }
 
 /// A correlation for which winograd_tile says M. Blocks of tiles are dealt out, and columns where blocks are few.
+/// Filters that outweigh the tiles are cut first, so that each thread reads the same part of them from run to run.
 template <int M>
 void winograd(const Correlation<float>& c) {
   using S = Simd<float>;
@@ -232,8 +233,10 @@ void winograd(const Correlation<float>& c) {
 
   const detail::TileGrid grid(c.batch, h.grid, w.grid, M);
   const int64_t tiles = grid.count;
-  const int64_t blocks = std::max(ceil_div(tiles, kBlock), std::min(kTasks, tiles / kLeastBlock));
-  const int64_t cuts = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, ceil_div(panels.count, kCutPanels));
+  const bool by_columns = panels.padded > tiles && panels.count > 1;
+  const int64_t least_cuts = by_columns ? 2 : 1;
+  const int64_t blocks = std::max(ceil_div(tiles, kBlock), std::min(kTasks / least_cuts, tiles / kLeastBlock));
+  const int64_t cuts = std::max(least_cuts, std::min(ceil_div(kTasks, blocks), ceil_div(panels.count, kCutPanels)));
   const int64_t pixel = c.channels.total, image = h.src_size * w.src_size * pixel;
   const int64_t result = h.dst_size * w.dst_size * c.dst_channels;
   // Squares lie a line off the distances at which their elements would share sets of the first cache.
@@ -243,8 +246,9 @@ void winograd(const Correlation<float>& c) {
     Scratch<float> zeros(row, "conv");
     std::fill_n(zeros.get(), row, 0.0f);
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t block = task / cuts, first = block * tiles / blocks, count = (block + 1) * tiles / blocks - first;
-      const int64_t cut = task % cuts, last_panel = (cut + 1) * panels.count / cuts;
+      const int64_t block = by_columns ? task % blocks : task / cuts, cut = by_columns ? task / blocks : task % cuts;
+      const int64_t first = block * tiles / blocks, count = (block + 1) * tiles / blocks - first;
+      const int64_t last_panel = (cut + 1) * panels.count / cuts;
       for (int64_t t = 0; t < count; ++t) {
         const auto [n, y, x] = grid.position(first + t);
         detail::PixelSquare<N>(c.src + n * image, h.src_size, w.src_size, pixel, y + h.src_first, x + w.src_first,
