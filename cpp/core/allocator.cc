@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "addax/error.h"
+#include "core/forked.h"
 #include "core/runtime.h"
 #include "core/scratch.h"
 
@@ -30,12 +31,16 @@ struct Cache {
   MemoryStats stats;
   int64_t limit = 0;
   int64_t fail_after = 0;
+
+  void lock_for_fork() { mutex.lock(); }
+  void unlock_after_fork() { mutex.unlock(); }
+  void forget_threads() { new (&mutex) std::mutex; }
 };
 
 // Never destroyed: tensors held by static objects may be freed after it would be.
 Cache& cache() {
-  static Cache* c = new Cache;
-  return *c;
+  static Cache& c = through_forks(ForkOrder::Memory, new Cache);
+  return c;
 }
 
 void release_cached(Cache& c) {

@@ -82,7 +82,7 @@ class Helper {
 namespace {
 
 Helper& helper() {
-  static Helper& h = through_forks(new Helper);
+  static Helper& h = through_forks(ForkOrder::Helper, new Helper);
   return h;
 }
 

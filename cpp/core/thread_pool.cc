@@ -228,7 +228,7 @@ class ThreadPool {
 };
 
 ThreadPool& pool() {
-  static ThreadPool& p = through_forks(new ThreadPool(default_num_threads()));
+  static ThreadPool& p = through_forks(ForkOrder::Pool, new ThreadPool(default_num_threads()));
   return p;
 }
 

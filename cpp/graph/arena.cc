@@ -19,7 +19,7 @@ constexpr int64_t kMostWasted = 4;  // an idle arena so many times too large is 
 class IdleArenas {
  public:
   static IdleArenas& instance() {
-    static IdleArenas& all = through_forks(new IdleArenas());
+    static IdleArenas& all = through_forks(ForkOrder::Arenas, new IdleArenas());
     return all;
   }
 

@@ -2,7 +2,10 @@
 #include "core/allocator.h"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -82,3 +85,25 @@ TEST_CASE("threads may allocate and free together") {
   for (auto& t : threads) t.join();
   CHECK(memory_stats().live >= 0);
 }
+
+#if !defined(__SANITIZE_THREAD__)
+TEST_CASE("a child of fork allocates, whatever other threads did in the parent") {
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop) cpu_free(cpu_allocate(1000, "test"), 1000);
+  });
+  for (int i = 0; i < 200; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);  // ends a child that waits for a lock
+      cpu_free(cpu_allocate(1000, "test"), 1000);
+      _exit(0);
+    }
+    int status = 1;
+    CHECK(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+  }
+  stop = true;
+  other.join();
+}
+#endif
