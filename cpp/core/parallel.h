@@ -32,4 +32,16 @@ class FunctionRef<R(A...)> {
 void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t begin, int64_t end)> body,
                   bool long_pieces = false);
 
+/// While it lives, calls of parallel_for by this thread run inline.
+class AloneScope {
+ public:
+  explicit AloneScope(bool on = true);
+  ~AloneScope();
+  AloneScope(const AloneScope&) = delete;
+  AloneScope& operator=(const AloneScope&) = delete;
+
+ private:
+  const bool outer_;
+};
+
 }  // namespace addax

@@ -28,7 +28,7 @@
 namespace addax {
 namespace {
 
-thread_local bool inside_body = false;
+thread_local bool inside_body = false, alone = false;
 
 struct Job {
   FunctionRef<void(int64_t, int64_t)> body;
@@ -277,11 +277,14 @@ void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> 
     return;
   }
   Job job{body, n, block, (n + block - 1) / block, long_pieces, {}, {}, {}, {}, {}, {}};
-  if (inside_body)
+  if (inside_body || alone)
     job.work();
   else
     pool().run(job);
   if (job.error) std::rethrow_exception(job.error);
 }
+
+AloneScope::AloneScope(bool on) : outer_(alone) { alone = alone || on; }
+AloneScope::~AloneScope() { alone = outer_; }
 
 }  // namespace addax

@@ -7,6 +7,7 @@
 #include "core/helper.h"
 #include "graph/arena.h"
 #include "graph/plan.h"
+#include "graph/thread_choice.h"
 #include "ops/kernel.h"
 #include "ops/record.h"
 
@@ -54,6 +55,8 @@ class PlanRun {
   void move(Base& base, void* address);
   // One step after the other.
   void walk(std::vector<double>* seconds);
+  // With or without the pool, whichever is quicker.
+  void walk_quickly();
   void capture();
   void forget_captured();
 
@@ -73,6 +76,7 @@ class PlanRun {
   bool refused_ = false;  // the device does not take these steps as one
   void* captured_ = nullptr;
   bool captured_tf32_ = false;  // the setting that captured kernels have read
+  ThreadChoice threads_;
   Arena arena_;
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
@@ -50,6 +51,33 @@ TEST_CASE("pieces cover the range once, whatever the number of threads") {
     });
     CHECK(std::accumulate(hits.begin(), hits.end(), 0) == 1001);
   }
+}
+
+TEST_CASE("a thread that works alone does every piece") {
+  const Threads threads(4);
+  const auto on_this_thread = [] {
+    std::atomic<int> elsewhere{0};
+    const auto here = std::this_thread::get_id();
+    for (int i = 0; i < 20; ++i)
+      parallel_for(
+          8, 1,
+          [&](int64_t, int64_t) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            elsewhere += std::this_thread::get_id() != here;
+          },
+          true);
+    return elsewhere == 0;
+  };
+  {
+    const AloneScope alone;
+    {
+      const AloneScope inner(false);
+      CHECK(on_this_thread());
+    }
+    CHECK(on_this_thread());
+    CHECK(sum_to(1000, 7) == 499500);
+  }
+  CHECK_FALSE(on_this_thread());
 }
 
 TEST_CASE("many short jobs in a row") {
