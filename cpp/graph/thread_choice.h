@@ -30,10 +30,10 @@ class ThreadChoice {
 
  private:
   static constexpr int kTrial = 3;  // runs the other way, of which the first, that brings data over, does not count
-  static constexpr int kLeastWait = 32, kMostWait = 1024;  // runs between trials
-  static constexpr double kBetter = 0.95, kSlower = 1.25;  // factors of time that count as a change
-  static constexpr double kHopeless = 1.5;                 // that ends a trial
-  static constexpr double kLongest = 4e-3;                 // seconds; longer runs always gain
+  static constexpr int kLeastWait = 32, kMostWait = 1024, kMostAlone = 128;  // runs between trials
+  static constexpr double kBetter = 0.95, kSlower = 1.25;                    // factors of time that count as a change
+  static constexpr double kHopeless = 1.5;                                   // that ends a trial
+  static constexpr double kLongest = 4e-3;                                   // seconds; longer runs always gain
 
   double usual() const { return std::min(last_[0], last_[1]); }
 
@@ -44,7 +44,7 @@ class ThreadChoice {
       last_[0] = last_[1] = tried_;
       wait_ = kLeastWait;
     } else {
-      wait_ = std::min(2 * wait_, kMostWait);
+      wait_ = std::min(2 * wait_, alone_ ? kMostAlone : kMostWait);
     }
     before_ = usual();
     runs_ = 0;
