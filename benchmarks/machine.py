@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import tempfile
 import time
@@ -121,17 +122,18 @@ def _measured(what: int) -> list[float]:
     return [float(x) for x in run.stdout.split()]
 
 
-@lru_cache
-def limits(threads: int) -> tuple[float, float]:
-    """Peak float32 arithmetic in GFLOP/s, and the traffic of a large copy, bytes read plus bytes written, in GB/s."""
+def limits(threads: int) -> dict[str, float]:
+    """Peak float32 arithmetic in GFLOP/s, and the traffic of a large copy, bytes read plus bytes written, in GB/s.
+
+    They are what the machine does just now: neighbours on a shared one take their part of its memory's rate.
+    """
     peak, copy = _measured(threads)
-    return peak, copy
+    return {"peak GFLOP/s": peak, "copy GB/s": copy}
 
 
-def about(threads: int, rounds: int) -> dict[str, float]:
-    """What a file of measurements says of how they were taken."""
-    peak, copy = limits(threads)
-    return {"threads": threads, "rounds": rounds, "peak GFLOP/s": peak, "copy GB/s": copy}
+def typical(measured: list[dict[str, float]]) -> dict[str, float]:
+    """The medians of measurements of the same things."""
+    return {key: statistics.median(m[key] for m in measured) for key in measured[0]}
 
 
 def handover() -> float:
@@ -167,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     threads = parser.parse_args().threads
-    peak, copy = limits(threads)
+    peak, copy = limits(threads).values()
     print(
         f"{processor()}, {threads} threads: {peak:.1f} GFLOP/s in float32, copies at {copy:.1f} GB/s, "
         f"from core to core in {handover():.0f} ns"

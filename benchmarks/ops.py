@@ -5,8 +5,8 @@
 
 Every engine is a process of its own that waits while others work; rounds are interleaved, and medians compared. The
 floor of an op is the longer of its arithmetic at the peak rate and its necessary traffic at the rate of a large copy
-(benchmarks/machine.py); small ops that stay in cache may beat a floor of traffic. Peers that are not installed are left
-out: `pip install ".[bench]"` brings all.
+(benchmarks/machine.py), both measured right after it; small ops that stay in cache may beat a floor of traffic. Peers
+that are not installed are left out: `pip install ".[bench]"` brings all.
 
 The ops are in `op_cases.py`.
 """
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from machine import about, limits, processor, write
+from machine import limits, processor, typical, write
 from op_cases import ENGINES, cases
 
 SLICE = 0.1  # seconds of one measurement
@@ -73,7 +73,10 @@ def child(engine: str, threads: int) -> None:
         print(statistics.median(times), flush=True)
 
 
-def race(names: list[str], engines: list[str], rounds: int, threads: int, report: Callable) -> dict[str, dict]:
+def race(
+    names: list[str], engines: list[str], rounds: int, threads: int, report: Callable
+) -> tuple[dict[str, dict], dict[str, dict]]:
+    """The seconds of each op on each engine, and the limits of the machine that were measured right after them."""
     table = cases()
     workers = {
         e: subprocess.Popen(
@@ -97,7 +100,7 @@ def race(names: list[str], engines: list[str], rounds: int, threads: int, report
     for e in engines:  # until all have been imported, which keeps every processor busy
         measure(e, next(name for name in names if e in table[name].run))
 
-    results = {}
+    results, floors = {}, {}
     for name in names:
         taking = [e for e in engines if e in table[name].run]
         taken: dict[str, list[float]] = {e: [] for e in taking}
@@ -105,11 +108,12 @@ def race(names: list[str], engines: list[str], rounds: int, threads: int, report
             for e in taking:
                 taken[e].append(measure(e, name))
         results[name] = {e: statistics.median(t) for e, t in taken.items()}
-        report(name, results[name])
+        floors[name] = limits(threads)
+        report(name, results[name], floors[name])
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()
-    return results
+    return results, floors
 
 
 def main() -> None:
@@ -123,19 +127,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
-    peak, copy = limits(args.threads)
     table = cases()
     names = [n for n in table if not args.only or any(t in n for t in args.only)]
     engines = [e for e in args.engines if importlib.util.find_spec(e)]
-    print(f"{processor()}, {args.threads} threads: {peak:.1f} GFLOP/s, copies at {copy:.1f} GB/s")
+    print(f"{processor()}, {args.threads} threads")
     print(f"{'':52}" + "".join(f"{e:>10}" for e in engines) + "   ms   rate of addax      of floor  addax / best peer")
 
-    def report(name: str, times: dict[str, float]) -> None:
+    def report(name: str, times: dict[str, float], floor: dict[str, float]) -> None:
         case = table[name]
         line = name.ljust(52) + "".join(f"{1e3 * times[e]:10.3f}" if e in times else " " * 10 for e in engines)
         if "addax" in times:
             own = times["addax"]
-            arithmetic, memory = case.flops / peak / 1e9, case.traffic / copy / 1e9
+            arithmetic, memory = case.flops / floor["peak GFLOP/s"] / 1e9, case.traffic / floor["copy GB/s"] / 1e9
             amount, unit = (case.flops, "GFLOP/s") if arithmetic > memory else (case.traffic, "GB/s   ")
             rate = f"{amount / own / 1e9:8.1f} {unit}"
             line += f"   {rate:>18}{max(arithmetic, memory) / own:10.2f}"
@@ -143,10 +146,12 @@ def main() -> None:
             line += f"{own / min(peers):12.2f}" if peers else ""
         print(line, flush=True)
 
-    results = race(names, engines, args.rounds, args.threads, report)
+    results, floors = race(names, engines, args.rounds, args.threads, report)
     if args.json:
-        floors = {n: {"flops": table[n].flops, "bytes": table[n].traffic} for n in results}
-        write(args.json, about(args.threads, args.rounds), seconds=results, floors=floors)
+        about = {"threads": args.threads, "rounds": args.rounds} | typical(list(floors.values()))
+        for n, floor in floors.items():
+            floor |= {"flops": table[n].flops, "bytes": table[n].traffic}
+        write(args.json, about, seconds=results, floors=floors)
 
 
 if __name__ == "__main__":

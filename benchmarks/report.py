@@ -27,8 +27,9 @@ def about(data: dict) -> str:
 
 
 def least(data: dict, work: dict) -> tuple[float, float]:
-    """The seconds that the arithmetic and the traffic of some work take at the machine's limits."""
-    return work["flops"] / data["about"]["peak GFLOP/s"] / 1e9, work["bytes"] / data["about"]["copy GB/s"] / 1e9
+    """The seconds that the arithmetic and the traffic of some work take at the machine's limits, its own if given."""
+    at = data["about"] | work
+    return work["flops"] / at["peak GFLOP/s"] / 1e9, work["bytes"] / at["copy GB/s"] / 1e9
 
 
 def models(data: dict) -> list[str]:

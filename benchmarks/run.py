@@ -95,13 +95,13 @@ def child(engine: str, name: str, threads: int, started: float) -> dict[str, flo
     return result
 
 
-_TRIES = 5  # of a process during which the cores were moved apart
-_WAIT = 60  # seconds, at most, for them to be near
+_TRIES = 3  # of a process during which the cores were moved apart
+_WAIT = 20  # seconds, at most, for them to be near
 
 
 def measure(engine: str, name: str, threads: int, near: float) -> dict[str, float]:
     """What a process measures, with the nanoseconds from core to core: the more of those before and after it."""
-    from machine import handover
+    from machine import handover, limits
 
     command = [sys.executable, __file__, "--child", engine, name, str(threads)]
     for _ in range(_TRIES):
@@ -117,19 +117,22 @@ def measure(engine: str, name: str, threads: int, near: float) -> dict[str, floa
             apart = max(apart, handover())
         if apart <= near:
             break
-    return json.loads(run.stdout.splitlines()[-1]) | {"core to core": apart}
+    result = json.loads(run.stdout.splitlines()[-1]) | {"core to core": apart}
+    return result | limits(threads) if engine == "addax" else result
 
 
 def race(
     names: list[str], engines: list[str], rounds: int, threads: int, near: float
 ) -> dict[str, dict[str, dict[str, float]]]:
+    from machine import typical
+
     results: dict[str, dict[str, dict[str, float]]] = {}
     for name in names:
         taken: dict[str, list[dict[str, float]]] = {e: [] for e in engines}
         for _ in range(rounds):
             for e in engines:
                 taken[e].append(measure(e, name, threads, near))
-        results[name] = {e: {p: statistics.median(r[p] for r in runs) for p in runs[0]} for e, runs in taken.items()}
+        results[name] = {e: typical(runs) for e, runs in taken.items()}
         show(name, results[name])
     return results
 
@@ -165,15 +168,17 @@ def main() -> None:
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
     sys.path.insert(0, str(HERE))
-    from machine import about, write
+    from machine import limits, write
     from workloads import WORKLOADS
 
     names = [n for n in WORKLOADS if not args.only or any(t.lower() in n.lower() for t in args.only)]
     engines = [e for e in args.engines if e == "addax" or (_has("keras") and _has(e))]
     results = race(names, engines, args.rounds, args.threads, args.near)
     if args.json:
-        near = {"near ns": args.near} if args.near < math.inf else {}
-        write(args.json, about(args.threads, args.rounds) | near, results=results)
+        about = {"threads": args.threads, "rounds": args.rounds} | limits(args.threads)
+        if args.near < math.inf:
+            about["near ns"] = args.near
+        write(args.json, about, results=results)
 
 
 def _has(name: str) -> bool:
