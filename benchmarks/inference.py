@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
-    from machine import limits, write
+    from machine import about, limits, write
     from workloads import WORKLOADS
 
     with tempfile.TemporaryDirectory() as folder:
@@ -178,8 +178,7 @@ def main() -> None:
         load = loading(program)
         print("\n" + ", ".join(f"{k} {v:.3g}" for k, v in load.items()))
     if args.json:
-        about = {"threads": args.threads, "rounds": args.rounds} | limits(args.threads)
-        write(args.json, about, results=results, loading=load)
+        write(args.json, about(args, limits(args.threads)), results=results, loading=load)
 
 
 if __name__ == "__main__":

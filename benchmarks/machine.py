@@ -136,6 +136,11 @@ def typical(measured: list[dict[str, float]]) -> dict[str, float]:
     return {key: statistics.median(m[key] for m in measured) for key in measured[0]}
 
 
+def about(args: argparse.Namespace, measured: dict[str, float]) -> dict[str, float]:
+    """What a file of measurements says of how they were taken: the options, and the limits that were measured."""
+    return {"threads": args.threads, "rounds": args.rounds} | measured
+
+
 def handover() -> float:
     """Nanoseconds in which a line of memory goes from one core to another: below 60 if they share a cache, else more.
 

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from machine import limits, processor, typical, write
+from machine import about, limits, processor, typical, write
 from op_cases import ENGINES, cases
 
 SLICE = 0.1  # seconds of one measurement
@@ -148,10 +148,10 @@ def main() -> None:
 
     results, floors = race(names, engines, args.rounds, args.threads, report)
     if args.json:
-        about = {"threads": args.threads, "rounds": args.rounds} | typical(list(floors.values()))
+        how = about(args, typical(list(floors.values())))
         for n, floor in floors.items():
             floor |= {"flops": table[n].flops, "bytes": table[n].traffic}
-        write(args.json, about, seconds=results, floors=floors)
+        write(args.json, how, seconds=results, floors=floors)
 
 
 if __name__ == "__main__":

@@ -168,17 +168,15 @@ def main() -> None:
     parser.add_argument("--json", help="write the numbers to this file")
     args = parser.parse_args()
     sys.path.insert(0, str(HERE))
-    from machine import limits, write
+    from machine import about, limits, write
     from workloads import WORKLOADS
 
     names = [n for n in WORKLOADS if not args.only or any(t.lower() in n.lower() for t in args.only)]
     engines = [e for e in args.engines if e == "addax" or (_has("keras") and _has(e))]
     results = race(names, engines, args.rounds, args.threads, args.near)
     if args.json:
-        about = {"threads": args.threads, "rounds": args.rounds} | limits(args.threads)
-        if args.near < math.inf:
-            about["near ns"] = args.near
-        write(args.json, about, results=results)
+        near = {"near ns": args.near} if args.near < math.inf else {}
+        write(args.json, about(args, limits(args.threads) | near), results=results)
 
 
 def _has(name: str) -> bool:
