@@ -1,5 +1,6 @@
 #include "core/kept.h"
 
+#include <memory>
 #include <mutex>
 
 namespace addax {
@@ -26,7 +27,8 @@ const void* kept(Storage& storage, const KeptKey& key, int64_t bytes, const char
   int64_t total = bytes;
   for (const Kept* k = storage.kept.load(std::memory_order_relaxed); k; k = k->next) total += k->bytes;
   if (total > kMostKept * storage.bytes) return nullptr;
-  Scratch<char> memory(bytes, what);
+  const auto free = [bytes](void* data) { cpu_free(data, bytes); };
+  std::unique_ptr<void, decltype(free)> memory(cpu_allocate(bytes, what), free);
   make(memory.get());
   auto* const made = new Kept{key, bytes, memory.get(), storage.kept.load(std::memory_order_relaxed)};
   memory.release();

@@ -32,6 +32,9 @@ class FunctionRef<R(A...)> {
 void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t begin, int64_t end)> body,
                   bool long_pieces = false);
 
+/// Whether this thread runs such a body, which knows nothing of the other threads.
+bool inside_parallel_for();
+
 /// While it lives, calls of parallel_for by this thread run inline.
 class AloneScope {
  public:

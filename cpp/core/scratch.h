@@ -1,8 +1,8 @@
-// Temporary memory inside a kernel, from the caching allocator.
+// Temporary memory inside a kernel.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace addax {
@@ -11,22 +11,24 @@ namespace addax {
 void* cpu_allocate(int64_t bytes, const char* what);
 void cpu_free(void* data, int64_t bytes);
 
+/// The same, but from what the thread has of its own where it may be: see scratch.cc. The thread that took it frees it.
+void* scratch_allocate(int64_t bytes, const char* what);
+void scratch_free(void* data, int64_t bytes);
+
 template <class T>
 class Scratch {
  public:
   Scratch(int64_t count, const char* what)
-      : bytes_(count * static_cast<int64_t>(sizeof(T))), data_(static_cast<T*>(cpu_allocate(bytes_, what))) {}
+      : bytes_(count * static_cast<int64_t>(sizeof(T))), data_(static_cast<T*>(scratch_allocate(bytes_, what))) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { cpu_free(data_, bytes_); }
+  ~Scratch() { scratch_free(data_, bytes_); }
   T* get() const { return data_; }
-  /// The memory is the caller's now, who frees it by cpu_free.
-  T* release() { return std::exchange(data_, nullptr); }
   T& operator[](int64_t i) const { return data_[i]; }
 
  private:
-  int64_t bytes_;
-  T* data_;
+  const int64_t bytes_;
+  T* const data_;
 };
 
 /// For small lists inside of a kernel: runs that repeat find their memory in the cache.

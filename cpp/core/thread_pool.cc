@@ -284,6 +284,8 @@ void parallel_for(int64_t n, int64_t block, FunctionRef<void(int64_t, int64_t)> 
   if (job.error) std::rethrow_exception(job.error);
 }
 
+bool inside_parallel_for() { return inside_body; }
+
 AloneScope::AloneScope(bool on) : outer_(alone) { alone = alone || on; }
 AloneScope::~AloneScope() { alone = outer_; }
 
