@@ -92,10 +92,10 @@ int main(int, char** argv) {
     std::printf("%.1f\n", handover() * 1e9);
     return 0;
   }
-  const long rounds = 20000000;
+  const long rounds = 4000000;
   const double flop = 2.0 * 12 * (kBytes / 4) * rounds * threads;
   std::printf("%.3f ", flop / seconds(threads, [=](int) { multiply_add(rounds); }) / 1e9);
-  const size_t bytes = size_t(256) << 20;
+  const size_t bytes = size_t(128) << 20;
   char* from = static_cast<char*>(std::aligned_alloc(64, bytes));
   char* to = static_cast<char*>(std::aligned_alloc(64, bytes));
   std::memset(from, 1, bytes);
@@ -129,6 +129,11 @@ def limits(threads: int) -> dict[str, float]:
     """
     peak, copy = _measured(threads)
     return {"peak GFLOP/s": peak, "copy GB/s": copy}
+
+
+def least(flops: float, traffic: float, limits: dict[str, float]) -> tuple[float, float]:
+    """The seconds that so much arithmetic and so many bytes of traffic take at the limits."""
+    return flops / limits["peak GFLOP/s"] / 1e9, traffic / limits["copy GB/s"] / 1e9
 
 
 def typical(measured: list[dict[str, float]]) -> dict[str, float]:

@@ -5,8 +5,9 @@
 
 Every engine is a process of its own that waits while others work; rounds are interleaved, and medians compared. The
 floor of an op is the longer of its arithmetic at the peak rate and its necessary traffic at the rate of a large copy
-(benchmarks/machine.py), both measured right after it; small ops that stay in cache may beat a floor of traffic. Peers
-that are not installed are left out: `pip install ".[bench]"` brings all.
+(benchmarks/machine.py). Both limits are measured right after each measurement of addax, which is a fraction of them:
+on a shared machine they change within seconds. Small ops that stay in cache may beat a floor of traffic. Peers that are
+not installed are left out: `pip install ".[bench]"` brings all.
 
 The ops are in `op_cases.py`.
 """
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from machine import about, limits, processor, typical, write
+from machine import about, least, limits, processor, typical, write
 from op_cases import ENGINES, cases
 
 SLICE = 0.1  # seconds of one measurement
@@ -76,7 +77,8 @@ def child(engine: str, threads: int) -> None:
 def race(
     names: list[str], engines: list[str], rounds: int, threads: int, report: Callable
 ) -> tuple[dict[str, dict], dict[str, dict]]:
-    """The seconds of each op on each engine, and the limits of the machine that were measured right after them."""
+    """The seconds of each op on each engine. And its flops and bytes, the machine's limits meanwhile, and the part of
+    its floor at them that the first engine reaches. All are medians of the rounds."""
     table = cases()
     workers = {
         e: subprocess.Popen(
@@ -104,11 +106,16 @@ def race(
     for name in names:
         taking = [e for e in engines if e in table[name].run]
         taken: dict[str, list[float]] = {e: [] for e in taking}
+        reached = []
         for _ in range(rounds):
             for e in taking:
                 taken[e].append(measure(e, name))
+                if e == engines[0]:
+                    now = limits(threads)
+                    floor = max(least(table[name].flops, table[name].traffic, now))
+                    reached.append(now | {"of the floor": floor / taken[e][-1]})
         results[name] = {e: statistics.median(t) for e, t in taken.items()}
-        floors[name] = limits(threads)
+        floors[name] = {"flops": table[name].flops, "bytes": table[name].traffic} | typical(reached)
         report(name, results[name], floors[name])
     for worker in workers.values():
         worker.stdin.close()
@@ -129,29 +136,26 @@ def main() -> None:
     args = parser.parse_args()
     table = cases()
     names = [n for n in table if not args.only or any(t in n for t in args.only)]
-    engines = [e for e in args.engines if importlib.util.find_spec(e)]
+    engines = [e for e in ENGINES if e in args.engines and importlib.util.find_spec(e)]
     print(f"{processor()}, {args.threads} threads")
     print(f"{'':52}" + "".join(f"{e:>10}" for e in engines) + "   ms   rate of addax      of floor  addax / best peer")
 
     def report(name: str, times: dict[str, float], floor: dict[str, float]) -> None:
-        case = table[name]
         line = name.ljust(52) + "".join(f"{1e3 * times[e]:10.3f}" if e in times else " " * 10 for e in engines)
         if "addax" in times:
             own = times["addax"]
-            arithmetic, memory = case.flops / floor["peak GFLOP/s"] / 1e9, case.traffic / floor["copy GB/s"] / 1e9
-            amount, unit = (case.flops, "GFLOP/s") if arithmetic > memory else (case.traffic, "GB/s   ")
+            arithmetic, memory = least(floor["flops"], floor["bytes"], floor)
+            amount, unit = (floor["flops"], "GFLOP/s") if arithmetic > memory else (floor["bytes"], "GB/s   ")
             rate = f"{amount / own / 1e9:8.1f} {unit}"
-            line += f"   {rate:>18}{max(arithmetic, memory) / own:10.2f}"
+            line += f"   {rate:>18}{floor['of the floor']:10.2f}"
             peers = [t for e, t in times.items() if e != "addax"]
             line += f"{own / min(peers):12.2f}" if peers else ""
         print(line, flush=True)
 
     results, floors = race(names, engines, args.rounds, args.threads, report)
     if args.json:
-        how = about(args, typical(list(floors.values())))
-        for n, floor in floors.items():
-            floor |= {"flops": table[n].flops, "bytes": table[n].traffic}
-        write(args.json, how, seconds=results, floors=floors)
+        usual = typical([{key: f[key] for key in ("peak GFLOP/s", "copy GB/s")} for f in floors.values()])
+        write(args.json, about(args, usual), seconds=results, floors=floors)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from machine import least
 from run import PHASES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -26,10 +27,9 @@ def about(data: dict) -> str:
     )
 
 
-def least(data: dict, work: dict) -> tuple[float, float]:
+def floors(data: dict, work: dict) -> tuple[float, float]:
     """The seconds that the arithmetic and the traffic of some work take at the machine's limits, its own if given."""
-    at = data["about"] | work
-    return work["flops"] / at["peak GFLOP/s"] / 1e9, work["bytes"] / at["copy GB/s"] / 1e9
+    return least(work["flops"], work["bytes"], data["about"] | work)
 
 
 def models(data: dict) -> list[str]:
@@ -37,13 +37,13 @@ def models(data: dict) -> list[str]:
     lines = [about(data), "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, rows in data["results"].items():
         own = rows["addax"]
-        arithmetic, traffic = (1e3 * seconds for seconds in least(data, own))
-        floors = own["fit"] / max(arithmetic, traffic)
+        arithmetic, traffic = (1e3 * seconds for seconds in floors(data, own))
+        times = own["fit"] / max(arithmetic, traffic)
         peers = [e for e in rows if e != "addax"]
         best = min(peers, key=lambda e: rows[e]["fit"])
         ratios = [own[p] / min(rows[e][p] for e in peers) for p in PHASES]
         lines.append(
-            f"| {name} | {own['fit']:.3f} | {arithmetic:.3f} | {traffic:.3f} | {floors:.2f} |"
+            f"| {name} | {own['fit']:.3f} | {arithmetic:.3f} | {traffic:.3f} | {times:.2f} |"
             f" {best} {rows[best]['fit']:.3f} |" + "".join(f" {r:.2f} |" for r in ratios)
         )
     return lines
@@ -54,10 +54,9 @@ def ops(data: dict) -> list[str]:
     for name, times in data["seconds"].items():
         peers = {e: t for e, t in times.items() if e != "addax"}
         best = min(peers, key=peers.get)
-        floor = max(least(data, data["floors"][name]))
-        own = times["addax"]
-        peer = peers[best]
-        lines.append(f"| {name} | {1e3 * own:.3f} | {best} {1e3 * peer:.3f} | {own / peer:.2f} | {floor / own:.2f} |")
+        own, peer, work = times["addax"], peers[best], data["floors"][name]
+        part = work.get("of the floor", max(floors(data, work)) / own)
+        lines.append(f"| {name} | {1e3 * own:.3f} | {best} {1e3 * peer:.3f} | {own / peer:.2f} | {part:.2f} |")
     return lines
 
 
