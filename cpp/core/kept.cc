@@ -6,7 +6,7 @@
 namespace addax {
 namespace {
 
-constexpr int64_t kMostKept = 4;  // times the storage
+constexpr int64_t kMostKept = 6;  // times the storage
 
 const void* find(const Storage& storage, const KeptKey& key) {
   for (const Kept* k = storage.kept.load(std::memory_order_acquire); k; k = k->next)

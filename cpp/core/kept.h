@@ -26,7 +26,7 @@ struct Kept {
 };
 
 /// The bytes under a key; `make` fills them if there are none. They go with the storage. Null if all that is kept would
-/// be more than four times the storage, as of weights that are mostly padding or one element repeated, or if another
+/// be more than six times the storage, as of weights that are mostly padding or one element repeated, or if another
 /// thread is making something. Safe from several threads.
 ADDAX_API const void* kept(Storage& storage, const KeptKey& key, int64_t bytes, const char* what,
                            FunctionRef<void(void*)> make);

@@ -12,7 +12,7 @@ namespace {
 std::atomic<int>& setting() {
   static std::atomic<int> value = [] {
     const char* text = std::getenv("ADDAX_WINOGRAD");
-    const std::string_view given = text ? text : "2";
+    const std::string_view given = text ? text : "4";
     if (given != "0" && given != "2" && given != "4")
       fail<ValueError>("ADDAX_WINOGRAD: expected 0, 2 or 4, got '", given, "'");
     return given[0] - '0';

@@ -211,7 +211,7 @@ def winograd() -> int:
     Example:
 
     >>> addax.config.winograd()
-    2
+    4
     """
     return engine.winograd()
 
@@ -225,7 +225,7 @@ def set_winograd(tile: int) -> None:
     of filters use F(3 x 3, 2 x 2) with either tile, also within 1e-7. Which is used depends on sizes alone, so results
     do not depend on the number of threads. Compiled functions read the setting each time they run.
 
-    The environment variable `ADDAX_WINOGRAD` gives the value at start; without it, 2.
+    The environment variable `ADDAX_WINOGRAD` gives the value at start; without it, 4.
 
     Args:
         tile: The largest tile to use, 2 or 4; 0 or `False` for direct sums only.
@@ -238,7 +238,7 @@ def set_winograd(tile: int) -> None:
     >>> addax.config.set_winograd(False)
     >>> addax.config.winograd()
     0
-    >>> addax.config.set_winograd(2)
+    >>> addax.config.set_winograd(4)
     """
     engine.set_winograd(tile)
 

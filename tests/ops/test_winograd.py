@@ -106,7 +106,7 @@ def test_others_are_direct_sums(other):
 
 
 def test_setting():
-    assert addax.config.winograd() == 2
+    assert addax.config.winograd() == 4
     addax.config.set_winograd(False)
     assert addax.config.winograd() == 0
     with pytest.raises(ValueError, match="set_winograd: expected 0, 2 or 4, got 3"):

@@ -60,9 +60,11 @@ def _filter_grad(x, g, strides, low, high, dilation, groups, filter_spatial):
 
 # A sum of k products of both signs is as exact as the sum of their sizes, here some 10 times the result.
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
+# Winograd's F(4 x 4) errs by 4e-7 of that sum, which is about 150 for nine taps over 24 channels.
+TILES = TOLERANCE | {"float32": 6e-5}
 
 
-def _rows(label, x, w, big=None, *, strides=1, low=0, high=0, dilation=1, groups=1):
+def _rows(label, x, w, big=None, *, strides=1, low=0, high=0, dilation=1, groups=1, tolerance=TOLERANCE):
     """The three ops of one convolution; `big` is another batch and spatial size, with the same channels."""
     rank = len(x) - 2
     geometry = {
@@ -77,7 +79,7 @@ def _rows(label, x, w, big=None, *, strides=1, low=0, high=0, dilation=1, groups
         return inputs(*(made[i] for i in {"conv": "xw", "conv_input_grad": "gw", "conv_filter_grad": "xg"}[op]))
 
     def row(op, reference, attrs, **kwargs):
-        return Sample(op, pair(op, x), reference, shared | attrs, label, tolerance=TOLERANCE, **kwargs)
+        return Sample(op, pair(op, x), reference, shared | attrs, label, tolerance=tolerance, **kwargs)
 
     rows = [
         row("conv", _conv, {}, big=big and pair("conv", big)),
@@ -96,19 +98,19 @@ def _conv_bias_relu(x, w, bias, *, program, dtypes, results, **geometry):
     return np.maximum(_conv(x, w, **geometry) + bias, 0)
 
 
-def _fused(label, x, w, bias, big, *, low=0, groups=1):
+def _fused(label, x, w, bias, big, *, low=0, groups=1, tolerance=TOLERANCE):
     geometry = {"strides": (1, 1), "low": (low, low), "high": (low, low), "dilation": (1, 1), "groups": groups}
     return Sample(
         "conv_fused", inputs(normal(*x), normal(*w), normal(*bias)), _conv_bias_relu,
         geometry | of("float64 float64", "add 0 1;relu 2", 3), label, FLOAT64,
-        tolerance=TOLERANCE, big=inputs(normal(*big), normal(*w), normal(*bias)),
+        tolerance=tolerance, big=inputs(normal(*big), normal(*w), normal(*bias)),
     )  # fmt: skip
 
 
 SAMPLES: list[Sample] = [
     _fused("bias-relu", (2, 6, 5, 3), (3, 2, 3, 4), (4,), (8, 40, 40, 3)),
     _fused("bias-relu, groups", (2, 5, 4, 6), (3, 3, 2, 9), (1, 1, 1, 9), (6, 30, 30, 6), low=1, groups=3),
-    _fused("bias-relu, many tiles", (3, 8, 9, 24), (3, 3, 24, 70), (70,), (5, 30, 31, 24), low=1),
+    _fused("bias-relu, many tiles", (3, 8, 9, 24), (3, 3, 24, 70), (70,), (5, 30, 31, 24), low=1, tolerance=TILES),
     _fused("bias-relu, depthwise", (2, 5, 6, 20), (3, 3, 1, 20), (20,), (6, 60, 60, 20), low=1, groups=20),
     *_rows("2-D", (2, 6, 5, 3), (3, 2, 3, 4), (8, 40, 40, 3)),
     *_rows("same padding", (2, 5, 6, 2), (3, 3, 2, 5), (6, 40, 40, 2), low=1, high=1),
@@ -123,7 +125,7 @@ SAMPLES: list[Sample] = [
     *_rows("depthwise", (2, 5, 6, 20), (3, 3, 1, 20), (6, 60, 60, 20), groups=20, low=1, high=1),
     *_rows("depthwise, two each", (1, 6, 7, 5), (3, 2, 1, 10), (6, 60, 60, 5), groups=5, strides=2, low=1),
     *_rows("wide", (1, 3, 3, 18), (2, 2, 18, 37), (4, 24, 24, 18)),
-    *_rows("many tiles", (3, 8, 9, 24), (3, 3, 24, 26), (5, 30, 31, 24), low=1, high=(1, 0)),
+    *_rows("many tiles", (3, 8, 9, 24), (3, 3, 24, 26), (5, 30, 31, 24), low=1, high=(1, 0), tolerance=TILES),
     *_rows("depthwise, whole vectors", (2, 5, 6, 32), (3, 3, 1, 32), (6, 60, 60, 32), groups=32, low=1, high=1),
     *_rows("depthwise, wide", (1, 5, 6, 128), (3, 3, 1, 128), (4, 30, 30, 128), groups=128, strides=2, low=1, high=1),
     *_rows("deep", (2, 4, 5, 50), (3, 3, 50, 20), (3, 26, 26, 50), low=1, high=1),

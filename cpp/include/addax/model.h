@@ -28,7 +28,7 @@ struct LoadOptions {
   /// The most bytes that one run may take beside weights and caller's buffers; 0: any.
   int64_t memory_limit = 0;
   /// Keeps no weights packed as kernels of products and convolutions read them. Packed ones are made by the first run
-  /// that reads them, and take as much memory as the weights, or 1.8 times for 3 x 3 filters; four times at most.
+  /// that reads them, and take as much memory as the weights, or up to four times for 3 x 3 filters; six times at most.
   bool save_memory = false;
   /// Which of the file's functions `run` calls; empty: the first.
   std::string endpoint;
