@@ -78,7 +78,7 @@ def race(
     names: list[str], engines: list[str], rounds: int, threads: int, report: Callable
 ) -> tuple[dict[str, dict], dict[str, dict]]:
     """The seconds of each op on each engine. And its flops and bytes, the machine's limits meanwhile, and the part of
-    its floor at them that the first engine reaches. All are medians of the rounds."""
+    its floor at them that the first of the engines reaches. All are medians of the rounds."""
     table = cases()
     workers = {
         e: subprocess.Popen(
@@ -110,7 +110,7 @@ def race(
         for _ in range(rounds):
             for e in taking:
                 taken[e].append(measure(e, name))
-                if e == engines[0]:
+                if e == taking[0]:
                     now = limits(threads)
                     floor = max(least(table[name].flops, table[name].traffic, now))
                     reached.append(now | {"of the floor": floor / taken[e][-1]})
